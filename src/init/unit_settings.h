@@ -1,0 +1,205 @@
+// What a unit's files say, typed: the loader makes it, everything else in init/ reads it. Plain
+// values; a reload makes a new one and replaces the old as a whole.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "unit/command_line.h"
+#include "unit/unit_name.h"
+
+namespace flotilla::init {
+
+using base::Micros;
+inline constexpr Micros kInfinity = Micros::max();
+
+enum class LoadState : uint8_t { kStub, kLoaded, kNotFound, kBadSetting, kError, kMerged, kMasked };
+
+// Requirement and ordering dependencies, and their inverses, each a set of names. Names are
+// systemd's.
+enum class Dependency : uint8_t {
+  kRequires,
+  kRequisite,
+  kWants,
+  kBindsTo,
+  kPartOf,
+  kUpholds,
+  kConflicts,
+  kBefore,
+  kAfter,
+  kOnFailure,
+  kOnSuccess,
+  kPropagatesReloadTo,
+  kReloadPropagatedFrom,
+  kPropagatesStopTo,
+  kStopPropagatedFrom,
+  kTriggers,
+  kJoinsNamespaceOf,
+  // Inverses, filled by the graph:
+  kRequiredBy,
+  kRequisiteOf,
+  kWantedBy,
+  kBoundBy,
+  kConsistsOf,
+  kUpheldBy,
+  kConflictedBy,
+  kTriggeredBy,
+  kCount,
+};
+
+enum class ServiceType : uint8_t { kSimple, kExec, kForking, kOneshot, kDbus, kNotify, kIdle };
+enum class RestartSetting : uint8_t {
+  kNo,
+  kOnSuccess,
+  kOnFailure,
+  kOnAbnormal,
+  kOnWatchdog,
+  kOnAbort,
+  kAlways
+};
+enum class KillMode : uint8_t { kControlGroup, kProcess, kMixed, kNone };
+enum class NotifyAccess : uint8_t { kNone, kMain, kExec, kAll };
+enum class TimeoutFailureMode : uint8_t { kTerminate, kAbort, kKill };
+
+// One condition or assertion line.
+struct Condition {
+  std::string kind;       // "PathExists", without Condition/Assert
+  std::string parameter;  // specifiers expanded
+  bool trigger = false;   // '|'
+  bool negate = false;    // '!'
+};
+
+// Exit statuses and signals as SuccessExitStatus= and its kin list them.
+struct ExitStatusSet {
+  std::vector<uint8_t> statuses;
+  std::vector<int> signals;
+  bool empty() const { return statuses.empty() && signals.empty(); }
+};
+
+enum class ServiceCommand : uint8_t {
+  kCondition,
+  kStartPre,
+  kStart,
+  kStartPost,
+  kReload,
+  kStop,
+  kStopPost,
+  kCount
+};
+
+struct KillSettings {
+  KillMode mode = KillMode::kControlGroup;
+  int kill_signal = 15;
+  int restart_kill_signal = 0;  // 0: kill_signal
+  int final_kill_signal = 9;
+  int watchdog_signal = 6;
+  bool send_sigkill = true;
+  bool send_sighup = false;
+};
+
+// Where a standard stream goes or comes from.
+struct StreamSetting {
+  enum class Kind : uint8_t {
+    kInherit,
+    kNull,
+    kJournal,
+    kKmsg,
+    kFile,
+    kAppend,
+    kTruncate,
+    kTty,
+    kSocket,
+    kFd,
+    kData
+  };
+  Kind kind = Kind::kNull;
+  std::string path_or_name;  // of file:, append:, truncate:, fd:, tty path
+};
+
+struct ExecSettings {
+  std::string user, group;  // as written, specifiers expanded; empty: the manager's
+  std::vector<std::string> supplementary_groups;
+  std::string working_directory;              // empty: "/" (system) or home (user manager); "~"
+  bool working_directory_missing_ok = false;  // '-' prefix
+  std::string root_directory;
+  std::vector<std::string> environment;                         // NAME=VALUE, last wins
+  std::vector<std::pair<std::string, bool>> environment_files;  // path, missing_ok
+  std::vector<std::string> pass_environment, unset_environment;
+  std::optional<uint32_t> umask;
+  std::array<std::optional<rlimit>, RLIM_NLIMITS> limits{};
+  std::optional<int> nice, oom_score_adjust;
+  bool no_new_privileges = false;
+  bool ignore_sigpipe = true;
+  StreamSetting standard_input{StreamSetting::Kind::kNull, {}};
+  StreamSetting standard_output{StreamSetting::Kind::kJournal, {}};
+  StreamSetting standard_error{StreamSetting::Kind::kInherit, {}};
+  std::string syslog_identifier;
+  int syslog_level = 6;
+  bool syslog_level_prefix = true;
+  std::string slice;
+};
+
+struct ServiceSettings {
+  ServiceType type = ServiceType::kSimple;
+  RestartSetting restart = RestartSetting::kNo;
+  Micros restart_sec{100'000};
+  Micros timeout_start{90'000'000};  // kInfinity: none; the loader resolves oneshot's default
+  Micros timeout_stop{90'000'000};
+  std::optional<Micros> timeout_abort;  // unset: as timeout_stop
+  TimeoutFailureMode timeout_start_failure_mode = TimeoutFailureMode::kTerminate;
+  TimeoutFailureMode timeout_stop_failure_mode = TimeoutFailureMode::kTerminate;
+  Micros runtime_max = kInfinity;
+  Micros watchdog{0};
+  bool remain_after_exit = false;
+  bool guess_main_pid = true;
+  std::string pid_file, bus_name;
+  NotifyAccess notify_access =
+      NotifyAccess::kNone;  // resolved: kMain where Type=notify left it unset
+  ExitStatusSet success_status, restart_prevent, restart_force;
+  std::array<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)> commands;
+  uint32_t fd_store_max = 0;
+};
+
+struct UnitSettings {
+  unit::UnitName name;
+  std::vector<unit::UnitName> aliases;  // further names, without `name`
+  LoadState load_state = LoadState::kStub;
+  std::string load_error;  // one sentence, where load_state is kNotFound, kBadSetting or kError
+  std::string load_error_bus_name;
+  std::string fragment_path;  // as seen inside the tree
+  std::vector<std::string> drop_in_paths;
+  int64_t files_mtime_usec = 0;  // the newest of them, for NeedDaemonReload
+
+  std::string description;
+  std::vector<std::string> documentation;
+  std::array<std::vector<unit::UnitName>, static_cast<size_t>(Dependency::kCount)> dependencies;
+  std::vector<std::string> requires_mounts_for;
+  std::vector<Condition> conditions, assertions;
+
+  bool default_dependencies = true;
+  bool stop_when_unneeded = false;
+  bool refuse_manual_start = false, refuse_manual_stop = false;
+  bool allow_isolate = false, ignore_on_isolate = false;
+  bool has_install_section = false;
+
+  Micros start_limit_interval{10'000'000};
+  uint32_t start_limit_burst = 5;
+  Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
+
+  std::vector<std::string> ignored_directives;  // "Section.Key", known and not implemented yet
+  std::vector<std::string> warnings;            // "file:line: text", all of them
+
+  KillSettings kill;
+  ExecSettings exec;        // of services
+  ServiceSettings service;  // of services
+};
+
+}  // namespace flotilla::init
