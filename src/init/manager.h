@@ -1,0 +1,156 @@
+// Manager: the service manager of one machine. Owns the units, the jobs and the way from a request
+// to processes and back; stands on seams alone (clock, timers, spawner, file tree, process tracker,
+// state bytes), so that whole lives of services run in a test in virtual time.
+//
+// The bus façade talks to it through this header: questions are answered from memory, requests
+// return what systemd's methods return, and an Observer hears what the signals of the bus say.
+// Names and job ids cross a turn of the loop; references do not. Loop thread only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "init/unit.h"
+
+namespace flotilla::init {
+
+// A job as the bus shows it.
+struct JobView {
+  uint32_t id = 0;
+  std::string unit;
+  std::string_view
+      type;  // "start", "stop", "restart", "try-restart", "reload", "verify-active", ...
+  std::string_view state;  // "waiting" or "running"
+};
+
+// One line of the answers of LinkUnitFiles and its kin.
+struct UnitFileChange {
+  std::string type;         // "symlink" or "unlink"
+  std::string file;         // the link
+  std::string destination;  // what it points to
+};
+
+enum class KillWhom : uint8_t { kMain, kControl, kAll };
+
+// Hears what the bus tells its subscribers. Called at the end of a turn of the loop, never from
+// inside a request; must not call requests of the manager from inside a call.
+class ManagerObserver {
+ public:
+  virtual ~ManagerObserver() = default;
+  virtual void on_unit_new(const std::string& unit) = 0;
+  virtual void on_unit_removed(const std::string& unit) = 0;
+  // Some property of the unit changed; at most once per unit and turn.
+  virtual void on_unit_changed(const std::string& unit) = 0;
+  virtual void on_job_new(uint32_t id, const std::string& unit) = 0;
+  // `result`: "done", "canceled", "timeout", "failed", "dependency", "skipped", ...
+  virtual void on_job_removed(uint32_t id, const std::string& unit, std::string_view result) = 0;
+  // A job's state went from waiting to running.
+  virtual void on_job_changed(uint32_t id) = 0;
+  virtual void on_reloading(bool active) = 0;
+  // Boot is done: the words of the StartupFinished signal.
+  virtual void on_startup_finished(base::Micros userspace) = 0;
+};
+
+struct ManagerOptions;  // manager_options.h: paths, default unit, environment
+struct ManagerEdges;    // manager_options.h: the seams
+
+class Manager {
+ public:
+  Manager(ManagerOptions options, ManagerEdges edges);
+  ~Manager();
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  // At most one; null ends it.
+  void set_observer(ManagerObserver* observer);
+
+  // --- Units ---
+  // The unit in memory by its id or an alias; null where it is not loaded.
+  const Unit* find_unit(std::string_view name) const;
+  // Loads it if need be. Fails with kInvalid for a bad name alone: a unit without a file comes back
+  // with LoadState::kNotFound.
+  base::Result<const Unit*> load_unit(std::string_view name);
+  // The unit whose process this is; null: none of ours.
+  const Unit* find_unit_by_pid(pid_t pid) const;
+  const Unit* find_unit_by_invocation(const std::array<uint8_t, 16>& id) const;
+  // Every loaded unit, by id.
+  std::vector<const Unit*> units() const;
+  // One dependency list of a unit as `show` prints it: what its files say and what others' files
+  // say about it.
+  std::vector<std::string> dependencies(const Unit& unit, Dependency kind) const;
+  // Whether the files changed since they were loaded.
+  bool need_daemon_reload(const Unit& unit) const;
+  // Pids of the unit's processes.
+  std::vector<pid_t> processes(const Unit& unit) const;
+  // Bytes and number of tasks as the cgroup counts them; nothing without one.
+  std::optional<uint64_t> memory_current(const Unit& unit) const;
+  std::optional<uint64_t> tasks_current(const Unit& unit) const;
+
+  // --- Requests ---
+  // `type` and `mode` in the words of the bus: "start", "stop", "restart", "try-restart", "reload",
+  // "reload-or-restart", "reload-or-try-restart"; "replace", "fail", "isolate",
+  // "ignore-dependencies", "ignore-requirements", "flush", "replace-irreversibly". Returns the id
+  // of the anchor job. The error has systemd's bus name and text.
+  base::Result<uint32_t> enqueue_job(std::string_view unit, std::string_view type,
+                                     std::string_view mode);
+  base::Status cancel_job(uint32_t id);
+  void clear_jobs();
+  std::vector<JobView> jobs() const;
+  std::optional<JobView> find_job(uint32_t id) const;
+  base::Status kill_unit(std::string_view unit, KillWhom whom, int signal);
+  base::Status reset_failed(std::string_view unit);
+  void reset_failed_all();
+  // Puts links to `paths` into the unit directory (run/ where `runtime`).
+  base::Result<std::vector<UnitFileChange>> link_unit_files(const std::vector<std::string>& paths,
+                                                            bool runtime, bool force);
+  // daemon-reload: reads all files again; running services keep running.
+  base::Status reload();
+  base::Status reexecute();
+  base::Status set_environment(const std::vector<std::string>& assignments);
+  base::Status unset_environment(const std::vector<std::string>& names);
+  // Stops everything, then ends the manager with this exit code.
+  void exit(int code);
+  // "poweroff", "reboot", "halt", "kexec": as exit(), and then that, where we are PID 1.
+  void shutdown(std::string_view how);
+
+  // --- The manager's own properties ---
+  std::string_view version() const;  // "252 (flotilla 0.1.0)"
+  std::string_view features() const;
+  std::string_view system_state() const;  // "starting", "running", "degraded", "stopping"
+  std::vector<std::string> environment() const;
+  std::vector<std::string> unit_path() const;
+  std::string_view log_level() const;
+  base::Status set_log_level(std::string_view level);
+  std::string default_target() const;  // the unit that default.target is
+  Timestamps userspace_time() const;   // when the manager began
+  Timestamps finish_time() const;      // when boot was done
+  Timestamps units_load_start_time() const;
+  Timestamps units_load_finish_time() const;
+  uint32_t n_names() const;
+  uint32_t n_jobs() const;
+  uint32_t n_installed_jobs() const;  // since the start
+  uint32_t n_failed_jobs() const;
+  uint32_t n_failed_units() const;
+  bool show_status() const;
+  bool is_user_manager() const;
+  std::string_view process_tracking() const;  // "cgroup" or "best-effort"
+  std::string control_group() const;
+  int exit_code() const;
+
+  // --- The program's side (manager_run.cc) ---
+  class Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flotilla::init

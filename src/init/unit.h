@@ -1,0 +1,98 @@
+// Unit: one loaded unit of the running manager: what its files say, what state it is in, and what
+// its processes did. Owned by Manager; loop thread only. Everybody else gets `const Unit&` for the
+// length of a call and keeps names, never pointers, across a turn of the loop.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "init/unit_settings.h"
+
+namespace flotilla::init {
+
+// One instant on both clocks; zero where it never happened.
+struct Timestamps {
+  base::WallTime wall;
+  base::MonotonicTime monotonic;
+  bool is_set() const { return monotonic.is_set(); }
+};
+
+// The last run of one command line, as the Exec* properties of the bus show it.
+struct CommandRun {
+  Timestamps start, exit;
+  pid_t pid = 0;
+  int code = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0: has not ended
+  int status = 0;  // exit code or signal
+};
+
+struct ServiceRuntime;  // what only services have; defined in manager_service.h
+
+class Unit {
+ public:
+  Unit();
+  ~Unit();
+  Unit(const Unit&) = delete;
+  Unit& operator=(const Unit&) = delete;
+
+  // --- What the files say ---
+  UnitSettings settings;
+  std::string id;  // settings.name as text, for lookups and messages
+  uint32_t graph_id = 0;
+  bool transient = false;
+
+  const std::string& description() const;  // Description=, or the id
+  std::string_view load_state() const;     // "loaded", "not-found", "bad-setting", ...
+
+  // --- State, in the words of systemctl ---
+  std::string_view active_state() const;  // "active", "inactive", "failed", ...
+  std::string_view sub_state() const;     // "running", "dead", "auto-restart", ...
+  std::string_view result() const;        // services: "success", "exit-code", ...
+  bool is_active_or_activating() const;
+  bool is_inactive_or_failed() const;
+
+  // When ActiveState last changed, and the four transitions systemd keeps.
+  Timestamps state_change, inactive_exit, active_enter, active_exit, inactive_enter;
+
+  // The last evaluation of conditions and assertions; unset where there was none.
+  Timestamps condition_time, assert_time;
+  bool condition_result = false, assert_result = false;
+
+  // 128 random bits per start, as 32 hex digits; empty before the first start.
+  std::string invocation_id() const;
+  std::array<uint8_t, 16> invocation{};
+
+  uint32_t job = 0;         // id of the pending or running job, 0: none
+  std::string cgroup_path;  // "/system.slice/a.service"; empty where there is none now
+  std::string_view process_tracking() const;  // "cgroup" or "best-effort"; of the whole manager
+  bool tracked_by_cgroup = false;
+
+  // --- Services; zero and empty elsewhere ---
+  bool is_service() const { return service != nullptr; }
+  pid_t main_pid() const;
+  pid_t control_pid() const;
+  const CommandRun& main_run() const;  // ExecMain* properties
+  // The last run of the index-th line of ExecStart=, ExecStartPre=, ...; empty where it never ran.
+  CommandRun command_run(ServiceCommand which, size_t index) const;
+  uint32_t n_restarts() const;
+  const std::string& status_text() const;  // STATUS=
+  int status_errno() const;                // ERRNO=
+  Timestamps watchdog_time() const;        // of the last WATCHDOG=1
+  Micros watchdog() const;                 // in force: WatchdogSec= or WATCHDOG_USEC=
+  std::string_view clean_result() const { return "success"; }
+  uid_t uid() const;  // of the last started process; UINT32_MAX: none yet
+  gid_t gid() const;
+
+  std::unique_ptr<ServiceRuntime> service;
+
+  // Targets, slices and every other kind that has but two states.
+  bool simple_active = false;
+};
+
+}  // namespace flotilla::init
