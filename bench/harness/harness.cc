@@ -1,0 +1,204 @@
+#include "harness/harness.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+
+namespace flotilla::bench {
+
+uint64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<uint64_t>(now.tv_nsec);
+}
+
+std::string program(const std::string& name) { return std::string(FLOTILLA_BIN "/") + name; }
+std::string stamp_program() { return FLOTILLA_BENCH_STAMP; }
+
+void die(const std::string& why) {
+  std::fprintf(stderr, "bench: %s\n", why.c_str());
+  std::exit(1);
+}
+
+ScratchFolder::ScratchFolder() {
+  std::string pattern = "/tmp/flotilla-bench-XXXXXX";
+  if (mkdtemp(pattern.data()) == nullptr) die("cannot make a folder under /tmp");
+  path_ = pattern;
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+StampFile::StampFile(const std::string& folder, size_t slots)
+    : path_(folder + "/stamps"), slots_(slots) {
+  const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0 || ftruncate(fd, static_cast<off_t>(slots * 8)) != 0) die("cannot make " + path_);
+  fchmod(fd, 0666);
+  void* map = mmap(nullptr, slots * 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  if (map == MAP_FAILED) die("cannot map " + path_);
+  map_ = static_cast<volatile uint64_t*>(map);
+}
+
+StampFile::~StampFile() { munmap(const_cast<uint64_t*>(map_), slots_ * 8); }
+
+uint64_t StampFile::at(size_t slot) const { return map_[slot]; }
+
+void StampFile::clear() {
+  for (size_t slot = 0; slot < slots_; ++slot) map_[slot] = 0;
+}
+
+uint64_t StampFile::wait_for_all() const {
+  const uint64_t deadline = now_ns() + 60'000'000'000U;
+  uint64_t last = 0;
+  for (size_t slot = 0; slot < slots_; ++slot) {
+    while (map_[slot] == 0) {
+      if (now_ns() > deadline)
+        die("service " + std::to_string(slot) + " did not start within 60 s");
+      usleep(200);
+    }
+    last = std::max(last, static_cast<uint64_t>(map_[slot]));
+  }
+  return last;
+}
+
+uint64_t StampFile::wait_for_change(size_t slot, uint64_t previous) const {
+  const uint64_t deadline = now_ns() + 60'000'000'000U;
+  while (map_[slot] == previous) {
+    if (now_ns() > deadline)
+      die("service " + std::to_string(slot) + " did not come back within 60 s");
+    usleep(50);
+  }
+  return map_[slot];
+}
+
+void write_file(const std::string& path, const std::string& content) {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+namespace {
+
+pid_t bare_start(const char* program, const char* stamps, const char* index, int output) {
+  const char* argv[] = {program, stamps, index, nullptr};
+  const char* envp[] = {"PATH=/usr/bin:/bin", nullptr};
+  const pid_t child = vfork();
+  if (child == 0) {
+    if (output >= 0) dup2(output, 1);
+    execve(program, const_cast<char**>(argv), const_cast<char**>(envp));
+    _exit(127);
+  }
+  return child;
+}
+
+}  // namespace
+
+uint64_t floor_start(size_t services, StampFile& stamps, bool captured) {
+  const std::string trivial = stamp_program();
+  std::vector<std::string> indexes;
+  for (size_t i = 0; i < services; ++i) indexes.push_back(std::to_string(i));
+  std::vector<pid_t> children(services);
+  std::vector<int> pipes;
+  pipes.reserve(services);
+  stamps.clear();
+  const uint64_t begin = now_ns();
+  for (size_t i = 0; i < services; ++i) {
+    int ends[2] = {-1, -1};
+    if (captured && pipe2(ends, O_CLOEXEC) != 0) die("pipe2 failed: raise the limit of open files");
+    children[i] = bare_start(trivial.c_str(), stamps.path().c_str(), indexes[i].c_str(), ends[1]);
+    if (captured) {
+      close(ends[1]);
+      pipes.push_back(ends[0]);
+    }
+  }
+  const uint64_t last = stamps.wait_for_all();
+  for (const pid_t child : children) kill(child, SIGKILL);
+  for (const pid_t child : children) waitpid(child, nullptr, 0);
+  for (const int fd : pipes) close(fd);
+  return last - begin;
+}
+
+std::vector<uint64_t> floor_restart(size_t times, StampFile& stamps) {
+  const std::string trivial = stamp_program();
+  stamps.clear();
+  std::vector<uint64_t> samples;
+  pid_t child = bare_start(trivial.c_str(), stamps.path().c_str(), "0", -1);
+  uint64_t previous = stamps.wait_for_change(0, 0);
+  for (size_t i = 0; i < times; ++i) {
+    usleep(2000);  // let the service reach its pause
+    // A supervisor waits in its loop while somebody else kills: the killer is a child of ours here.
+    const pid_t killer = fork();
+    if (killer == 0) {
+      usleep(1000);
+      const uint64_t at = now_ns();
+      kill(child, SIGKILL);
+      FILE* out = std::fopen((stamps.path() + ".kill").c_str(), "w");
+      std::fprintf(out, "%llu", static_cast<unsigned long long>(at));
+      std::fclose(out);
+      _exit(0);
+    }
+    waitpid(child, nullptr, 0);
+    child = bare_start(trivial.c_str(), stamps.path().c_str(), "0", -1);
+    const uint64_t now = stamps.wait_for_change(0, previous);
+    waitpid(killer, nullptr, 0);
+    unsigned long long at = 0;
+    std::ifstream(stamps.path() + ".kill") >> at;
+    samples.push_back(now - at);
+    previous = now;
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  return samples;
+}
+
+double percentile_ms(std::vector<uint64_t> nanoseconds, double share) {
+  if (nanoseconds.empty()) die("no samples");
+  std::sort(nanoseconds.begin(), nanoseconds.end());
+  const auto index = static_cast<size_t>(share * static_cast<double>(nanoseconds.size() - 1));
+  return static_cast<double>(nanoseconds[index]) / 1e6;
+}
+
+double median_ms(std::vector<uint64_t> nanoseconds) {
+  return percentile_ms(std::move(nanoseconds), 0.5);
+}
+
+void Table::print() const {
+  std::vector<size_t> widths;
+  for (const auto& row : rows_) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (size_t r = 0; r < rows_.size(); ++r) {
+    for (size_t i = 0; i < rows_[r].size(); ++i) {
+      std::printf("%s%-*s", i == 0 ? "" : "  ", static_cast<int>(widths[i]), rows_[r][i].c_str());
+    }
+    std::printf("\n");
+    if (r == 0) {
+      for (size_t i = 0; i < widths.size(); ++i) {
+        std::printf("%s%s", i == 0 ? "" : "  ", std::string(widths[i], '-').c_str());
+      }
+      std::printf("\n");
+    }
+  }
+  std::fflush(stdout);
+}
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+}  // namespace flotilla::bench

@@ -1,0 +1,78 @@
+// What the benchmarks share: stamps written by the trivial service, the floor they are compared
+// with, and the table that is printed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace flotilla::bench {
+
+uint64_t now_ns();  // CLOCK_MONOTONIC
+
+// The programs under test and the trivial service (harness/stamp.c).
+std::string program(const std::string& name);
+std::string stamp_program();
+
+// A temporary folder, removed with all it holds.
+class ScratchFolder {
+ public:
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// A file of stamps, one slot of 8 bytes for each service, mapped here and written by the services.
+class StampFile {
+ public:
+  StampFile(const std::string& folder, size_t slots);
+  ~StampFile();
+  StampFile(const StampFile&) = delete;
+  StampFile& operator=(const StampFile&) = delete;
+  const std::string& path() const { return path_; }
+  // The stamp of a slot in nanoseconds, or 0 if it has not been written.
+  uint64_t at(size_t slot) const;
+  void clear();
+  // Waits until every slot is written; the largest stamp. Ends the program with a sentence after 60
+  // s.
+  uint64_t wait_for_all() const;
+  // Waits until the slot holds something else than `previous`.
+  uint64_t wait_for_change(size_t slot, uint64_t previous) const;
+
+ private:
+  std::string path_;
+  size_t slots_;
+  volatile uint64_t* map_ = nullptr;
+};
+
+void write_file(const std::string& path, const std::string& content);
+
+// The floor of every start: a loop of vfork and exec of the trivial service, nothing else. Returns
+// the nanoseconds from the first vfork to the last service's first instruction.
+uint64_t floor_start(size_t services, StampFile& stamps, bool captured);
+// SIGKILL of a child to the first instruction of its successor in a bare waitid+vfork+exec loop.
+std::vector<uint64_t> floor_restart(size_t times, StampFile& stamps);
+
+double median_ms(std::vector<uint64_t> nanoseconds);
+double percentile_ms(std::vector<uint64_t> nanoseconds, double share);
+
+// Prints columns, aligned, with a line under the head.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  void print() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+std::string fixed(double value, int digits);
+[[noreturn]] void die(const std::string& why);
+
+}  // namespace flotilla::bench

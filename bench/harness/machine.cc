@@ -1,0 +1,140 @@
+#include "harness/machine.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "harness/harness.h"
+
+namespace flotilla::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+// pid -> parent of every process.
+std::map<pid_t, pid_t> parents() {
+  std::map<pid_t, pid_t> result;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    const size_t close = line.rfind(')');
+    if (close == std::string::npos) continue;
+    std::istringstream rest(line.substr(close + 1));
+    char state = 0;
+    pid_t parent = 0;
+    rest >> state >> parent;
+    result[std::stoi(name)] = parent;
+  }
+  return result;
+}
+
+std::vector<pid_t> tree_of(pid_t root) {
+  const auto all = parents();
+  std::vector<pid_t> result{root};
+  for (size_t i = 0; i < result.size(); ++i) {
+    for (const auto& [pid, parent] : all) {
+      if (parent == result[i]) result.push_back(pid);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Machine::Machine(std::string folder, const std::vector<UnitFile>& units)
+    : root_(std::move(folder)) {
+  // Many services, several descriptors each.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+
+  const std::string system = root_ + "/etc/systemd/system/";
+  std::string wanted = "[Unit]\nDescription=Benchmark\nDefaultDependencies=no\nWants=";
+  for (const UnitFile& unit : units) {
+    write_file(system + unit.name, unit.text);
+    wanted += unit.name + " ";
+  }
+  write_file(system + "bench.target", wanted + "\n");
+}
+
+Machine::~Machine() { stop(); }
+
+uint64_t Machine::start_flotilla() {
+  const std::string init = program("flotilla-init");
+  const std::string root_option = "--root=" + root_;
+  const uint64_t begin = now_ns();
+  pid_ = vfork();
+  if (pid_ == 0) {
+    execl(init.c_str(), init.c_str(), root_option.c_str(), "--unit=bench.target", "--log-level=err",
+          nullptr);
+    _exit(127);
+  }
+  return begin;
+}
+
+uint64_t Machine::start_systemd() {
+  if (geteuid() != 0 || access("/lib/systemd/systemd", X_OK) != 0) return 0;
+  const std::string script = FLOTILLA_BENCH_DIR "/harness/systemd-namespace";
+  systemd_ = true;
+  pid_ = fork();
+  if (pid_ == 0) {
+    const int null = open("/dev/null", O_RDWR);
+    dup2(null, 0);
+    dup2(null, 1);
+    dup2(null, 2);
+    execl(script.c_str(), script.c_str(), root_.c_str(), nullptr);
+    _exit(127);
+  }
+  // The script writes the time of systemd's exec into the folder, by the stamp program.
+  const std::string stamp = root_ + "/exec-stamp";
+  const uint64_t deadline = now_ns() + 20'000'000'000U;
+  while (now_ns() < deadline) {
+    std::ifstream file(stamp);
+    uint64_t at = 0;
+    if (file >> at) return at;
+    if (waitpid(pid_, nullptr, WNOHANG) == pid_) {
+      pid_ = -1;
+      return 0;
+    }
+    usleep(500);
+  }
+  return 0;
+}
+
+void Machine::stop() {
+  if (pid_ <= 0) return;
+  if (systemd_) {
+    // The end of PID 1 of a pid namespace ends every process in it.
+    for (const pid_t pid : descendants()) kill(pid, SIGKILL);
+  } else {
+    kill(pid_, SIGTERM);
+  }
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+std::vector<pid_t> Machine::descendants() const { return tree_of(pid_); }
+
+pid_t find_descendant(pid_t parent, const std::string& name) {
+  for (const pid_t pid : tree_of(parent)) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+    std::string first;
+    std::getline(file, first, '\0');
+    if (fs::path(first).filename() == name) return pid;
+  }
+  return -1;
+}
+
+}  // namespace flotilla::bench

@@ -1,0 +1,45 @@
+// One machine for a benchmark: flotilla-init as a plain daemon over a folder, or a real systemd in
+// namespaces of its own, with the given units; ended with everything it started.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace flotilla::bench {
+
+struct UnitFile {
+  std::string name;
+  std::string text;
+};
+
+class Machine {
+ public:
+  // Writes the units below `folder` and notes them as wanted by bench.target, which is what boots.
+  Machine(std::string folder, const std::vector<UnitFile>& units);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Starts the manager; the time just before its exec, in nanoseconds of CLOCK_MONOTONIC.
+  uint64_t start_flotilla();
+  // The same for real systemd; 0 where it cannot be booted here (not root, not installed).
+  uint64_t start_systemd();
+  // SIGTERM and wait (systemd's namespace is killed); nothing is left behind.
+  void stop();
+
+  pid_t pid() const { return pid_; }       // the keeper, or systemd's namespace
+  std::vector<pid_t> descendants() const;  // of pid(), itself included
+  const std::string& root() const { return root_; }
+
+ private:
+  std::string root_;
+  pid_t pid_ = -1;
+  bool systemd_ = false;
+};
+
+// The child of `parent` (or of one of its children) whose program is called `name`, or -1.
+pid_t find_descendant(pid_t parent, const std::string& name);
+
+}  // namespace flotilla::bench

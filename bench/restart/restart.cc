@@ -1,0 +1,62 @@
+// bench/restart: SIGKILL of a service with Restart=always and RestartSec=0 to the first instruction
+// of its next instance, beside a bare loop of waitid, vfork and exec (the floor).   restart [TIMES]
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "harness/harness.h"
+#include "harness/machine.h"
+
+namespace flotilla::bench {
+namespace {
+
+std::vector<uint64_t> flotilla_restart(size_t times) {
+  const ScratchFolder folder;
+  StampFile stamps(folder.path(), 1);
+  Machine machine(
+      folder.path(),
+      {{"s.service",
+        "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n[Service]\nExecStart=" +
+            stamp_program() + " " + stamps.path() +
+            " 0\nStandardOutput=null\nRestart=always\nRestartSec=0\n"}});
+  machine.start_flotilla();
+  uint64_t previous = stamps.wait_for_change(0, 0);
+  std::vector<uint64_t> samples;
+  for (size_t i = 0; i < times; ++i) {
+    usleep(3000);  // let the service reach its pause and the manager its wait
+    const pid_t service = find_descendant(machine.pid(), "bench_stamp");
+    if (service <= 0) die("the service is not there");
+    const uint64_t at = now_ns();
+    kill(service, SIGKILL);
+    const uint64_t now = stamps.wait_for_change(0, previous);
+    samples.push_back(now - at);
+    previous = now;
+  }
+  return samples;
+}
+
+int run(size_t times) {
+  std::vector<uint64_t> floor;
+  {
+    const ScratchFolder folder;
+    StampFile stamps(folder.path(), 1);
+    floor = floor_restart(times, stamps);
+  }
+  const std::vector<uint64_t> ours = flotilla_restart(times);
+  Table table({"", "median ms", "99 % ms", "x floor"});
+  table.add({"floor", fixed(median_ms(floor), 3), fixed(percentile_ms(floor, 0.99), 3), "1.00"});
+  table.add({"flotilla", fixed(median_ms(ours), 3), fixed(percentile_ms(ours, 0.99), 3),
+             fixed(median_ms(ours) / median_ms(floor), 2)});
+  std::printf("SIGKILL to the next instance's first instruction, %zu times\n", times);
+  table.print();
+  return 0;
+}
+
+}  // namespace
+}  // namespace flotilla::bench
+
+int main(int argc, char** argv) {
+  return flotilla::bench::run(argc > 1 ? static_cast<size_t>(std::atoi(argv[1])) : 300);
+}

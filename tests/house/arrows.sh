@@ -1,0 +1,47 @@
+#!/bin/sh
+# Fails on an #include against the arrows of docs/architecture.md: a folder of src/ may include itself and
+# the folders listed behind it here, nothing else of src/.   usage: arrows.sh SOURCE_DIR
+set -eu
+cd "${1:?usage: arrows.sh SOURCE_DIR}/src"
+exec awk '
+BEGIN {
+  law["base"]     = ""
+  law["unit"]     = "base"
+  law["logs"]     = "base"
+  law["bus"]      = "base"
+  law["init"]     = "base unit logs bus"
+  law["ctl"]      = "base unit logs bus"
+  # The fence: nothing above includes anything below.
+  law["store"]    = "base"
+  law["registry"] = "base store unit"
+  law["overlord"] = "base"
+  law["engine"]   = "base unit store registry overlord"
+  law["agent"]    = "base unit bus store registry overlord"
+  law["api"]      = "base unit store registry overlord"
+  law["client"]   = "base"
+  law["fctl"]     = "base unit client"
+  law["zinit"]    = "base bus"
+  bad = 0
+  command = "find . -name \"*.h\" -o -name \"*.cc\" | sort"
+  while ((command | getline file) > 0) {
+    sub(/^\.\//, "", file)
+    split(file, part, "/")
+    from = part[1]
+    if (from == "cmd") continue   # programs put the parts together
+    if (!(from in law)) { print "src/" file ": the folder is not in the table of arrows.sh"; bad = 1; continue }
+    number = 0
+    while ((getline line < file) > 0) {
+      number++
+      if (line !~ /^[ \t]*#[ \t]*include[ \t]*"/) continue
+      split(line, quoted, "\"")
+      to = quoted[2]
+      if (to !~ /\//) { print "src/" file ":" number ": include \"" to "\" by its path from src/"; bad = 1; continue }
+      sub(/\/.*/, "", to)
+      if (to == from || index(" " law[from] " ", " " to " ")) continue
+      print "src/" file ":" number ": " from "/ may not include " to "/ (allowed: " law[from] ")"
+      bad = 1
+    }
+    close(file)
+  }
+  exit bad
+}'
