@@ -23,9 +23,9 @@ enum class Errc {
 
 struct Error {
   Errc code = Errc::kInternal;
-  std::string message;   // one sentence without a final full stop
-  int error_number = 0;  // the errno behind it, or 0
-  std::string bus_name;  // a D-Bus error name more exact than the table's, or empty
+  std::string message;     // one sentence without a final full stop
+  int error_number = 0;    // the errno behind it, or 0
+  std::string bus_name{};  // a D-Bus error name more exact than the table's, or empty
 };
 
 struct ErrorNames {
