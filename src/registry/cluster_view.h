@@ -1,0 +1,66 @@
+// ClusterView: the whole cluster in memory, kept up to date by one range and one watch. Feeds the
+// engine and the API. Nobody polls; after a lost watch it resumes, after a compaction it reads
+// everything anew and tells only what is different.
+//
+// Owned by fleetd's composition; loop thread only. A listener may destroy its registration, not
+// the view.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/event_loop.h"
+#include "registry/objects.h"
+#include "store/store.h"
+
+namespace flotilla::registry {
+
+// The names of what changed since the last call; never all empty but for a new leader.
+struct ClusterChange {
+  store::Revision revision = 0;
+  std::set<std::string> units;     // unit records
+  std::set<std::string> schedule;  // units whose schedule or global entry changed
+  std::set<std::string> machines;  // presence or metadata
+  std::set<std::string> states;    // units whose state on some machine changed
+  bool leader = false;
+};
+
+class ClusterView {
+ public:
+  ClusterView(store::Store& store, base::EventLoop& loop, std::string prefix);
+  ~ClusterView();
+  ClusterView(const ClusterView&) = delete;
+  ClusterView& operator=(const ClusterView&) = delete;
+
+  // Starts reading; on_ready is told through subscribe()'s listener like any change. A second call
+  // does nothing.
+  void open();
+  // Forgets everything and stops listening.
+  void close();
+
+  // Whether cluster() has been read whole and its watch stands.
+  bool is_ready() const;
+  // Whether it has been read whole at least once since open(): while the store is away the view
+  // goes on with what it last knew, and is_ready() is false.
+  bool has_data() const;
+  // Since when the watch has stood without interruption; never() while it does not.
+  base::MonotonicTime uninterrupted_since() const;
+  // Requires: has_data(), else it is empty.
+  const Cluster& cluster() const;
+
+  // Calls `listener` after each batch of changes has been applied, and once, with everything, when
+  // the view becomes ready.
+  base::RegistrationPtr subscribe(std::function<void(const ClusterChange&)> listener);
+
+  // Calls `then` once cluster() is at `revision` or later (now, in a later turn, if it is already).
+  // Dropped uncalled when the view is closed or destroyed.
+  void when_at(store::Revision revision, std::function<void()> then);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flotilla::registry

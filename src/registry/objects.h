@@ -1,0 +1,143 @@
+// The cluster's objects as plain values: units, what is scheduled where, machines, unit states.
+// What the registry reads and writes, what the engine decides on, what the API shows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "store/store.h"
+#include "unit/fleet_file.h"
+
+namespace flotilla::registry {
+
+// What a user wants of a unit, and how far it has got.
+enum class TargetState : uint8_t { kInactive, kLoaded, kLaunched };
+
+std::string_view to_string(TargetState state);  // "inactive", "loaded", "launched"
+// kInvalid with fleet's text: invalid value "x" for JobState
+base::Result<TargetState> parse_target_state(std::string_view word);
+
+// A JSON object's text with the members that this version does not know; written back as it was
+// read, so that an older daemon loses nothing of a newer one. Empty: none.
+using ExtraFields = std::string;
+
+struct Unit {
+  std::string name;
+  std::vector<unit::UnitOption> options;
+  std::string hash;  // of the options: unit::hash_hex()
+  TargetState desired = TargetState::kInactive;
+  ExtraFields extra;
+  store::Revision mod_revision = 0;
+
+  friend bool operator==(const Unit&, const Unit&) = default;
+};
+
+// What one machine must run. Carries the text, so that its agent reads nothing else.
+struct ScheduleEntry {
+  std::string name;
+  std::string machine;
+  std::string hash;
+  std::string text;  // unit::serialize() of the options
+  TargetState target = TargetState::kInactive;
+  ExtraFields extra;
+  store::Revision mod_revision = 0;
+
+  friend bool operator==(const ScheduleEntry&, const ScheduleEntry&) = default;
+};
+
+// What every machine runs whose metadata fit and where nothing conflicts.
+struct GlobalEntry {
+  std::string name;
+  std::string hash;
+  std::string text;
+  TargetState target = TargetState::kInactive;
+  ExtraFields extra;
+  store::Revision mod_revision = 0;
+
+  friend bool operator==(const GlobalEntry&, const GlobalEntry&) = default;
+};
+
+using Metadata = std::map<std::string, std::string>;
+
+// A machine that is there: the record lives as long as its lease.
+struct Machine {
+  std::string id;
+  std::string public_ip;
+  Metadata metadata;        // as configured on the machine
+  std::string version;      // of its fleetd, without a leading "v"
+  std::string boot_id;      // of its kernel
+  std::string state_id;     // of its state directory: made once, kept there
+  std::string nonce;        // new at each start of its fleetd
+  std::string api_address;  // where its API answers other machines; may be empty
+  uint32_t cpus = 0;
+  uint64_t memory_bytes = 0;
+  ExtraFields extra;
+  store::Revision mod_revision = 0;
+  store::Revision create_revision = 0;
+  store::LeaseId lease = 0;
+
+  friend bool operator==(const Machine&, const Machine&) = default;
+};
+
+// The machine's own metadata with the edits made through the API on top. An edit to the empty
+// string hides the machine's value.
+Metadata merged_metadata(const Metadata& own, const Metadata& edits);
+
+// What a machine's service manager says of a unit.
+struct UnitState {
+  std::string name;
+  std::string machine;
+  std::string hash;                // of the text that is loaded there
+  std::string load_state;          // systemd's words
+  std::string active_state;        //
+  std::string sub_state;           //
+  uint64_t active_enter_usec = 0;  // wall clock; 0: never
+  bool launched = false;           // the agent has started it there, and not stopped it since
+  ExtraFields extra;
+  store::Revision mod_revision = 0;
+
+  friend bool operator==(const UnitState&, const UnitState&) = default;
+};
+
+// Who schedules.
+struct Leader {
+  std::string machine;
+  std::string nonce;
+  store::Revision mod_revision = 0;
+  store::Revision create_revision = 0;
+  store::LeaseId lease = 0;
+
+  friend bool operator==(const Leader&, const Leader&) = default;
+};
+
+// The whole cluster at one revision. All maps are ordered by the bytes of their keys, which is the
+// order of every list that users see.
+struct Cluster {
+  store::Revision revision = 0;
+  std::map<std::string, Unit, std::less<>> units;
+  // unit -> machine -> entry. The leader keeps it to one machine per unit.
+  std::map<std::string, std::map<std::string, ScheduleEntry>, std::less<>> schedule;
+  std::map<std::string, GlobalEntry, std::less<>> globals;
+  std::map<std::string, Machine, std::less<>> machines;         // those that are there
+  std::map<std::string, Metadata, std::less<>> metadata_edits;  // machine id -> edits
+  std::map<std::string, std::map<std::string, UnitState>, std::less<>> states;  // unit -> machine
+  std::optional<Leader> leader;
+  // Records that cannot be read, by key, with the reason. The last value that could be read stands
+  // in the maps above; if there never was one, the object is listed here alone, and whoever acts
+  // must leave what it names untouched.
+  std::map<std::string, std::string, std::less<>> unreadable;
+
+  // The machine the unit is scheduled to, or null.
+  const std::string* machine_of(std::string_view unit) const;
+  // fleet's currentState: inactive unless scheduled somewhere and known there with the unit's
+  // present hash; then launched if its agent has started it, else loaded.
+  TargetState current_state(std::string_view unit) const;
+  Metadata metadata_of(const Machine& machine) const;
+};
+
+}  // namespace flotilla::registry

@@ -1,0 +1,82 @@
+// Registry: the operations on the cluster's objects, over a store. Knows the keys (keys.h) and the
+// records (codec.h); every change of an existing object is guarded by the revision it was read at
+// and tried again when somebody else was first.
+//
+// Loop thread only; never blocks. A callback is called once, later, on the loop thread, unless the
+// store or the Registry is destroyed first: then never. Errors are the store's, and:
+//   kInvalid      options that are no UTF-8 or are too many, a malformed name
+//   kNotFound     the object does not exist
+//   kConflict     somebody else kept changing it (many tries), or a guard did not hold
+//   kUnsupported  open(): the store was written by a newer major version
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "registry/objects.h"
+#include "store/store.h"
+
+namespace flotilla::registry {
+
+inline constexpr int kFormatMajor = 1;
+inline constexpr int kFormatMinor = 0;
+
+// What put_unit() did.
+struct PutOutcome {
+  enum class Kind : uint8_t { kCreated, kOverwritten, kStateChanged, kUnchanged };
+  Kind kind = Kind::kUnchanged;
+  store::Revision revision = 0;  // wait for a ClusterView to reach it to read your own write
+};
+
+class Registry {
+ public:
+  template <typename T>
+  using Callback = std::function<void(base::Result<T>)>;
+
+  // `prefix` as in "/flotilla": no slash at the end. Requires: `store` outlives the Registry.
+  Registry(store::Store& store, std::string prefix);
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  store::Store& store() { return store_; }
+  const std::string& prefix() const { return prefix_; }
+
+  // Reads the schema version, or writes it into an empty store. Everything else waits for this.
+  void open(Callback<void> done);
+
+  // Units.
+  // The unit as the store has it now. kNotFound if there is none; kInternal if the record cannot be
+  // read (deleting and overwriting it still work).
+  void get_unit(std::string name, Callback<Unit> done);
+  // Creates the unit, or overwrites the one there is, in one step. The hash is computed here.
+  void put_unit(std::string name, std::vector<unit::UnitOption> options, TargetState desired,
+                Callback<PutOutcome> done);
+  // kNotFound: no such unit.
+  void set_desired(std::string name, TargetState desired, Callback<PutOutcome> done);
+  // kNotFound: no such unit. Its schedule and states go when the leader and the agent have acted.
+  void delete_unit(std::string name, Callback<store::Revision> done);
+
+  // Machines. Edits outlive the machine's absence; the machine need not exist. `value` empty hides
+  // the machine's own value; nullopt forgets the edit.
+  void edit_metadata(std::string machine, std::string key, std::optional<std::string> value,
+                     Callback<store::Revision> done);
+
+  // Unit states of one machine, under its lease. Sent in as few transactions as the store allows.
+  // kNotFound: the lease is gone.
+  void put_states(std::vector<UnitState> states, store::LeaseId lease, Callback<void> done);
+  void delete_states(std::string machine, std::vector<std::string> units, Callback<void> done);
+
+ private:
+  struct Shared;  // lives on in callbacks
+  store::Store& store_;
+  std::string prefix_;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace flotilla::registry
