@@ -18,7 +18,7 @@ BEGIN {
   law["engine"]   = "base unit store registry overlord"
   law["agent"]    = "base unit bus store registry overlord"
   law["api"]      = "base unit store registry overlord"
-  law["client"]   = "base"
+  law["client"]   = "base unit"
   law["fctl"]     = "base unit client"
   law["zinit"]    = "base bus"
   bad = 0

@@ -1,0 +1,55 @@
+#include "client/endpoint.h"
+
+namespace flotilla::client {
+
+base::Result<Endpoint> parse_endpoint(std::string_view text) {
+  const size_t separator = text.find("://");
+  const std::string_view scheme =
+      separator == std::string_view::npos ? std::string_view() : text.substr(0, separator);
+  if (scheme.empty()) return base::invalid("URL scheme undefined");
+  const std::string_view rest = text.substr(separator + 3);
+
+  Endpoint endpoint;
+  if (scheme == "unix" || scheme == "file") {
+    const size_t slash = rest.find('/');
+    const std::string_view host = rest.substr(0, slash);
+    if (!host.empty()) {
+      return base::invalid("unable to connect to host \"{}\" with scheme \"{}\"", host, scheme);
+    }
+    if (slash == std::string_view::npos || rest.size() < 2) {
+      return base::invalid("no path of a socket in endpoint \"{}\"; write unix:///path", text);
+    }
+    endpoint.path = rest;
+    return endpoint;
+  }
+  if (scheme == "https") {
+    return base::unsupported("endpoint \"{}\": TLS is not built in; use unix:// or http://", text);
+  }
+  if (scheme != "http") {
+    return base::invalid("endpoint \"{}\": unknown scheme \"{}\"; use unix:// or http://", text,
+                         scheme);
+  }
+  endpoint.kind = Endpoint::Kind::kTcp;
+  std::string_view authority = rest.substr(0, rest.find('/'));
+  if (!authority.empty() && authority.front() == '[') {  // an IPv6 address (RFC 3986, 3.2.2)
+    const size_t end = authority.find(']');
+    if (end == std::string_view::npos)
+      return base::invalid("endpoint \"{}\": \"]\" is missing", text);
+    endpoint.host = authority.substr(1, end - 1);
+    authority.remove_prefix(end + 1);
+    endpoint.port = authority.empty() ? "80" : authority.substr(1);
+  } else {
+    const size_t colon = authority.find(':');
+    endpoint.host = authority.substr(0, colon);
+    endpoint.port = colon == std::string_view::npos ? "80" : authority.substr(colon + 1);
+  }
+  if (endpoint.host.empty()) return base::invalid("endpoint \"{}\" names no host", text);
+  const bool digits = endpoint.port.find_first_not_of("0123456789") == std::string::npos;
+  if (endpoint.port.empty() || endpoint.port.size() > 5 || !digits ||
+      std::stoi(endpoint.port) > 65535) {
+    return base::invalid("endpoint \"{}\": \"{}\" is no port", text, endpoint.port);
+  }
+  return endpoint;
+}
+
+}  // namespace flotilla::client

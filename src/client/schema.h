@@ -1,0 +1,44 @@
+// The entities of the HTTP API (version 1) as values. A field that is absent in an answer is empty
+// here.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "unit/fleet_file.h"
+
+namespace flotilla::client {
+
+struct Unit {
+  std::string name;
+  std::string current_state;  // inactive, loaded, launched; empty for a global unit
+  std::string desired_state;
+  std::string machine_id;  // where it is scheduled
+  std::vector<unit::UnitOption> options;
+};
+
+struct UnitState {
+  std::string name;
+  std::string machine_id;
+  std::string hash;
+  std::string load_state;
+  std::string active_state;
+  std::string sub_state;
+};
+
+struct Machine {
+  std::string id;
+  std::string primary_ip;
+  std::map<std::string, std::string> metadata;
+};
+
+// What `systemctl status` prints on the machine that runs the unit, and the exit status it would
+// have.
+struct StatusText {
+  std::string text;
+  int exit_status = 0;
+};
+
+}  // namespace flotilla::client
