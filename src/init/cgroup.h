@@ -1,0 +1,56 @@
+// Process tracking by v2 cgroups, in pure v2 and in hybrid trees: one cgroup per unit under the
+// manager's own, `<own>/system.slice/a.service`. One inotify descriptor tells of all units that
+// become empty.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "init/loop.h"
+#include "init/process_tracker.h"
+
+namespace flotilla::init {
+
+// Where v2 cgroups are: from the text of /proc/self/mountinfo and /proc/self/cgroup.
+struct CgroupPlace {
+  std::string mount_point;  // "/sys/fs/cgroup" or "/sys/fs/cgroup/unified"
+  std::string own_path;     // "/", "/user.slice/..."
+};
+base::Result<CgroupPlace> find_cgroup2(std::string_view mountinfo, std::string_view self_cgroup);
+
+class CgroupTracker final : public ProcessTracker {
+ public:
+  // Makes sure that cgroups can be made at `place` under `name` (may be empty), e.g.
+  // "flotilla-PID"; fails where mkdir is refused.
+  static base::Result<std::unique_ptr<CgroupTracker>> create(Loop& loop, const CgroupPlace& place,
+                                                             std::string_view name);
+  ~CgroupTracker() override;
+
+  TrackingKind kind() const noexcept override { return TrackingKind::kCgroup; }
+  std::unique_ptr<ProcessGroup> make_group(std::string_view path,
+                                           Callback<void()> on_empty) override;
+  // The path of the manager's own part of the tree, as ControlGroup= of the manager shows it.
+  const std::string& root_path() const noexcept { return root_path_; }
+
+ private:
+  friend class CgroupGroup;
+  CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path) noexcept;
+  void on_inotify(uint32_t events);
+
+  base::Fd root_;
+  base::Fd inotify_;
+  std::string root_path_;  // under the mount point
+  std::map<int, class CgroupGroup*> watches_;
+  FdSource source_;
+};
+
+// The best tracker this machine allows: cgroups as root where a v2 tree can be written, else by
+// best effort. `reason` says in one sentence why not cgroups; empty where they are.
+std::unique_ptr<ProcessTracker> make_process_tracker(Loop& loop, std::string_view name,
+                                                     std::string& reason);
+
+}  // namespace flotilla::init

@@ -1,0 +1,30 @@
+// The Spawner of the real world: clone3 with CLONE_VM and CLONE_VFORK on a stack of its own, so
+// that a spawn costs the same however large the manager is.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "init/spawner.h"
+
+namespace flotilla::init {
+
+class LinuxSpawner final : public Spawner {
+ public:
+  static base::Result<std::unique_ptr<LinuxSpawner>> create();
+  ~LinuxSpawner() override;
+  LinuxSpawner(const LinuxSpawner&) = delete;
+  LinuxSpawner& operator=(const LinuxSpawner&) = delete;
+
+  SpawnResult spawn(const ExecSpec& spec) noexcept override;
+
+ private:
+  LinuxSpawner(std::byte* stack, base::Fd null) noexcept : stack_(stack), null_(std::move(null)) {}
+
+  std::byte* stack_;  // with a guard page at its low end
+  base::Fd null_;     // /dev/null, for standard streams that go nowhere
+};
+
+}  // namespace flotilla::init

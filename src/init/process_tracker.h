@@ -1,0 +1,79 @@
+// The seam that knows which processes belong to a unit. CgroupTracker (cgroup.h) gives every unit a
+// v2 cgroup; BestEffortTracker (process_table.h) goes by parents, sessions and INVOCATION_ID;
+// FakeTracker (fake_tracker.h) is told.
+//
+// Loop thread only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "init/callback.h"
+
+namespace flotilla::init {
+
+enum class TrackingKind : uint8_t { kCgroup, kBestEffort };
+constexpr std::string_view to_string(TrackingKind kind) {
+  return kind == TrackingKind::kCgroup ? "cgroup" : "best-effort";
+}
+
+// The processes of one unit. Owned by the unit.
+class ProcessGroup {
+ public:
+  virtual ~ProcessGroup() = default;
+
+  // Makes ready for a spawn: the descriptor for ExecSpec::cgroup_fd, which stays the group's, or -1
+  // where there is none to be born in. Cheap when it is ready already.
+  virtual base::Result<int> prepare() = 0;
+  // The path under the cgroup root, "/system.slice/a.service"; empty without one.
+  virtual std::string cgroup_path() const = 0;
+
+  // A process known to be the unit's: every pid spawned, MAINPID=, a PID file's. The best-effort
+  // tracker starts from these; adding a pid twice is harmless.
+  virtual void add(pid_t pid) = 0;
+  // Moves a foreign process into the unit's cgroup, where there is one.
+  virtual base::Status attach(pid_t pid) = 0;
+  // The process was reaped: its number means nothing any more.
+  virtual void forget(pid_t pid) noexcept = 0;
+  // The INVOCATION_ID of the running start as 32 hex digits, by which processes that lost all
+  // other ties are known.
+  virtual void set_invocation(std::string_view id) = 0;
+
+  // Appends all living processes (zombies are not).
+  virtual void pids(std::vector<pid_t>& out) const = 0;
+  virtual bool is_populated() const = 0;
+  // Signals every process but those in `except`, again and again until no new one appears; SIGKILL
+  // without exceptions is one write where the kernel can do it. Returns how many it reached.
+  virtual size_t signal(int signal, std::span<const pid_t> except) = 0;
+  virtual base::Status freeze(bool frozen) = 0;
+  // Of the cgroup; nothing without one.
+  virtual std::optional<uint64_t> memory_current() const { return std::nullopt; }
+  virtual std::optional<uint64_t> tasks_current() const { return std::nullopt; }
+
+  // Ends the tracking of a run: removes the cgroup if it is empty. prepare() begins the next one.
+  virtual void release() noexcept = 0;
+};
+
+class ProcessTracker {
+ public:
+  virtual ~ProcessTracker() = default;
+
+  virtual TrackingKind kind() const noexcept = 0;
+  // The group of `path` ("system.slice/a.service"), new or found as an earlier manager left it.
+  // `on_empty` is called on the loop when its last process is gone; without cgroups, after
+  // check_empty() only.
+  virtual std::unique_ptr<ProcessGroup> make_group(std::string_view path,
+                                                   Callback<void()> on_empty) = 0;
+  // To be called when some process was reaped: a best-effort group may have become empty by it.
+  virtual void check_empty() {}
+};
+
+}  // namespace flotilla::init

@@ -1,0 +1,92 @@
+// The process spawner seam. A spawn gets everything prepared: no look-up, no allocation and no
+// string is made on the way. LinuxSpawner (linux_spawner.h) starts processes, FakeSpawner
+// (fake_spawner.h) records what it was asked for.
+//
+// Loop thread only; never throws.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "base/fd.h"
+#include "init/exit_code.h"
+
+namespace flotilla::init {
+
+struct ResourceLimit {
+  int resource;  // RLIMIT_*
+  rlimit limit;
+};
+
+// What to run and how. Plain pointers into memory of the caller, which must last until spawn()
+// returns. Only what is set is applied: each property left at its default costs no system call.
+struct ExecSpec {
+  const char* path = nullptr;                // absolute, as the new process sees it
+  const char* const* argv = nullptr;         // NULL at the end
+  const char* const* environment = nullptr;  // NULL at the end, "NAME=VALUE"
+
+  // Descriptors of this process that become 0, 1 and 2. -1: /dev/null is opened instead.
+  int stdin_fd = -1;
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+
+  // Descriptors that become 3, 4, ... (sockets of socket units, the fd store). All else closes on
+  // exec, since every descriptor of the manager is O_CLOEXEC.
+  const int* passed_fds = nullptr;
+  uint32_t passed_fd_count = 0;
+  // Where the child writes its own pid in decimal with a NUL behind it: the value part of
+  // "LISTEN_PID=" in a buffer that `environment` points to, with room for 11 characters. NULL:
+  // none.
+  char* listen_pid_text = nullptr;
+
+  const char* root = nullptr;               // chroot to it
+  const char* working_directory = nullptr;  // NULL: "/"
+  bool working_directory_missing_ok = false;
+
+  static constexpr uint32_t kKeepId = UINT32_MAX;
+  uint32_t uid = kKeepId;
+  uint32_t gid = kKeepId;
+  bool set_groups = false;  // also with no groups at all
+  const gid_t* groups = nullptr;
+  uint32_t group_count = 0;
+
+  const ResourceLimit* limits = nullptr;
+  uint32_t limit_count = 0;
+  static constexpr int kKeep = INT32_MIN;
+  int umask = kKeep;
+  int nice = kKeep;
+  int oom_score_adjust = kKeep;
+  bool no_new_privileges = false;
+  bool ignore_sigpipe = true;
+
+  int cgroup_fd = -1;       // directory of a v2 cgroup the process is born in
+  bool want_pidfd = false;  // our own children need none: their pids stay until they are reaped
+
+  // Filled by the kernel with the new pid before the child runs and before spawn() goes on: a place
+  // in the shared state file, so that a manager killed in the middle of a spawn leaves no unknown
+  // child. NULL: none.
+  int32_t* pid_location = nullptr;
+};
+
+struct SpawnResult {
+  pid_t pid = -1;  // -1: no process was made (stage is kClone)
+  base::Fd pidfd;  // if wanted
+  // kNone: the program runs. After kClone: the process `pid` exists, has failed at this step, and
+  // exits with exit_code_of(stage); its exit arrives like any other.
+  SpawnStage stage = SpawnStage::kNone;
+  int error = 0;  // errno of that step
+
+  bool is_running() const noexcept { return stage == SpawnStage::kNone; }
+};
+
+class Spawner {
+ public:
+  virtual ~Spawner() = default;
+  // Starts a process as the leader of a new session, with all signals at their defaults and none
+  // blocked; returns once it has exec'ed or failed.
+  virtual SpawnResult spawn(const ExecSpec& spec) noexcept = 0;
+};
+
+}  // namespace flotilla::init
