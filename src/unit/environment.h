@@ -1,0 +1,70 @@
+// The variables a process starts with, and the two ways a unit writes them: Environment= and the
+// file of EnvironmentFile=. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "unit/diagnostic.h"
+#include "unit/specifier.h"
+
+namespace flotilla::unit {
+
+// Letters, digits and "_", not beginning with a digit.
+bool is_valid_variable_name(std::string_view name) noexcept;
+// "NAME=VALUE" with a valid name and a value in UTF-8.
+bool is_valid_assignment(std::string_view assignment) noexcept;
+
+// NAME=VALUE in order of first setting; setting a name again keeps its place.
+class Environment {
+ public:
+  static constexpr std::size_t kMaxVariables = 65536;
+
+  Environment() = default;
+  // Later ones win.
+  explicit Environment(std::vector<std::string> assignments);
+
+  void set(std::string_view name, std::string_view value);
+  // Requires: is_valid_assignment(assignment).
+  void set_assignment(std::string_view assignment);
+  void unset(std::string_view name);
+  // Takes over all of other's variables.
+  void merge(const Environment& other);
+  void clear() noexcept { assignments_.clear(); }
+
+  // Nothing if there is no such variable. The view ends with the next change.
+  std::optional<std::string_view> find(std::string_view name) const noexcept;
+  bool empty() const noexcept { return assignments_.empty(); }
+  // As for envp.
+  const std::vector<std::string>& assignments() const noexcept { return assignments_; }
+
+  bool operator==(const Environment&) const = default;
+
+ private:
+  std::vector<std::string>::iterator locate(std::string_view name) noexcept;
+
+  std::vector<std::string> assignments_;
+};
+
+// One Environment= line: words in quotes with C escapes, specifiers expanded. A bad assignment is
+// reported and left out; a line with bad quoting or an unknown escape is left out whole. An empty
+// value empties the environment, as for every list.
+void read_environment_setting(std::string_view value, const SpecifierContext& context,
+                              const Reporter& reporter, Environment& environment);
+
+// The bytes of an EnvironmentFile=: NAME=VALUE lines, "#" and ";" comments, quotes as in a shell
+// without expansion, "\" to go on in the next line. Lines with bad names are reported, if `reports`
+// is there, and left out. Errors: kInvalid for invalid UTF-8 or NUL, kTooLarge beyond 4 MiB.
+base::Result<Environment> parse_environment_file(std::string_view bytes, std::string_view file,
+                                                 std::vector<Diagnostic>* reports = nullptr);
+
+// PassEnvironment= and UnsetEnvironment= name variables (the latter also whole assignments): the
+// valid ones among the words; the others are reported.
+std::vector<std::string> read_variable_names(std::string_view value,
+                                             const SpecifierContext& context,
+                                             const Reporter& reporter);
+
+}  // namespace flotilla::unit

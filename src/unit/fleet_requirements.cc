@@ -1,0 +1,215 @@
+#include "unit/fleet_requirements.h"
+
+#include <algorithm>
+#include <array>
+
+#include "unit/fleet_glob.h"
+#include "unit/fleet_name.h"
+
+namespace flotilla::unit {
+namespace {
+
+constexpr std::size_t kShortIdLength = 8;
+
+constexpr std::array<std::string_view, 11> kKnownKeys = {"MachineID",
+                                                         "X-ConditionMachineID",
+                                                         "X-ConditionMachineBootID",
+                                                         "X-ConditionMachineOf",
+                                                         "MachineOf",
+                                                         "X-Conflicts",
+                                                         "Conflicts",
+                                                         "X-ConditionMachineMetadata",
+                                                         "MachineMetadata",
+                                                         "Global",
+                                                         "Replaces"};
+
+// `"a=1" "b=2"` is two values, if the line begins and ends with a quote; any other line is one.
+std::vector<std::string> split_values(std::string_view line) {
+  if (!line.starts_with('"') || !line.ends_with('"')) return {std::string(line)};
+  std::vector<std::string> values(1);
+  bool quoted = false;
+  for (char c : line) {
+    if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ' ' && !quoted) {
+      values.emplace_back();
+    } else {
+      values.back() += c;
+    }
+  }
+  return values;
+}
+
+std::vector<std::string> split_at_space(std::string_view text) {
+  std::vector<std::string> words;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find_first_of(" \t\n\v\f\r", begin), text.size());
+    if (end > begin) words.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
+void replace_all(std::string& text, std::string_view what, std::string_view by) {
+  for (std::size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + by.size())) {
+    text.replace(at, what.size(), by);
+  }
+}
+
+// One after the other over the whole value, as fleet does; there is no "%%".
+void expand_fleet_specifiers(std::string& value, const std::optional<FleetName>& name) {
+  if (!name) return;
+  replace_all(value, "%n", name->full);
+  replace_all(value, "%N", name->stem);
+  replace_all(value, "%p", name->prefix);
+  replace_all(value, "%i", name->instance);
+}
+
+class Section {
+ public:
+  Section(const std::vector<UnitOption>& options, std::string_view unit_name) {
+    const auto name = split_fleet_name(unit_name);
+    for (const UnitOption& option : options) {
+      if (option.section != "X-Fleet") continue;
+      std::vector<std::string>& values = find_or_add(option.name);
+      for (std::string& value : split_values(option.value)) {
+        expand_fleet_specifiers(value, name);
+        values.push_back(std::move(value));
+      }
+    }
+  }
+
+  // Of all keys, in the order of the keys given here.
+  std::vector<std::string> values(std::initializer_list<std::string_view> keys) const {
+    std::vector<std::string> out;
+    for (std::string_view key : keys) {
+      for (const auto& [name, list] : entries_) {
+        if (name == key) out.insert(out.end(), list.begin(), list.end());
+      }
+    }
+    return out;
+  }
+
+  std::vector<std::string> unknown() const {
+    std::vector<std::string> out;
+    for (const auto& [name, values] : entries_) {
+      if (std::find(kKnownKeys.begin(), kKnownKeys.end(), name) == kKnownKeys.end()) {
+        out.push_back(name);
+      }
+    }
+    return out;
+  }
+
+ private:
+  std::vector<std::string>& find_or_add(const std::string& key) {
+    for (auto& [name, values] : entries_) {
+      if (name == key) return values;
+    }
+    return entries_.emplace_back(key, std::vector<std::string>()).second;
+  }
+
+  std::vector<std::pair<std::string, std::vector<std::string>>> entries_;
+};
+
+bool is_true(std::string value) {
+  std::transform(value.begin(), value.end(), value.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return value == "true" || value == "yes" || value == "1" || value == "on" || value == "t";
+}
+
+// Anything but exactly one "=" between two parts that are not empty does nothing.
+void add_metadata(std::string_view value, FleetRequirements& out) {
+  const std::size_t equals = value.find('=');
+  if (equals == std::string_view::npos || equals == 0 || equals + 1 == value.size() ||
+      value.find('=', equals + 1) != std::string_view::npos) {
+    return;
+  }
+  out.metadata[std::string(value.substr(0, equals))].emplace(value.substr(equals + 1));
+}
+
+bool any_matches(const std::vector<std::string>& patterns, std::string_view name) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [name](const std::string& pattern) { return glob_matches(pattern, name); });
+}
+
+base::Status check_contradictions(const FleetRequirements& wants) {
+  const bool peers = !wants.peers.empty();
+  const bool conflicts = !wants.conflicts.empty();
+  const bool replaces = !wants.replaces.empty();
+  if (wants.machine_id) {
+    if (peers) return base::invalid("MachineID cannot be used with Peers");
+    if (conflicts) return base::invalid("MachineID cannot be used with Conflicts");
+    if (wants.global) return base::invalid("MachineID cannot be used with Global");
+    if (replaces) return base::invalid("MachineID cannot be used with Replaces");
+  }
+  if (wants.global && peers) return base::invalid("Global cannot be used with Peers");
+  if (wants.global && replaces) return base::invalid("Global cannot be used with Replaces");
+  if (conflicts && replaces) return base::invalid("Conflicts cannot be used with Replaces");
+  return {};
+}
+
+}  // namespace
+
+bool FleetRequirements::allows_machine(std::string_view id) const {
+  return !machine_id || *machine_id == id || *machine_id == id.substr(0, kShortIdLength);
+}
+
+bool FleetRequirements::allows_metadata(const std::map<std::string, std::string>& machine) const {
+  return std::all_of(metadata.begin(), metadata.end(), [&machine](const auto& wanted) {
+    const auto it = machine.find(wanted.first);
+    return it != machine.end() && wanted.second.count(it->second) != 0;
+  });
+}
+
+bool FleetRequirements::conflicts_with(std::string_view unit_name) const {
+  return any_matches(conflicts, unit_name);
+}
+
+bool FleetRequirements::wants_to_replace(std::string_view unit_name) const {
+  return any_matches(replaces, unit_name);
+}
+
+FleetRequirements extract_requirements(const std::vector<UnitOption>& options,
+                                       std::string_view unit_name) {
+  const Section section(options, unit_name);
+  FleetRequirements out;
+  // The first value of the first form that is there.
+  const auto ids =
+      section.values({"MachineID", "X-ConditionMachineID", "X-ConditionMachineBootID"});
+  if (!ids.empty()) out.machine_id = ids.front();
+  out.peers = section.values({"X-ConditionMachineOf", "MachineOf"});
+  for (const std::string& value : section.values({"X-Conflicts", "Conflicts"})) {
+    for (std::string& word : split_at_space(value)) out.conflicts.push_back(std::move(word));
+  }
+  out.replaces = section.values({"Replaces"});
+  for (const std::string& value :
+       section.values({"X-ConditionMachineMetadata", "MachineMetadata"})) {
+    add_metadata(value, out);
+  }
+  const auto globals = section.values({"Global"});
+  out.global = !globals.empty() && is_true(globals.back());
+  out.unknown = section.unknown();
+  return out;
+}
+
+base::Status validate_fleet_options(const std::vector<UnitOption>& options) {
+  FLOTILLA_TRY(parse_fleet_file(serialize(options)));
+  const FleetRequirements wants = extract_requirements(options, "");
+  for (const std::string& peer : wants.peers) {
+    for (const std::string& pattern : wants.conflicts) {
+      if (!glob_matches(pattern, peer)) continue;
+      return base::invalid("unresolvable requirements: peer \"{}\" matches conflict \"{}\"", peer,
+                           pattern);
+    }
+    for (const std::string& pattern : wants.replaces) {
+      if (!glob_matches(pattern, peer)) continue;
+      return base::invalid("unresolvable requirements: peer \"{}\" matches replace \"{}\"", peer,
+                           pattern);
+    }
+  }
+  return check_contradictions(wants);
+}
+
+}  // namespace flotilla::unit
