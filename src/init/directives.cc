@@ -1,0 +1,46 @@
+#include "init/directives.h"
+
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+
+namespace flotilla::init {
+namespace {
+
+constexpr Directive kDirectives[] = {
+#include "init/directives_table.inc"
+};
+
+constexpr bool is_before(const Directive& a, const Directive& b) {
+  return a.section != b.section ? a.section < b.section : a.name < b.name;
+}
+
+constexpr bool is_sorted_table() {
+  for (size_t i = 1; i < std::size(kDirectives); ++i) {
+    if (!is_before(kDirectives[i - 1], kDirectives[i])) return false;
+  }
+  return true;
+}
+static_assert(is_sorted_table(), "directives_table.inc must be sorted by section and name");
+
+}  // namespace
+
+const Directive* directives_begin() noexcept { return std::begin(kDirectives); }
+const Directive* directives_end() noexcept { return std::end(kDirectives); }
+
+const Directive* find_directive(std::string_view section, std::string_view name) noexcept {
+  const Directive wanted{section, name, {}, DirectiveStatus::kNotYet};
+  const Directive* found =
+      std::lower_bound(directives_begin(), directives_end(), wanted, is_before);
+  if (found == directives_end() || found->section != section || found->name != name) return nullptr;
+  return found;
+}
+
+bool is_known_section(std::string_view section) noexcept {
+  const Directive wanted{section, {}, {}, DirectiveStatus::kNotYet};
+  const Directive* found =
+      std::lower_bound(directives_begin(), directives_end(), wanted, is_before);
+  return found != directives_end() && found->section == section;
+}
+
+}  // namespace flotilla::init

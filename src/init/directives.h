@@ -1,0 +1,44 @@
+// The one table of all directives that systemd 252 knows, and what this manager does with each. The
+// loader is driven by it: an implemented directive has a parser, one that is known and not yet
+// implemented is reported and listed, never dropped silently. Constant data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace flotilla::init {
+
+struct UnitSettings;
+struct SettingContext;
+
+enum class DirectiveStatus : uint8_t {
+  kImplemented,  // parsed, and it takes effect
+  kAccepted,     // has no effect in a running manager by its nature (such as [Install])
+  kNotYet,       // known; listed in UnitSettings::ignored_directives
+};
+
+struct Directive {
+  std::string_view section;
+  std::string_view name;
+  std::string_view kind;  // of the value, in systemd's words: "BOOLEAN", "PATH", "OTHER", ...
+  DirectiveStatus status;
+};
+
+// The whole table, sorted by section and name.
+const Directive* directives_begin() noexcept;
+const Directive* directives_end() noexcept;
+
+// Null: systemd 252 does not know it.
+const Directive* find_directive(std::string_view section, std::string_view name) noexcept;
+bool is_known_section(std::string_view section) noexcept;
+
+// Reads one value into the settings. An empty value resets a list. What is wrong with a value is
+// reported in the context and leaves the setting as it was.
+using DirectiveParser = void (*)(UnitSettings& settings, const SettingContext& context,
+                                 std::string_view value);
+
+// Null exactly where the table does not say kImplemented.
+DirectiveParser find_parser(std::string_view section, std::string_view name) noexcept;
+
+}  // namespace flotilla::init
