@@ -1,0 +1,132 @@
+// The dependency graph: every unit that is loaded or named by a loaded one, and who depends on whom
+// in which way. Owned by the manager; loop thread only. Pure: what the implicit dependencies are is
+// the loader's business, what follows from an edge is transaction.h's and unit_consequences.h's.
+//
+// A unit has a dense number, its UnitId. A number is given anew after release(), so ids do not
+// cross a turn of the loop unless the unit is known to stay; names do.
+//
+// An edge stands once for each end: a Requires b is in a's kRequires and in b's kRequiredBy. It is
+// there as long as a's files or b's files say so.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "init/unit_settings.h"
+#include "init/unit_state.h"
+
+namespace flotilla::init {
+
+using UnitId = uint32_t;
+inline constexpr UnitId kNoUnit = UINT32_MAX;
+
+// The active state of every unit, by UnitId; a unit beyond its end is inactive.
+using ActiveStates = std::span<const ActiveState>;
+
+// What decisions about jobs need to know of a unit besides its dependencies.
+struct UnitFacts {
+  LoadState load_state = LoadState::kStub;
+  bool perpetual = false;  // never stops: -.slice, system.slice, init.scope
+  bool can_start = true;
+  bool can_stop = true;
+  bool can_reload = false;
+  bool allow_isolate = false;
+  bool ignore_on_isolate = false;
+  bool stop_when_unneeded = false;
+  bool refuse_manual_start = false;
+  bool refuse_manual_stop = false;
+  std::string load_error;           // one sentence, where load_state is none of the usual
+  std::string load_error_bus_name;  // empty: what systemd says for load_state
+};
+
+// The facts that a unit's files determine. Perpetual is what the standard names are.
+UnitFacts facts_of(const UnitSettings& settings);
+
+// The other end's name for an edge: kRequires gives kRequiredBy. kCount where there is none
+// (kOnFailure, kOnSuccess).
+Dependency inverse_of(Dependency kind) noexcept;
+// "Requires", "RequiredBy", as the properties are called.
+std::string_view to_string(Dependency kind) noexcept;
+
+class UnitGraph {
+ public:
+  // kNoUnit where nobody loaded or named it. Aliases resolve to the unit they stand for.
+  UnitId find(std::string_view name) const noexcept;
+  // Finds the unit or makes a stub for it.
+  UnitId intern(const unit::UnitName& name);
+
+  // Takes in what the files of a unit say: its facts, its aliases, and the edges it declares;
+  // edges that only its former settings declared end. Costs what has changed.
+  // Where an alias already is a unit of its own (a stub somebody named), that one becomes part of
+  // this unit and its id is free.
+  UnitId replace(const UnitSettings& settings);
+  UnitId replace(const UnitSettings& settings, UnitFacts facts);
+
+  // One more edge, as a unit's files would declare it; gone with the next replace() of `from`.
+  void add(UnitId from, Dependency kind, UnitId to);
+
+  // The unit's files are gone or it is forgotten: what it declared ends. It stays a stub if others
+  // name it; otherwise its id and names are free. Returns whether it is gone.
+  bool release(UnitId unit);
+
+  bool exists(UnitId unit) const noexcept;
+  const unit::UnitName& name(UnitId unit) const noexcept { return nodes_[unit].name[0]; }
+  const std::string& id(UnitId unit) const noexcept { return name(unit).str(); }
+  const UnitFacts& facts(UnitId unit) const noexcept { return nodes_[unit].facts; }
+  UnitFacts& facts(UnitId unit) noexcept { return nodes_[unit].facts; }
+
+  // In the order in which the edges came. Valid until the graph changes.
+  std::span<const UnitId> dependencies(UnitId unit, Dependency kind) const noexcept;
+  bool has(UnitId unit, Dependency kind, UnitId other) const noexcept;
+  // Whether any loaded unit names this one in any way.
+  bool is_referenced(UnitId unit) const noexcept { return nodes_[unit].references != 0; }
+
+  // One more than the highest id; ids below it may be free (exists()).
+  UnitId limit() const noexcept { return static_cast<UnitId>(nodes_.size()); }
+  size_t size() const noexcept { return nodes_.size() - free_.size(); }
+
+ private:
+  struct Edge {
+    Dependency kind;
+    UnitId to;
+    friend auto operator<=>(const Edge&, const Edge&) = default;
+  };
+  struct List {
+    Dependency kind;
+    std::vector<UnitId> ids;
+  };
+  struct Node {
+    std::vector<unit::UnitName> name;  // the id, then the aliases; empty: the id is free
+    UnitFacts facts;
+    std::vector<List> lists;     // few kinds are in use at once
+    std::vector<Edge> declared;  // sorted; what this unit's files say
+    uint32_t references = 0;     // edges that others declare to this unit
+  };
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+
+  std::vector<UnitId>* find_list(UnitId unit, Dependency kind) noexcept;
+  void append(UnitId unit, Dependency kind, UnitId other);
+  void erase(UnitId unit, Dependency kind, UnitId other) noexcept;
+  bool declares(UnitId unit, Dependency kind, UnitId other) const noexcept;
+  void link(UnitId from, Edge edge);
+  void unlink(UnitId from, Edge edge) noexcept;
+  void declare(UnitId unit, std::vector<Edge> edges);
+  void set_aliases(UnitId unit, const std::vector<unit::UnitName>& aliases);
+  void absorb(UnitId into, UnitId stub);
+  void free_node(UnitId unit);
+
+  std::vector<Node> nodes_;
+  std::vector<UnitId> free_;
+  std::unordered_map<std::string, UnitId, NameHash, std::equal_to<>> ids_;
+};
+
+}  // namespace flotilla::init
