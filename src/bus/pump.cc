@@ -1,0 +1,123 @@
+#include "bus/pump.h"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "bus/sd_bus_api.h"
+
+namespace flotilla::bus {
+namespace {
+
+// How many steps of one connection are done before the others get their turn.
+constexpr int kStepsPerTurn = 64;
+
+}  // namespace
+
+struct Pump::Life {
+  Pump* pump;
+};
+
+Pump::Pump(base::EventLoop& loop, sd_bus* bus, std::function<void(int)> on_closed)
+    : loop_(loop),
+      bus_(bus),
+      on_closed_(std::move(on_closed)),
+      life_(std::make_shared<Life>(Life{this})) {
+  update();
+}
+
+Pump::~Pump() {
+  life_->pump = nullptr;
+  // Before the descriptor is closed.
+  watch_.reset();
+  timer_.reset();
+  sd_bus_api().sd_bus_close(bus_);
+  sd_bus_api().sd_bus_unref(bus_);
+}
+
+void Pump::update() {
+  if (closed_ || running_) return;
+  const SdBusApi& api = sd_bus_api();
+  const int fd = api.sd_bus_get_fd(bus_);
+  const int events = api.sd_bus_get_events(bus_);
+  uint64_t until = UINT64_MAX;
+  const int timeout = api.sd_bus_get_timeout(bus_, &until);
+  if (fd < 0 || events < 0 || timeout < 0) {
+    fail(fd < 0 ? -fd : events < 0 ? -events : -timeout);
+    return;
+  }
+  const auto wanted = static_cast<uint32_t>(events) & (EPOLLIN | EPOLLOUT);
+  if (watch_ == nullptr || wanted != events_) {
+    watch_.reset();
+    events_ = wanted;
+    watch_ = loop_.watch(fd, wanted, [this](uint32_t) { run(); });
+  }
+  base::MonotonicTime deadline = base::MonotonicTime::never();
+  if (timeout > 0 && until != UINT64_MAX) deadline = {base::Micros(until)};
+  if (until == 0) {
+    // Something is queued already that no descriptor will tell of.
+    timer_.reset();
+    deadline_ = base::MonotonicTime::never();
+    if (!std::exchange(posted_, true)) {
+      loop_.post([life = life_] {
+        if (life->pump == nullptr) return;
+        life->pump->posted_ = false;
+        life->pump->run();
+      });
+    }
+  } else if (deadline != deadline_) {
+    deadline_ = deadline;
+    timer_ = deadline.is_never() ? nullptr : loop_.at(deadline, [this] {
+      deadline_ = base::MonotonicTime::never();
+      run();
+    });
+  }
+}
+
+void Pump::fail(int error_number) {
+  if (closed_) return;
+  loop_.post([life = life_, error_number] {
+    if (life->pump != nullptr) life->pump->close(error_number);
+  });
+}
+
+void Pump::run() {
+  if (closed_ || running_) return;
+  // A callback may destroy us; the bus itself must live until sd_bus_process returns.
+  const std::shared_ptr<Life> life = life_;
+  const SdBusApi& api = sd_bus_api();
+  sd_bus* bus = api.sd_bus_ref(bus_);
+  running_ = true;
+  int result = 1;
+  for (int step = 0; step < kStepsPerTurn && result > 0; ++step) {
+    result = api.sd_bus_process(bus, nullptr);
+    if (life->pump == nullptr) break;
+  }
+  if (life->pump != nullptr) {
+    running_ = false;
+    if (result < 0) {
+      close(-result);
+    } else {
+      update();
+      if (result > 0 && !closed_ && !std::exchange(posted_, true)) {
+        loop_.post([life] {
+          if (life->pump == nullptr) return;
+          life->pump->posted_ = false;
+          life->pump->run();
+        });
+      }
+    }
+  }
+  api.sd_bus_unref(bus);
+}
+
+void Pump::close(int error_number) {
+  if (std::exchange(closed_, true)) return;
+  watch_.reset();
+  timer_.reset();
+  auto on_closed = std::move(on_closed_);
+  if (on_closed) on_closed(error_number);  // may destroy us
+}
+
+}  // namespace flotilla::bus

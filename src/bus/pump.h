@@ -1,0 +1,52 @@
+// Pump: drives one sd_bus by an EventLoop: watches its descriptor for what it wants now, keeps its
+// deadline, and calls sd_bus_process until there is nothing to do. Inside bus/ only.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/event_loop.h"
+
+struct sd_bus;
+
+namespace flotilla::bus {
+
+class Pump {
+ public:
+  // Takes over the caller's reference to `bus`, which has been started. `on_closed` is called once,
+  // from the loop, with the errno that ended the connection; the pump may be destroyed in it, and
+  // in every callback of the bus.
+  Pump(base::EventLoop& loop, sd_bus* bus, std::function<void(int error_number)> on_closed);
+  // Closes the connection; what the socket had no room for yet is dropped. What still waits
+  // for a reply is never called.
+  ~Pump();
+  Pump(const Pump&) = delete;
+  Pump& operator=(const Pump&) = delete;
+
+  sd_bus* bus() const noexcept { return bus_; }
+  // To be called after anything was sent or queued: what the bus waits for may have changed.
+  void update();
+  // Ends the connection soon, as if the peer had: on_closed gets this errno.
+  void fail(int error_number);
+  bool is_closed() const noexcept { return closed_; }
+
+ private:
+  struct Life;
+
+  void run();
+  void close(int error_number);
+
+  base::EventLoop& loop_;
+  sd_bus* bus_;
+  std::function<void(int)> on_closed_;
+  std::shared_ptr<Life> life_;  // what posts and run() look at to see whether we are still there
+  base::RegistrationPtr watch_;
+  base::RegistrationPtr timer_;
+  base::MonotonicTime deadline_ = base::MonotonicTime::never();
+  uint32_t events_ = 0;
+  bool posted_ = false;
+  bool running_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace flotilla::bus

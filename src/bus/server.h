@@ -1,0 +1,118 @@
+// Server: answers D-Bus calls on a unix socket without a bus, as systemd's private socket does.
+// Takes a listening descriptor, accepts on it, and hands each method call to one handler together
+// with what the kernel says about the peer. libsystemd is opened when the first client connects.
+//
+// Loop thread only. Owned by whoever answers; the handler outlives it. A client that sends garbage,
+// or does not read what it is sent, loses its connection and nothing else happens.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "bus/message.h"
+
+namespace flotilla::bus {
+
+struct Peer {
+  uint64_t connection = 0;  // a number no other connection of this server has had
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+};
+
+struct ServerLimits {
+  size_t connections = 256;
+  size_t connections_per_uid = 64;  // of users other than root and our own
+  size_t queued_messages = 16'384;  // not yet written to a client that reads too slowly
+};
+
+class ServerConnection;
+
+// One call that waits for its answer; lives as long as Handler::on_call.
+class MethodCall {
+ public:
+  MethodCall(ServerConnection& connection, const Message& message, const Peer& peer)
+      : connection_(connection), message_(message), peer_(peer) {}
+
+  const Message& message() const { return message_; }
+  const Peer& peer() const { return peer_; }
+  MessageReader arguments() const { return MessageReader(message_); }
+
+  // The body of the answer, to be filled and given to send().
+  base::Result<MessageWriter> new_reply() const;
+  void send(MessageWriter&& reply);
+  void send_empty();
+  void send_error(std::string_view bus_name, std::string_view text);
+  // The error's own bus name, or the one that names_of() has for its code.
+  void send_error(const base::Error& error);
+  bool is_answered() const { return answered_; }
+
+ private:
+  ServerConnection& connection_;
+  const Message& message_;
+  const Peer& peer_;
+  bool answered_ = false;
+};
+
+class ServerHandler {
+ public:
+  virtual ~ServerHandler() = default;
+  // Must answer before it returns; what it leaves unanswered gets an error.
+  virtual void on_call(MethodCall& call) = 0;
+  virtual void on_connected(const Peer& /*peer*/) {}
+  virtual void on_disconnected(const Peer& /*peer*/) {}
+};
+
+class Server {
+ public:
+  using Log = std::function<void(const std::string&)>;
+
+  // `sender`: the bus name that answers carry. `log` hears of connections that were refused or
+  // broken off, one sentence each.
+  Server(base::EventLoop& loop, base::Fd listening_socket, std::string sender, ServerLimits limits,
+         ServerHandler& handler, Log log);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Sends a signal to the clients that `wants` picks (null: all). `fill` writes the body, once per
+  // client.
+  void emit(std::string_view path, std::string_view interface, std::string_view member,
+            const std::function<void(MessageWriter&)>& fill,
+            const std::function<bool(const Peer&)>& wants = nullptr);
+
+  size_t connection_count() const { return connections_.size(); }
+  // Ends one connection soon; its handler hears on_disconnected().
+  void disconnect(uint64_t connection);
+
+ private:
+  friend class ServerConnection;
+
+  void on_listening_ready();
+  bool accept_one();
+  base::Status admit(base::Fd socket);
+  base::Status check_limits(const Peer& peer) const;
+  void remove(uint64_t id);
+
+  base::EventLoop& loop_;
+  base::Fd listening_;
+  std::string sender_;
+  ServerLimits limits_;
+  ServerHandler& handler_;
+  Log log_;
+  uint64_t next_id_ = 1;
+  std::map<uint64_t, std::unique_ptr<ServerConnection>> connections_;
+  base::RegistrationPtr watch_;
+  base::RegistrationPtr retry_;  // set while accepting pauses because descriptors ran out
+};
+
+}  // namespace flotilla::bus
