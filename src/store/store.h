@@ -36,8 +36,8 @@
 namespace flotilla::store {
 
 // Counts the changes of the whole store: each transaction that changes something makes the next
-// one. Never goes back, not over restarts; may skip numbers. 0 means "none" or "now". The first
-// revision of an empty store is 1.
+// one. Never goes back, not over restarts; may skip numbers. 0 means "none" or "now". An empty
+// store is at revision 1.
 using Revision = int64_t;
 
 // Names a lease. Never given twice by one store. 0 means "no lease".
@@ -53,8 +53,8 @@ inline constexpr std::chrono::seconds kMinLeaseTtl{1};
 inline constexpr std::chrono::seconds kMaxLeaseTtl{365L * 24 * 3600};
 
 struct KeyValue {
-  std::string key;
-  std::string value;
+  std::string key{};
+  std::string value{};
   Revision create_revision = 0;  // when the key last came to be
   Revision mod_revision = 0;     // when it last changed
   int64_t version = 0;           // 1 at creation, one more at each put; 0: deleted
@@ -72,18 +72,18 @@ inline constexpr std::string_view kToLastKey{"\0", 1};
 std::string prefix_end(std::string_view prefix);
 
 struct RangeRequest {
-  std::string key;
-  std::string range_end;
+  std::string key{};
+  std::string range_end{};
   int64_t limit = 0;      // at most so many keys; 0: all
   Revision revision = 0;  // as it was at that revision; 0: now
   bool keys_only = false;
 };
 
 struct RangeResponse {
-  Revision revision = 0;      // of the store when it answered; for the next page, pass this one
-  std::vector<KeyValue> kvs;  // ascending by the bytes of the key
-  bool more = false;          // the limit cut it: go on at the last key + "\0"
-  int64_t count = 0;          // keys in the range, whatever the limit
+  Revision revision = 0;        // of the store when it answered; for the next page, pass this one
+  std::vector<KeyValue> kvs{};  // ascending by the bytes of the key
+  bool more = false;            // the limit cut it: go on at the last key + "\0"
+  int64_t count = 0;            // keys in the range, whatever the limit
 };
 
 enum class CompareTarget { kLease, kVersion, kMod, kCreate, kValue };
@@ -94,8 +94,8 @@ enum class CompareOp { kEqual, kNotEqual, kLess, kGreater };
 struct Compare {
   CompareTarget target = CompareTarget::kVersion;
   CompareOp op = CompareOp::kEqual;
-  std::string key;
-  std::variant<int64_t, std::string> operand;  // a string for kValue, else a number
+  std::string key{};
+  std::variant<int64_t, std::string> operand{};  // a string for kValue, else a number
 };
 
 Compare key_is_absent(std::string key);
@@ -104,14 +104,14 @@ Compare mod_is(std::string key, Revision revision);
 Compare create_is(std::string key, Revision revision);
 
 struct PutOp {
-  std::string key;
-  std::string value;
+  std::string key{};
+  std::string value{};
   LeaseId lease = 0;  // the key leaves the lease it had, if any
 };
 
 struct DeleteRangeOp {
-  std::string key;
-  std::string range_end;
+  std::string key{};
+  std::string range_end{};
 };
 
 using Op = std::variant<PutOp, DeleteRangeOp, RangeRequest>;
@@ -120,9 +120,9 @@ using Op = std::variant<PutOp, DeleteRangeOp, RangeRequest>;
 // operations see the effects of earlier ones of the same transaction. In one list a key may be put
 // once, and no delete may cover a key that is put.
 struct TxnRequest {
-  std::vector<Compare> compares;
-  std::vector<Op> then_ops;
-  std::vector<Op> else_ops;
+  std::vector<Compare> compares{};
+  std::vector<Op> then_ops{};
+  std::vector<Op> else_ops{};
 };
 
 struct PutResponse {};
@@ -138,7 +138,7 @@ struct TxnResponse {
   // The revision this transaction made, which is the mod_revision of all that it put; or, if it
   // changed nothing, the store's revision when it ran.
   Revision revision = 0;
-  std::vector<OpResponse> responses;  // one per operation done, in order
+  std::vector<OpResponse> responses{};  // one per operation done, in order
 };
 
 struct LeaseGrant {
@@ -150,13 +150,13 @@ enum class EventType { kPut, kDelete };
 
 struct Event {
   EventType type = EventType::kPut;
-  KeyValue kv;                      // of a delete: key and mod_revision alone
-  std::optional<KeyValue> prev_kv;  // if asked for and not compacted
+  KeyValue kv{};                      // of a delete: key and mod_revision alone
+  std::optional<KeyValue> prev_kv{};  // if asked for and not compacted
 };
 
 struct WatchRequest {
-  std::string key;
-  std::string range_end;
+  std::string key{};
+  std::string range_end{};
   // The first revision of interest. 0: from when the store registers the watch. To miss nothing,
   // pass the revision of a RangeResponse + 1. May lie in the future.
   Revision from_revision = 0;
@@ -168,7 +168,7 @@ struct WatchRequest {
 // empty.
 struct WatchBatch {
   Revision revision = 0;
-  std::vector<Event> events;  // ascending by mod_revision; in one revision as they were done
+  std::vector<Event> events{};  // ascending by mod_revision; in one revision as they were done
 };
 
 // What a watch tells. A member may be empty; any may destroy the watch's registration.
