@@ -76,6 +76,7 @@ struct UnitRecord {
   uint32_t uid;  // of the last started process; UINT32_MAX: none yet
   uint32_t gid;
   std::array<int64_t, 5> recent_starts_usec;  // CLOCK_MONOTONIC, newest first
+  std::array<uint64_t, 2> reserved;
 
   std::string_view name_view() const noexcept {
     return {name.data(), strnlen(name.data(), name.size())};

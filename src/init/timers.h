@@ -5,6 +5,7 @@
 // Loop thread only. Arming and cancelling never allocate.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/clock.h"
@@ -75,12 +76,17 @@ class TimerHeap {
   base::MonotonicTime earliest() const noexcept {
     return root_ == nullptr ? base::MonotonicTime::never() : root_->deadline_;
   }
-  // Calls one timer that is due at `now` and was armed before the turn `before_order` was read;
-  // false if there is none.
+  // Calls the earliest timer if it is due at `now` and was armed before next_order() was
+  // `before_order`; false if not. So a callback that arms a timer for the past cannot keep a turn
+  // from ending.
   bool fire_one(base::MonotonicTime now, uint64_t before_order);
   uint64_t next_order() const noexcept { return next_order_; }
 
  private:
+  static bool is_before(const Timer& a, const Timer& b) noexcept;
+  static Timer* meld(Timer* a, Timer* b) noexcept;
+  static Timer* meld_siblings(Timer* first) noexcept;
+
   Timer* root_ = nullptr;
   uint64_t next_order_ = 1;
   size_t size_ = 0;
