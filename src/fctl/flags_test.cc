@@ -1,0 +1,64 @@
+#include "fctl/flags.h"
+
+#include <gtest/gtest.h>
+
+namespace flotilla::fctl {
+namespace {
+
+using Variables = std::map<std::string, std::string>;
+
+base::Result<CommandLine> parse(std::vector<std::string> words, const Variables& variables = {}) {
+  return parse_command_line(words, [&](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end()) return std::nullopt;
+    return found->second;
+  });
+}
+
+TEST(Flags, MayStandAnywhere) {
+  const auto line =
+      parse({"--endpoint", "unix:///a", "start", "--no-block", "x", "--block-attempts=3", "y"});
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->command, "start");
+  EXPECT_EQ(line->arguments, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(line->flags.text("endpoint"), "unix:///a");
+  EXPECT_TRUE(line->flags.is_set("no-block"));
+  EXPECT_EQ(*line->flags.number("block-attempts"), 3);
+}
+
+TEST(Flags, TwoDashesEndThem) {
+  const auto line = parse({"cat", "--", "--full"});
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->arguments, (std::vector<std::string>{"--full"}));
+  EXPECT_FALSE(line->flags.is_set("full"));
+}
+
+TEST(Flags, BooleansTakeAValueOnlyBehindAnEqualsSign) {
+  EXPECT_FALSE(parse({"list-units", "--full=false"})->flags.is_set("full"));
+  const auto line = parse({"list-units", "--full", "false"});
+  EXPECT_TRUE(line->flags.is_set("full"));
+  EXPECT_EQ(line->arguments, (std::vector<std::string>{"false"}));
+}
+
+TEST(Flags, VariablesSetGlobalFlagsOnly) {
+  const Variables variables{{"FLEETCTL_ENDPOINT", "http://h:1"}, {"FLEETCTL_FULL", "true"}};
+  const auto line = parse({"list-units"}, variables);
+  EXPECT_EQ(line->flags.text("endpoint"), "http://h:1");
+  EXPECT_FALSE(line->flags.is_set("full"));
+  EXPECT_EQ(parse({"--endpoint=unix:///x"}, variables)->flags.text("endpoint"), "unix:///x");
+  EXPECT_EQ(parse({}, {{"FLEETCTL_ENDPOINT", ""}})->flags.text("endpoint"),
+            "unix:///var/run/fleet.sock");
+}
+
+TEST(Flags, SayWhatIsWrong) {
+  EXPECT_EQ(parse({"--bogus"}).error().message, "unknown flag: --bogus");
+  EXPECT_EQ(parse({"--endpoint"}).error().message, "flag needs an argument: --endpoint");
+  EXPECT_EQ(parse({"list-units", "-l"}).error().message, "unknown shorthand flag: 'l' in -l");
+  EXPECT_EQ(parse({"--full=maybe"}).error().message,
+            "invalid argument \"maybe\" for \"--full\" flag: strconv.ParseBool: parsing \"maybe\": "
+            "invalid syntax");
+  EXPECT_FALSE(parse({"journal", "--lines=many"})->flags.number("lines"));
+}
+
+}  // namespace
+}  // namespace flotilla::fctl

@@ -1,0 +1,21 @@
+// Machine ids of a list as fleetctl shows them: short, with the address, "-" if there is none.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "client/schema.h"
+
+namespace flotilla::fctl {
+
+class MachineNames {
+ public:
+  explicit MachineNames(const std::vector<client::Machine>& machines);
+  std::string shown(const std::string& id, bool full) const;
+
+ private:
+  std::map<std::string, std::string> addresses_;
+};
+
+}  // namespace flotilla::fctl

@@ -1,0 +1,374 @@
+// The verbs, from their words to what they print and return, over the fake cluster.
+#include "fctl/run.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "client/fake_fleet_api.h"
+#include "fctl/commands.h"
+
+namespace flotilla::fctl {
+namespace {
+
+constexpr const char* kHello = "[Service]\nExecStart=/bin/hello\n";
+
+// Hands the fake out while the test keeps it.
+class Borrowed final : public client::FleetApi {
+ public:
+  explicit Borrowed(client::FakeFleetApi& api) : api_(api) {}
+  base::Result<std::vector<client::Unit>> units() override { return api_.units(); }
+  base::Result<std::optional<client::Unit>> unit(const std::string& name) override {
+    return api_.unit(name);
+  }
+  base::Status create_unit(const client::Unit& unit) override { return api_.create_unit(unit); }
+  base::Status set_desired_state(const std::string& name, const std::string& state) override {
+    return api_.set_desired_state(name, state);
+  }
+  base::Status destroy_unit(const std::string& name) override { return api_.destroy_unit(name); }
+  base::Result<std::vector<client::UnitState>> unit_states() override { return api_.unit_states(); }
+  base::Result<std::vector<client::UnitState>> unit_states_of(const std::string& name) override {
+    return api_.unit_states_of(name);
+  }
+  base::Result<std::vector<client::Machine>> machines() override { return api_.machines(); }
+  base::Result<client::StatusText> unit_status(const std::string& name) override {
+    return api_.unit_status(name);
+  }
+  base::Status unit_log(const std::string& name, int lines, bool follow,
+                        const std::function<void(std::string_view)>& sink) override {
+    return api_.unit_log(name, lines, follow, sink);
+  }
+
+ private:
+  client::FakeFleetApi& api_;
+};
+
+class Fleetctl : public testing::Test {
+ protected:
+  int run_words(const std::vector<std::string>& words) {
+    output = FakeOutput();
+    return run(
+        words,
+        {output, pacer, [](const std::string&) { return std::nullopt; },
+         [this](const std::string& path) -> base::Result<std::string> {
+           const auto found = files.find(path);
+           if (found == files.end()) return base::not_found("open {}: no such file", path);
+           return found->second;
+         },
+         [this](const std::string& endpoint) -> base::Result<std::unique_ptr<client::FleetApi>> {
+           endpoint_used = endpoint;
+           return std::unique_ptr<client::FleetApi>(std::make_unique<Borrowed>(api));
+         }});
+  }
+  void add_unit(const std::string& name, const std::string& text, const std::string& state) {
+    client::Unit unit{name, state, state, state == "inactive" ? "" : api.machine_list[0].id,
+                      *unit::parse_fleet_file(text)};
+    api.unit_map[name] = unit;
+    if (state == "launched") {
+      api.state_map[name] = {name,     unit.machine_id, unit::hash_hex(unit.options),
+                             "loaded", "active",        "running"};
+    }
+  }
+
+  client::FakeFleetApi api;
+  FakePacer pacer;
+  FakeOutput output;
+  std::map<std::string, std::string> files;
+  std::string endpoint_used;
+};
+
+TEST_F(Fleetctl, StartSubmitsLaunchesAndSaysWhere) {
+  files["examples/hello.service"] = kHello;
+  EXPECT_EQ(run_words({"start", "examples/hello.service"}), 0);
+  EXPECT_EQ(output.out_text,
+            "Unit hello.service inactive\nUnit hello.service launched on 113f16a7.../192.0.2.10\n");
+  EXPECT_EQ(output.err_text, "");
+  EXPECT_EQ(api.calls,
+            (std::vector<std::string>{"create hello.service", "set hello.service launched"}));
+}
+
+TEST_F(Fleetctl, StartOfALaunchedUnitSaysNothing) {
+  add_unit("hello.service", kHello, "launched");
+  EXPECT_EQ(run_words({"start", "hello"}), 0);
+  EXPECT_EQ(output.out_text + output.err_text, "");
+}
+
+TEST_F(Fleetctl, StartGivesUpAfterItsAttempts) {
+  files["x.service"] = kHello;
+  api.stuck.insert("x.service");
+  EXPECT_EQ(run_words({"start", "--block-attempts=2", "x.service"}), 1);
+  EXPECT_EQ(output.out_text, "Unit x.service inactive\n");
+  EXPECT_EQ(
+      output.err_text,
+      "Error waiting for units: timed out waiting for unit x.service to report state launched\n"
+      "Error waiting for unit states, exit status: timed out waiting for unit x.service to report "
+      "state "
+      "launched\n");
+}
+
+TEST_F(Fleetctl, StartOfAUnitThatFailsExitsWithOne) {
+  files["x.service"] = kHello;
+  api.active_state_when_launched = "failed";
+  EXPECT_EQ(run_words({"start", "x"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Error waiting for units: Failed to find an active unit x.service within 2s, err: "
+            "Failed to fetch "
+            "states within 2s\nError waiting for systemd unit states, err: Failed to find an "
+            "active unit x.service "
+            "within 2s, err: Failed to fetch states within 2s\n");
+}
+
+TEST_F(Fleetctl, NoBlockOnlyTriggers) {
+  files["x.service"] = kHello;
+  EXPECT_EQ(run_words({"start", "--no-block", "x"}), 0);
+  EXPECT_EQ(output.out_text, "Unit x.service inactive\nTriggered unit x.service start\n");
+}
+
+TEST_F(Fleetctl, GlobalUnitsAreTriggeredAndNotWaitedFor) {
+  add_unit("g.service", "[Service]\nExecStart=/x\n[X-Fleet]\nGlobal=true\n", "inactive");
+  EXPECT_EQ(run_words({"load", "g"}), 0);
+  EXPECT_EQ(run_words({"start", "g"}), 0);
+  EXPECT_EQ(output.out_text, "Triggered global unit g.service start\n");
+  EXPECT_EQ(run_words({"stop", "g"}), 0);
+  EXPECT_EQ(output.out_text, "Triggered global unit g.service stop\n");
+  EXPECT_EQ(output.err_text, "Successfully stopped units [].\n");
+}
+
+TEST_F(Fleetctl, InstancesComeFromTheTemplateInTheRegistryFirst) {
+  add_unit("a@.service", kHello, "inactive");
+  files["dir/a@.service"] = "[Service]\nExecStart=/other\n";
+  EXPECT_EQ(run_words({"submit", "dir/a@1.service"}), 0);
+  EXPECT_EQ(output.err_text,
+            "WARNING: Unit a@.service in registry differs from local template unit file "
+            "dir/a@1.service. Add "
+            "--replace to override.\n");
+  EXPECT_EQ(unit::serialize(api.unit_map["a@1.service"].options), kHello);
+}
+
+TEST_F(Fleetctl, InstancesComeFromTheTemplateBesideTheArgument) {
+  files["dir/a@.service"] = kHello;
+  EXPECT_EQ(run_words({"submit", "dir/a@1"}), 0);
+  EXPECT_EQ(output.out_text, "Unit a@1.service inactive\n");
+}
+
+TEST_F(Fleetctl, WhatCannotBeFoundIsSaid) {
+  EXPECT_EQ(run_words({"submit", "nope"}), 1);
+  EXPECT_EQ(
+      output.err_text,
+      "Error creating units: unable to find Unit(nope.service) in Registry or on filesystem\n");
+  EXPECT_EQ(run_words({"submit", "nope@1"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Error creating units: failed getting Unit(nope@1.service) from template: unable to "
+            "find template "
+            "Unit(nope@.service) in Registry or on filesystem\n");
+}
+
+TEST_F(Fleetctl, BadUnitsAreRefusedBeforeTheyAreSent) {
+  files["bad.service"] = "[Service]\nExecStart=/x\n[X-Fleet]\nMachineID=x\nGlobal=true\n";
+  EXPECT_EQ(run_words({"submit", "bad.service"}), 1);
+  EXPECT_EQ(output.err_text, "Error creating units: MachineID cannot be used with Global\n");
+  files["broken.service"] = "[Service\n";
+  EXPECT_EQ(run_words({"submit", "broken.service"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Error creating units: failed getting Unit(broken.service) from file: unable to find "
+            "end of section\n");
+  EXPECT_EQ(run_words({"submit", "hello@*.service"}), 1);
+  EXPECT_EQ(output.err_text, "Error creating units: invalid character '*' in unit name\n");
+  files["empty.service"] = "";
+  EXPECT_EQ(run_words({"submit", "empty"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Error creating units: failed creating unit empty.service: googleapi: Error 409: unit "
+            "does not exist "
+            "and options field empty\n");
+  EXPECT_EQ(api.unit_map.size(), 0U);
+}
+
+TEST_F(Fleetctl, UnknownRequirementsAreWarnedAboutAndAccepted) {
+  files["x.service"] = "[Service]\nExecStart=/x\n[X-Fleet]\nKey=1\n";
+  EXPECT_EQ(run_words({"submit", "x.service"}), 0);
+  EXPECT_NE(output.err_text.find(" WARN fleetctl.go:674: Unit x.service: unrecognized requirement "
+                                 "in [X-Fleet] section: \"Key\"\n"),
+            std::string::npos);
+}
+
+TEST_F(Fleetctl, LocalFilesThatDifferAreWarnedAboutOrReplaced) {
+  add_unit("x.service", kHello, "inactive");
+  files["x.service"] = "[Service]\nExecStart=/other\n";
+  EXPECT_EQ(run_words({"submit", "x.service"}), 0);
+  EXPECT_EQ(output.err_text,
+            "WARNING: Unit x.service in registry differs from local unit file x.service. Add "
+            "--replace to "
+            "override.\n");
+  EXPECT_EQ(run_words({"submit", "--replace", "x.service"}), 0);
+  EXPECT_EQ(output.out_text, "Unit x.service inactive\n");
+  EXPECT_EQ(run_words({"submit", "--replace", "x.service"}), 0);
+  EXPECT_EQ(output.out_text, "Found same Unit(x.service) in Registry, nothing to do\n");
+  api.unit_map["x.service"].desired_state = "launched";
+  files["x.service"] = kHello;
+  EXPECT_EQ(run_words({"submit", "--replace", "x.service"}), 0);
+  EXPECT_EQ(output.err_text,
+            "Warning: can not replace Unit(x.service) in state 'launched', use the appropriate "
+            "command\n");
+  files.clear();
+  EXPECT_EQ(run_words({"submit", "--replace", "x.service"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Error creating units: error Unit x.service does not seem to be a template unit\n");
+}
+
+TEST_F(Fleetctl, StopSaysSoOnStderr) {
+  add_unit("hello.service", kHello, "launched");
+  EXPECT_EQ(run_words({"stop", "hello"}), 0);
+  EXPECT_EQ(output.out_text, "Unit hello.service loaded on 113f16a7.../192.0.2.10\n");
+  EXPECT_EQ(output.err_text, "Successfully stopped units [hello.service].\n");
+  EXPECT_EQ(run_words({"stop", "hello"}), 0);
+  EXPECT_EQ(output.out_text, "");
+  add_unit("idle.service", kHello, "inactive");
+  EXPECT_EQ(run_words({"stop", "idle"}), 1);
+  EXPECT_EQ(output.err_text, "Unable to stop unit idle.service in state inactive\n");
+}
+
+TEST_F(Fleetctl, UnloadSkipsWhatIsInactive) {
+  add_unit("a.service", kHello, "launched");
+  add_unit("b.service", kHello, "inactive");
+  EXPECT_EQ(run_words({"unload", "a", "b"}), 0);
+  EXPECT_EQ(output.out_text, "Unit a.service inactive\n");
+  EXPECT_EQ(output.err_text, "Successfully unloaded units [a.service].\n");
+  EXPECT_EQ(api.calls, (std::vector<std::string>{"set a.service inactive"}));
+}
+
+TEST_F(Fleetctl, DestroyWaitsAndPassesOverUnknownUnits) {
+  add_unit("a.service", kHello, "launched");
+  EXPECT_EQ(run_words({"destroy", "a", "nope"}), 0);
+  EXPECT_EQ(output.out_text, "Destroyed a.service\n");
+  EXPECT_EQ(run_words({"destroy", "nope"}), 0);
+  EXPECT_EQ(output.err_text, "Units not found in registry\n");
+}
+
+TEST_F(Fleetctl, CatPrintsTheUnitAsItIsStored) {
+  add_unit("a.service", "# gone\n[Service]\nExecStart = /x\n", "inactive");
+  EXPECT_EQ(run_words({"cat", "a"}), 0);
+  EXPECT_EQ(output.out_text, "[Service]\nExecStart=/x\n");
+  EXPECT_EQ(run_words({"cat", "b"}), 1);
+  EXPECT_EQ(output.err_text, "Unit b.service not found\n");
+  EXPECT_EQ(run_words({"cat"}), 1);
+  EXPECT_EQ(output.err_text, "One unit file must be provided\n");
+}
+
+TEST_F(Fleetctl, StatusExitsAsSystemctlWould) {
+  add_unit("a.service", kHello, "launched");
+  add_unit("b.service", kHello, "launched");
+  EXPECT_EQ(run_words({"status", "a", "b"}), 0);
+  EXPECT_EQ(output.out_text, "a.service: active\n\nb.service: active\n");
+  api.state_map["a.service"].active_state = "failed";
+  EXPECT_EQ(run_words({"status", "a", "b"}), 3);
+  EXPECT_EQ(run_words({"status", "nope"}), 1);
+  EXPECT_EQ(output.err_text, "Unit nope.service does not exist.\n");
+  add_unit("c.service", kHello, "inactive");
+  EXPECT_EQ(run_words({"status", "c"}), 1);
+  EXPECT_EQ(output.err_text, "Unit c.service does not appear to be loaded.\n");
+  EXPECT_EQ(run_words({"status"}), 0);
+}
+
+TEST_F(Fleetctl, JournalAsksForLinesAndFollows) {
+  add_unit("a.service", kHello, "launched");
+  EXPECT_EQ(run_words({"journal", "--lines", "3", "--follow", "a"}), 0);
+  EXPECT_EQ(output.out_text, "hello, world\n");
+  EXPECT_EQ(api.calls, (std::vector<std::string>{"log a.service 3 follow"}));
+  EXPECT_EQ(run_words({"journal"}), 1);
+  EXPECT_EQ(output.err_text, "One unit file must be provided.\n");
+  EXPECT_EQ(run_words({"journal", "--lines=x", "a"}), 2);
+}
+
+TEST_F(Fleetctl, ListsAreTables) {
+  add_unit("global.service",
+           "[Unit]\nDescription=All\n[Service]\nExecStart=/x\n[X-Fleet]\nGlobal=true\n",
+           "launched");
+  add_unit("hello.service", kHello, "launched");
+  api.unit_map["global.service"].machine_id.clear();
+  EXPECT_EQ(run_words({"list-units"}), 0);
+  EXPECT_EQ(output.out_text,
+            "UNIT\t\tMACHINE\t\t\tACTIVE\tSUB\n"
+            "global.service\t113f16a7.../192.0.2.10\tactive\trunning\n"
+            "hello.service\t113f16a7.../192.0.2.10\tactive\trunning\n");
+  EXPECT_EQ(run_words({"list-unit-files", "--no-legend",
+                       "--fields=unit,dstate,state,target,desc,global"}),
+            0);
+  EXPECT_EQ(output.out_text,
+            "global.service\tlaunched\t-\t\tglobal\t\t\tAll\ttrue\n"
+            "hello.service\tlaunched\tlaunched\t113f16a7.../192.0.2.10\t-\tfalse\n");
+  EXPECT_EQ(run_words({"list-machines", "--full"}), 0);
+  EXPECT_EQ(output.out_text,
+            "MACHINE\t\t\t\t\tIP\t\tMETADATA\n113f16a7aaaabbbbccccddddeeeeffff\t192.0.2.10\t-\n");
+}
+
+TEST_F(Fleetctl, ListsKnowTheirFields) {
+  EXPECT_EQ(run_words({"list-units", "--fields=foo"}), 1);
+  EXPECT_EQ(output.err_text, "Invalid key in output format: \"foo\"\n");
+  EXPECT_EQ(run_words({"list-units", "--fields="}), 1);
+  EXPECT_EQ(output.err_text, "Must define output format\n");
+  EXPECT_EQ(run_words({"list-unit-files", "--fields=tmachine"}), 0);
+  EXPECT_EQ(output.out_text, "TMACHINE\n");
+}
+
+TEST_F(Fleetctl, AFailingApiIsNamed) {
+  api.failure = {base::Errc::kUnavailable, "cannot connect"};
+  EXPECT_EQ(run_words({"list-machines"}), 1);
+  EXPECT_EQ(
+      output.err_text,
+      "Error retrieving list of active machines from fleet API (cannot connect)\nPossible issues:\n"
+      "  etcd is unhealthy and/or lost quorum\n"
+      "  connection cannot be established to any etcd servers\n");
+  EXPECT_EQ(run_words({"list-units"}), 1);
+  EXPECT_EQ(output.err_text, "Error retrieving list of units from repository: cannot connect\n");
+}
+
+TEST_F(Fleetctl, CommandsMayBeShortened) {
+  EXPECT_EQ(run_words({"list-m"}), 0);
+  EXPECT_EQ(output.out_text, "MACHINE\t\tIP\t\tMETADATA\n113f16a7...\t192.0.2.10\t-\n");
+  EXPECT_EQ(run_words({"list"}), 2);
+  EXPECT_NE(output.err_text.find("Error: unknown command \"list\" for \"fleetctl\"\n"),
+            std::string::npos);
+  EXPECT_NE(output.err_text.find("\tlist-units\n"), std::string::npos);
+}
+
+TEST_F(Fleetctl, WrongUsageExitsWithTwo) {
+  EXPECT_EQ(run_words({"bogus"}), 2);
+  EXPECT_EQ(
+      output.err_text,
+      "Error: unknown command \"bogus\" for \"fleetctl\"\nRun 'fleetctl --help' for usage.\n");
+  EXPECT_EQ(run_words({"list-units", "--bogus"}), 2);
+  EXPECT_EQ(output.err_text, "Error: unknown flag: --bogus\nRun 'fleetctl --help' for usage.\n");
+}
+
+TEST_F(Fleetctl, HelpAndVersionNeedNoApi) {
+  EXPECT_EQ(run_words({"version"}), 0);
+  EXPECT_EQ(output.out_text.substr(0, 17), "fleetctl version ");
+  EXPECT_EQ(run_words({"--version"}), 0);
+  EXPECT_EQ(run_words({}), 0);
+  EXPECT_NE(output.out_text.find("COMMANDS:\n"), std::string::npos);
+  for (const Command& command : all_commands()) {
+    EXPECT_EQ(run_words({"help", std::string(command.name)}), 0);
+    EXPECT_NE(output.out_text.find(std::string(command.name) + " - "), std::string::npos);
+    EXPECT_EQ(run_words({std::string(command.name), "--help"}), 0);
+  }
+  EXPECT_EQ(endpoint_used, "");
+}
+
+TEST_F(Fleetctl, OnlyTheFirstEndpointIsUsed) {
+  EXPECT_EQ(run_words({"--endpoint", "http://a,http://b", "list-units"}), 0);
+  EXPECT_EQ(endpoint_used, "http://a");
+  EXPECT_NE(output.err_text.find(" WARN "), std::string::npos);
+  EXPECT_EQ(run_words({"--driver=etcd", "list-units"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Unable to initialize client: the etcd driver is not built in; use the API driver\n");
+}
+
+TEST_F(Fleetctl, SaysWhenNoUnitsAreGiven) {
+  for (const char* verb : {"submit", "load", "start", "stop", "unload", "destroy"}) {
+    EXPECT_EQ(run_words({verb}), 0) << verb;
+    EXPECT_EQ(output.err_text, "No units given\n");
+  }
+}
+
+}  // namespace
+}  // namespace flotilla::fctl
