@@ -13,6 +13,8 @@ namespace flotilla::init {
 
 class LinuxSpawner final : public Spawner {
  public:
+  // Blocks all signals of this process that are not its own faults, for good: the child must not be
+  // stopped by one while the manager waits for its exec. Also ignores SIGPIPE.
   static base::Result<std::unique_ptr<LinuxSpawner>> create();
   ~LinuxSpawner() override;
   LinuxSpawner(const LinuxSpawner&) = delete;

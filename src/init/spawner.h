@@ -37,12 +37,12 @@ struct ExecSpec {
   const int* passed_fds = nullptr;
   uint32_t passed_fd_count = 0;
   // Where the child writes its own pid in decimal with a NUL behind it: the value part of
-  // "LISTEN_PID=" in a buffer that `environment` points to, with room for 11 characters. NULL:
+  // "LISTEN_PID=" in a buffer that `environment` points to, with room for 12 characters. NULL:
   // none.
   char* listen_pid_text = nullptr;
 
   const char* root = nullptr;               // chroot to it
-  const char* working_directory = nullptr;  // NULL: "/"
+  const char* working_directory = nullptr;  // NULL: where the manager is, which is "/"
   bool working_directory_missing_ok = false;
 
   static constexpr uint32_t kKeepId = UINT32_MAX;
@@ -59,7 +59,7 @@ struct ExecSpec {
   int nice = kKeep;
   int oom_score_adjust = kKeep;
   bool no_new_privileges = false;
-  bool ignore_sigpipe = true;
+  bool ignore_sigpipe = true;  // as in the manager itself
 
   int cgroup_fd = -1;       // directory of a v2 cgroup the process is born in
   bool want_pidfd = false;  // our own children need none: their pids stay until they are reaped
@@ -84,8 +84,8 @@ struct SpawnResult {
 class Spawner {
  public:
   virtual ~Spawner() = default;
-  // Starts a process as the leader of a new session, with all signals at their defaults and none
-  // blocked; returns once it has exec'ed or failed.
+  // Starts a process as the leader of a new session, with no signal blocked and all (but SIGPIPE)
+  // at their defaults; returns once it has exec'ed or failed.
   virtual SpawnResult spawn(const ExecSpec& spec) noexcept = 0;
 };
 

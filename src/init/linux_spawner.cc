@@ -1,0 +1,98 @@
+#include "init/linux_spawner.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "init/spawn_child.h"
+
+namespace flotilla::init {
+namespace {
+
+constexpr size_t kGuardSize = 64 * 1024;  // a multiple of every page size
+constexpr size_t kStackSize = 64 * 1024;
+
+// All but those that a process gets for its own faults: blocking these would only hide the report
+// of a sanitizer.
+sigset_t asynchronous_signals() {
+  sigset_t set;
+  sigfillset(&set);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) {
+    sigdelset(&set, signal);
+  }
+  return set;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create() {
+  base::Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) return base::system_error(errno, "open /dev/null");
+  void* const memory = mmap(nullptr, kGuardSize + kStackSize, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return base::system_error(errno, "make a stack for new processes");
+  std::unique_ptr<LinuxSpawner> spawner(
+      new LinuxSpawner(static_cast<std::byte*>(memory), std::move(null)));
+  if (mprotect(memory, kGuardSize, PROT_NONE) != 0) {
+    return base::system_error(errno, "guard the stack for new processes");
+  }
+  const sigset_t blocked = asynchronous_signals();
+  if (sigprocmask(SIG_BLOCK, &blocked, nullptr) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+    return base::system_error(errno, "block signals");
+  }
+  return spawner;
+}
+
+LinuxSpawner::~LinuxSpawner() { munmap(stack_, kGuardSize + kStackSize); }
+
+SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
+  SpawnResult result;
+  result.stage = SpawnStage::kClone;
+  if (spec.passed_fd_count > kMaxPassedFds) {
+    result.error = E2BIG;
+    return result;
+  }
+  int sources[3 + kMaxPassedFds];
+  sources[0] = spec.stdin_fd >= 0 ? spec.stdin_fd : null_.get();
+  sources[1] = spec.stdout_fd >= 0 ? spec.stdout_fd : null_.get();
+  sources[2] = spec.stderr_fd >= 0 ? spec.stderr_fd : null_.get();
+  for (uint32_t i = 0; i < spec.passed_fd_count; ++i) sources[3 + i] = spec.passed_fds[i];
+  SpawnOrder order;
+  order.spec = &spec;
+  order.sources = sources;
+  order.source_count = 3 + spec.passed_fd_count;
+
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  if (spec.want_pidfd) {
+    args.flags |= CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
+  }
+  if (spec.pid_location != nullptr) {
+    args.flags |= CLONE_PARENT_SETTID;
+    args.parent_tid = reinterpret_cast<uintptr_t>(spec.pid_location);
+  }
+  if (spec.cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(spec.cgroup_fd);
+  }
+  args.exit_signal = SIGCHLD;
+  args.stack = reinterpret_cast<uintptr_t>(stack_ + kGuardSize);
+  args.stack_size = kStackSize;
+  const long pid = flotilla_clone3(&args, sizeof args, &run_spawn_child, &order);
+  if (pid < 0) {
+    result.error = static_cast<int>(-pid);
+    return result;
+  }
+  result.pid = static_cast<pid_t>(pid);
+  result.pidfd.reset(pidfd);
+  result.stage = order.stage;
+  result.error = order.error;
+  return result;
+}
+
+}  // namespace flotilla::init

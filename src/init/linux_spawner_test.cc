@@ -1,0 +1,262 @@
+#include "init/linux_spawner.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/close_range.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "init/fake_spawner.h"
+
+namespace flotilla::init {
+namespace {
+
+using testing::HasSubstr;
+
+class Spawning : public testing::Test {
+ protected:
+  Spawning() {
+    // What the test program itself inherited is not the spawner's doing.
+    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    read_end_.reset(ends[0]);
+    write_end_.reset(ends[1]);
+  }
+
+  // A shell script with what it prints on standard output.
+  ExecSpec shell(const char* script) {
+    argv_ = {"/bin/sh", "-c", script, nullptr};
+    environment_ = {"PATH=/usr/bin:/bin", nullptr};
+    ExecSpec spec;
+    spec.path = "/bin/sh";
+    spec.argv = argv_.data();
+    spec.environment = environment_.data();
+    spec.stdout_fd = write_end_.get();
+    return spec;
+  }
+
+  // Waits for the end of the process and returns waitpid's status.
+  int wait(const SpawnResult& result) {
+    int status = -1;
+    EXPECT_EQ(waitpid(result.pid, &status, 0), result.pid);
+    return status;
+  }
+
+  std::string output() {
+    write_end_.reset();
+    std::string text;
+    char buffer[4096];
+    for (ssize_t size; (size = read(read_end_.get(), buffer, sizeof buffer)) > 0;) {
+      text.append(buffer, static_cast<size_t>(size));
+    }
+    return text;
+  }
+
+  std::string run(const ExecSpec& spec) {
+    const SpawnResult result = spawner_->spawn(spec);
+    EXPECT_TRUE(result.is_running()) << describe(result.stage) << ": " << result.error;
+    std::string text = output();
+    last_status_ = wait(result);
+    return text;
+  }
+
+  void expect_failure(const ExecSpec& spec, SpawnStage stage, int error, int code) {
+    const SpawnResult result = spawner_->spawn(spec);
+    EXPECT_EQ(result.stage, stage);
+    EXPECT_EQ(result.error, error);
+    ASSERT_GT(result.pid, 0);
+    const int status = wait(result);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), code);
+  }
+
+  std::unique_ptr<LinuxSpawner> spawner_ = std::move(LinuxSpawner::create()).value();
+  base::Fd read_end_, write_end_;
+  std::vector<const char*> argv_, environment_;
+  int last_status_ = -1;
+};
+
+TEST_F(Spawning, RunsAProgramAsOurChildAndSessionLeader) {
+  ExecSpec spec = shell("echo $PPID $$; cut -d' ' -f6 /proc/$$/stat; exit 7");
+  const SpawnResult result = spawner_->spawn(spec);
+  ASSERT_TRUE(result.is_running());
+  EXPECT_FALSE(result.pidfd);
+  const std::string pid = std::to_string(result.pid);
+  EXPECT_EQ(output(), std::to_string(getpid()) + " " + pid + "\n" + pid + "\n");
+  EXPECT_EQ(WEXITSTATUS(wait(result)), 7);
+}
+
+TEST_F(Spawning, AMissingProgramIsStageExecAndExitCode203) {
+  ExecSpec spec = shell("true");
+  spec.path = "/no/such/program";
+  expect_failure(spec, SpawnStage::kExec, ENOENT, 203);
+}
+
+TEST_F(Spawning, TheStepsThatFailSayWhichTheyWere) {
+  ExecSpec spec = shell("true");
+  spec.working_directory = "/no/such/directory";
+  expect_failure(spec, SpawnStage::kChdir, ENOENT, 200);
+  spec = shell("true");
+  spec.stdin_fd = 100'000;
+  expect_failure(spec, SpawnStage::kStdin, EBADF, 208);
+  spec = shell("true");
+  spec.stderr_fd = 100'000;
+  expect_failure(spec, SpawnStage::kStderr, EBADF, 222);
+  spec = shell("true");
+  spec.oom_score_adjust = 5000;
+  expect_failure(spec, SpawnStage::kOomAdjust, EINVAL, 206);
+  spec = shell("true");
+  const ResourceLimit limit{RLIMIT_NOFILE, {20, 10}};
+  spec.limits = &limit;
+  spec.limit_count = 1;
+  expect_failure(spec, SpawnStage::kLimits, EINVAL, 205);
+  spec = shell("true");
+  spec.root = "/no/such/root";
+  expect_failure(spec, SpawnStage::kChroot, ENOENT, 210);
+}
+
+TEST_F(Spawning, AMissingWorkingDirectoryMayBeAllowed) {
+  ExecSpec spec = shell("pwd");
+  spec.working_directory = "/no/such/directory";
+  spec.working_directory_missing_ok = true;
+  EXPECT_EQ(run(spec), "/\n");
+}
+
+TEST_F(Spawning, NothingButWhatIsPassedIsOpenInTheChild) {
+  // The listing has the descriptor of the directory itself too.
+  ExecSpec spec = shell("exec ls -1 /proc/self/fd");
+  EXPECT_EQ(run(spec), "0\n1\n2\n3\n");
+}
+
+TEST_F(Spawning, PassesDescriptorsFromThreeOnInAnyOrderOfNumbers) {
+  // Descriptors in the way of each other: two memfds, passed in both orders and twice.
+  const base::Fd a(memfd_create("a", MFD_CLOEXEC)), b(memfd_create("b", MFD_CLOEXEC));
+  const int passed[] = {b.get(), a.get(), b.get(), 3, 4, 1};
+  ExecSpec spec =
+      shell("for i in 3 4 5; do readlink /proc/$$/fd/$i; done; [ -e /proc/$$/fd/9 ] || echo end");
+  spec.passed_fds = passed;
+  spec.passed_fd_count = 6;
+  EXPECT_EQ(run(spec), "/memfd:b (deleted)\n/memfd:a (deleted)\n/memfd:b (deleted)\nend\n");
+}
+
+TEST_F(Spawning, SwapsStandardStreams) {
+  ExecSpec spec = shell("echo to-output; echo to-error >&2");
+  spec.stderr_fd = spec.stdout_fd;
+  spec.stdout_fd = 2;
+  EXPECT_EQ(run(spec), "to-error\n");
+}
+
+TEST_F(Spawning, TheChildWritesItsOwnPidForListenPid) {
+  char listen_pid[32] = "LISTEN_PID=";
+  ExecSpec spec = shell("[ $LISTEN_PID = $$ ] && echo same");
+  environment_ = {listen_pid, nullptr};
+  spec.environment = environment_.data();
+  spec.listen_pid_text = listen_pid + 11;
+  EXPECT_EQ(run(spec), "same\n");
+}
+
+TEST_F(Spawning, AppliesLimitsUmaskNiceAndTheRest) {
+  const ResourceLimit limit{RLIMIT_NOFILE, {123, 456}};
+  ExecSpec spec = shell(
+      "ulimit -Sn; ulimit -Hn; umask; cut -d' ' -f19 /proc/$$/stat; cat /proc/$$/oom_score_adj;"
+      "grep NoNewPrivs /proc/$$/status; pwd");
+  spec.limits = &limit;
+  spec.limit_count = 1;
+  spec.umask = 027;
+  spec.nice = 5;
+  spec.oom_score_adjust = 321;
+  spec.no_new_privileges = true;
+  spec.working_directory = "/usr";
+  EXPECT_EQ(run(spec), "123\n456\n0027\n5\n321\nNoNewPrivs:\t1\n/usr\n");
+}
+
+TEST_F(Spawning, SignalsAreFreshInTheChild) {
+  ExecSpec spec = shell("grep -E 'SigBlk|SigIgn|SigCgt' /proc/$$/status");
+  EXPECT_THAT(run(spec), HasSubstr("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001000\n"));
+}
+
+TEST_F(Spawning, SigpipeIsDefaultWhereAskedFor) {
+  ExecSpec spec = shell("grep SigIgn /proc/$$/status");
+  spec.ignore_sigpipe = false;
+  EXPECT_EQ(run(spec), "SigIgn:\t0000000000000000\n");
+}
+
+TEST_F(Spawning, TheKernelWritesThePidAndGivesAPidfdWhereAskedFor) {
+  int32_t pid = 0;
+  ExecSpec spec = shell("exit 0");
+  spec.pid_location = &pid;
+  spec.want_pidfd = true;
+  const SpawnResult result = spawner_->spawn(spec);
+  EXPECT_EQ(pid, result.pid);
+  EXPECT_TRUE(result.pidfd);
+  EXPECT_TRUE((fcntl(result.pidfd.get(), F_GETFD) & FD_CLOEXEC) != 0);
+  wait(result);
+}
+
+TEST_F(Spawning, ChangesUserAndGroups) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  const gid_t groups[] = {4711, 4712};
+  ExecSpec spec = shell("id -u; id -g; grep Groups /proc/$$/status");
+  spec.uid = 65534;
+  spec.gid = 65533;
+  spec.set_groups = true;
+  spec.groups = groups;
+  spec.group_count = 2;
+  EXPECT_EQ(run(spec), "65534\n65533\nGroups:\t4711 4712 \n");
+}
+
+TEST_F(Spawning, ABadCgroupMeansNoProcess) {
+  ExecSpec spec = shell("true");
+  spec.cgroup_fd = read_end_.get();
+  const SpawnResult result = spawner_->spawn(spec);
+  EXPECT_EQ(result.pid, -1);
+  EXPECT_EQ(result.stage, SpawnStage::kClone);
+  EXPECT_NE(result.error, 0);
+}
+
+TEST_F(Spawning, ManySpawnsLeaveNoDescriptorBehind) {
+  ExecSpec spec = shell("true");
+  spec.path = "/bin/true";
+  const int before = dup(0);
+  close(before);
+  for (int i = 0; i < 200; ++i) {
+    const SpawnResult result = spawner_->spawn(spec);
+    ASSERT_TRUE(result.is_running());
+    wait(result);
+  }
+  const int after = dup(0);
+  close(after);
+  EXPECT_EQ(before, after);
+}
+
+TEST(FakeSpawner, RemembersSpecsAndFailsOnRequest) {
+  FakeSpawner spawner;
+  spawner.fail_next(SpawnStage::kExec, ENOENT);
+  const char* const argv[] = {"a", "b", nullptr};
+  const char* const environment[] = {"X=1", "X=2", nullptr};
+  ExecSpec spec;
+  spec.path = "/a";
+  spec.argv = argv;
+  spec.environment = environment;
+  const SpawnResult failed = spawner.spawn(spec);
+  EXPECT_EQ(failed.stage, SpawnStage::kExec);
+  EXPECT_EQ(failed.error, ENOENT);
+  EXPECT_TRUE(spawner.spawn(spec).is_running());
+  EXPECT_EQ(spawner.spawned().size(), 2U);
+  EXPECT_EQ(spawner.last().argv, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(spawner.last().variable("X"), "2");
+  EXPECT_NE(spawner.find("/a"), nullptr);
+  EXPECT_EQ(spawner.find("/b"), nullptr);
+}
+
+}  // namespace
+}  // namespace flotilla::init

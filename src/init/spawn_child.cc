@@ -1,0 +1,182 @@
+#include "init/spawn_child.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "init/spawn_syscall.h"
+
+namespace flotilla::init {
+namespace {
+
+// The kernel's struct sigaction, which is not libc's; all zero is "default action".
+struct KernelSigaction {
+  unsigned long words[4];
+};
+constexpr long kKernelSigsetSize = 8;
+
+// Decimal digits of `value` and a NUL; `to` has room for 12 characters. Returns how many digits.
+long write_decimal(char* to, long value) noexcept {
+  char* const begin = to;
+  char digits[12];
+  int count = 0;
+  const bool negative = value < 0;
+  unsigned long rest =
+      negative ? -static_cast<unsigned long>(value) : static_cast<unsigned long>(value);
+  do {
+    digits[count++] = static_cast<char>('0' + rest % 10);
+    rest /= 10;
+  } while (rest != 0 && count < 11);
+  if (negative) *to++ = '-';
+  while (count > 0) *to++ = digits[--count];
+  *to = '\0';
+  return to - begin;
+}
+
+// Puts the sources at 0, 1, 2, ...: first all that stand where another belongs go up out of the
+// way, then each is copied to its place, which also clears its close-on-exec flag.
+long place_descriptors(SpawnOrder& order, SpawnStage& stage) noexcept {
+  const auto count = static_cast<int>(order.source_count);
+  for (int target = 0; target < count; ++target) {
+    int& source = order.sources[target];
+    if (source >= count || source == target) continue;
+    const long moved = raw_syscall(SYS_fcntl, source, F_DUPFD_CLOEXEC, count);
+    if (moved < 0) {
+      stage = SpawnStage::kFds;
+      return moved;
+    }
+    source = static_cast<int>(moved);
+  }
+  for (int target = 0; target < count; ++target) {
+    const int source = order.sources[target];
+    const long result = source == target ? raw_syscall(SYS_fcntl, target, F_SETFD, 0)
+                                         : raw_syscall(SYS_dup3, source, target, 0);
+    if (result < 0) {
+      stage = target == 0   ? SpawnStage::kStdin
+              : target == 1 ? SpawnStage::kStdout
+              : target == 2 ? SpawnStage::kStderr
+                            : SpawnStage::kFds;
+      return result;
+    }
+  }
+  return 0;
+}
+
+long adjust_oom_score(int value) noexcept {
+  const long fd = raw_syscall(SYS_openat, AT_FDCWD, raw_address("/proc/self/oom_score_adj"),
+                              O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return fd;
+  char text[12];
+  const long length = write_decimal(text, value);
+  const long result = raw_syscall(SYS_write, fd, raw_address(text), length);
+  raw_syscall(SYS_close, fd);
+  return result < 0 ? result : 0;
+}
+
+long set_limits(const ExecSpec& spec) noexcept {
+  for (uint32_t i = 0; i < spec.limit_count; ++i) {
+    const ResourceLimit& one = spec.limits[i];
+    const long result = raw_syscall(SYS_prlimit64, 0, one.resource, raw_address(&one.limit), 0);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
+long set_group(const ExecSpec& spec) noexcept {
+  if (spec.set_groups) {
+    const long result =
+        raw_syscall(SYS_setgroups, static_cast<long>(spec.group_count), raw_address(spec.groups));
+    if (result < 0) return result;
+  }
+  if (spec.gid == ExecSpec::kKeepId) return 0;
+  const auto gid = static_cast<long>(spec.gid);
+  return raw_syscall(SYS_setresgid, gid, gid, gid);
+}
+
+long set_user(const ExecSpec& spec) noexcept {
+  if (spec.uid == ExecSpec::kKeepId) return 0;
+  const auto uid = static_cast<long>(spec.uid);
+  return raw_syscall(SYS_setresuid, uid, uid, uid);
+}
+
+long change_root(const ExecSpec& spec) noexcept {
+  if (spec.root == nullptr) return 0;
+  const long result = raw_syscall(SYS_chroot, raw_address(spec.root));
+  return result < 0 ? result : raw_syscall(SYS_chdir, raw_address("/"));
+}
+
+long change_directory(const ExecSpec& spec) noexcept {
+  if (spec.working_directory == nullptr) return 0;
+  const long result = raw_syscall(SYS_chdir, raw_address(spec.working_directory));
+  if (result >= 0 || !spec.working_directory_missing_ok) return result;
+  return raw_syscall(SYS_chdir, raw_address("/"));
+}
+
+long reset_signals(const ExecSpec& spec) noexcept {
+  if (!spec.ignore_sigpipe) {
+    const KernelSigaction default_action{};
+    const long result =
+        raw_syscall(SYS_rt_sigaction, SIGPIPE, raw_address(&default_action), 0, kKernelSigsetSize);
+    if (result < 0) return result;
+  }
+  const unsigned long none = 0;
+  return raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, raw_address(&none), 0, kKernelSigsetSize);
+}
+
+// Everything up to the exec; returns 0, or -errno and the stage it belongs to.
+long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
+  const ExecSpec& spec = *order.spec;
+  long result = 0;
+  const auto failed = [&](SpawnStage at, long value) {
+    stage = at;
+    result = value;
+    return value < 0;
+  };
+  if (failed(SpawnStage::kSession, raw_syscall(SYS_setsid))) return result;
+  if (result = place_descriptors(order, stage); result < 0) return result;
+  if (spec.oom_score_adjust != ExecSpec::kKeep &&
+      failed(SpawnStage::kOomAdjust, adjust_oom_score(spec.oom_score_adjust))) {
+    return result;
+  }
+  if (spec.nice != ExecSpec::kKeep &&
+      failed(SpawnStage::kNice, raw_syscall(SYS_setpriority, PRIO_PROCESS, 0, spec.nice))) {
+    return result;
+  }
+  if (failed(SpawnStage::kLimits, set_limits(spec))) return result;
+  if (spec.umask != ExecSpec::kKeep) raw_syscall(SYS_umask, spec.umask);
+  if (failed(SpawnStage::kChroot, change_root(spec))) return result;
+  if (failed(SpawnStage::kGroup, set_group(spec))) return result;
+  if (failed(SpawnStage::kUser, set_user(spec))) return result;
+  // As the user: on a network file system root may be nobody.
+  if (failed(SpawnStage::kChdir, change_directory(spec))) return result;
+  if (spec.no_new_privileges &&
+      failed(SpawnStage::kNoNewPrivileges, raw_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1))) {
+    return result;
+  }
+  if (spec.listen_pid_text != nullptr) {
+    write_decimal(spec.listen_pid_text, raw_syscall(SYS_getpid));
+  }
+  if (failed(SpawnStage::kSignalMask, reset_signals(spec))) return result;
+  return 0;
+}
+
+}  // namespace
+
+int run_spawn_child(void* context) noexcept {
+  SpawnOrder& order = *static_cast<SpawnOrder*>(context);
+  SpawnStage stage = SpawnStage::kNone;
+  long result = prepare(order, stage);
+  if (result >= 0) {
+    const ExecSpec& spec = *order.spec;
+    stage = SpawnStage::kExec;
+    result = raw_syscall(SYS_execve, raw_address(spec.path), raw_address(spec.argv),
+                         raw_address(spec.environment));
+  }
+  order.stage = stage;
+  order.error = static_cast<int>(-result);
+  return static_cast<int>(exit_code_of(stage));
+}
+
+}  // namespace flotilla::init
