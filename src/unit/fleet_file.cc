@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
+#include <stdexcept>
 #include <unordered_map>
 
 #include "unit/utf8.h"
@@ -133,10 +133,9 @@ class FleetReader {
       if (has_end) value += '\n';
       if (rest_.empty()) break;
     }
-    const bool open = value.ends_with('\n');
-    value = trim_unicode(value);
-    if (open) value += '\n';
-    return value;
+    std::string trimmed(trim_unicode(value));
+    if (value.ends_with('\n')) trimmed += '\n';
+    return trimmed;
   }
 
   std::string_view rest_;

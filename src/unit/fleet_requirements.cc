@@ -51,10 +51,14 @@ std::vector<std::string> split_at_space(std::string_view text) {
 }
 
 void replace_all(std::string& text, std::string_view what, std::string_view by) {
-  for (std::size_t at = text.find(what); at != std::string::npos;
-       at = text.find(what, at + by.size())) {
-    text.replace(at, what.size(), by);
+  if (text.find(what) == std::string::npos) return;
+  std::string out;
+  std::size_t begin = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, begin)) {
+    out.append(text, begin, at - begin).append(by);
+    begin = at + what.size();
   }
+  text = std::move(out.append(text, begin));
 }
 
 // One after the other over the whole value, as fleet does; there is no "%%".
