@@ -180,12 +180,12 @@ TEST_F(Spawning, AppliesLimitsUmaskNiceAndTheRest) {
 }
 
 TEST_F(Spawning, SignalsAreFreshInTheChild) {
-  ExecSpec spec = shell("grep -E 'SigBlk|SigIgn|SigCgt' /proc/$$/status");
+  ExecSpec spec = shell("exec grep -E 'SigBlk|SigIgn' /proc/self/status");
   EXPECT_THAT(run(spec), HasSubstr("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001000\n"));
 }
 
 TEST_F(Spawning, SigpipeIsDefaultWhereAskedFor) {
-  ExecSpec spec = shell("grep SigIgn /proc/$$/status");
+  ExecSpec spec = shell("exec grep SigIgn /proc/self/status");
   spec.ignore_sigpipe = false;
   EXPECT_EQ(run(spec), "SigIgn:\t0000000000000000\n");
 }
