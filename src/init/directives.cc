@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
-#include <tuple>
+#include <span>
+
+#include "init/directives_parsers.h"
 
 namespace flotilla::init {
 namespace {
@@ -23,6 +25,17 @@ constexpr bool is_sorted_table() {
 }
 static_assert(is_sorted_table(), "directives_table.inc must be sorted by section and name");
 
+DirectiveParser find_in(std::span<const NamedParser> parsers, std::string_view name) {
+  const auto found =
+      std::lower_bound(parsers.begin(), parsers.end(), name,
+                       [](const NamedParser& a, std::string_view b) { return a.name < b; });
+  return found != parsers.end() && found->name == name ? found->parse : nullptr;
+}
+
+bool has_prefix(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
 }  // namespace
 
 const Directive* directives_begin() noexcept { return std::begin(kDirectives); }
@@ -41,6 +54,20 @@ bool is_known_section(std::string_view section) noexcept {
   const Directive* found =
       std::lower_bound(directives_begin(), directives_end(), wanted, is_before);
   return found != directives_end() && found->section == section;
+}
+
+DirectiveParser find_parser(std::string_view section, std::string_view name) noexcept {
+  const Directive* directive = find_directive(section, name);
+  if (directive == nullptr || directive->status != DirectiveStatus::kImplemented) return nullptr;
+  if (section == "Unit") {
+    const bool is_condition = has_prefix(name, "Condition") || has_prefix(name, "Assert");
+    return find_in(unit_section_parsers(), is_condition ? "~condition" : name);
+  }
+  if (section == "Service") {
+    const DirectiveParser parser = find_in(service_section_parsers(), name);
+    return parser != nullptr ? parser : find_in(exec_parsers(), name);
+  }
+  return nullptr;
 }
 
 }  // namespace flotilla::init

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -169,6 +170,8 @@ struct ServiceSettings {
 };
 
 struct UnitSettings {
+  explicit UnitSettings(unit::UnitName unit_name) : name(std::move(unit_name)) {}
+
   unit::UnitName name;
   std::vector<unit::UnitName> aliases;  // further names, without `name`
   LoadState load_state = LoadState::kStub;

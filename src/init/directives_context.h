@@ -1,0 +1,36 @@
+// What the parsers of directives share: where a value stands, and what the lines before it said
+// that the settings themselves cannot tell. Owned by the loader for the length of one load.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "init/unit_settings.h"
+#include "unit/diagnostic.h"
+#include "unit/specifier.h"
+
+namespace flotilla::init {
+
+// What has been written explicitly; defaults depend on it.
+struct SettingMarks {
+  bool timeout_start = false;
+  bool timeout_stop = false;
+  bool job_running_timeout = false;
+  bool notify_access = false;
+  bool type = false;
+  bool standard_input = false;
+  bool standard_output = false;
+  bool standard_error = false;
+  bool kill_mode = false;
+  std::string fatal;  // the first error that makes the unit unusable
+};
+
+struct SettingContext {
+  const unit::SpecifierContext& specifiers;
+  const unit::Reporter& reporter;
+  std::string_view key;
+  SettingMarks& marks;
+  bool is_user_manager = false;
+};
+
+}  // namespace flotilla::init

@@ -1,0 +1,20 @@
+// The parsers of directives by section, for directives.cc alone: name and function, sorted by name.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "init/directives.h"
+
+namespace flotilla::init {
+
+struct NamedParser {
+  std::string_view name;
+  DirectiveParser parse;
+};
+
+std::span<const NamedParser> unit_section_parsers() noexcept;     // directives_unit.cc
+std::span<const NamedParser> service_section_parsers() noexcept;  // directives_service.cc
+std::span<const NamedParser> exec_parsers() noexcept;             // directives_exec.cc
+
+}  // namespace flotilla::init

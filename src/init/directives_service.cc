@@ -1,0 +1,253 @@
+// Parsers of [Service] that concern the service itself and how it is killed.
+#include <algorithm>
+
+#include "init/directives_context.h"
+#include "init/directives_parsers.h"
+#include "init/directives_values.h"
+#include "unit/command_line.h"
+#include "unit/exit_status.h"
+#include "unit/scalar.h"
+#include "unit/signal_name.h"
+#include "unit/time_span.h"
+#include "unit/words.h"
+
+namespace flotilla::init {
+namespace {
+
+void warn_bad_value(const SettingContext& context, std::string_view value) {
+  context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
+}
+
+template <auto Part, auto Member>
+void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
+  const auto flag = unit::parse_boolean(value);
+  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
+  (settings.*Part).*Member = *flag;
+}
+
+template <int KillSettings::*Member>
+void parse_kill_signal(UnitSettings& settings, const SettingContext& context,
+                       std::string_view value) {
+  const auto signal = unit::find_signal(value);
+  if (!signal) return warn_bad_value(context, value);
+  settings.kill.*Member = *signal;
+}
+
+void parse_kill_mode_setting(UnitSettings& settings, const SettingContext& context,
+                             std::string_view value) {
+  const auto mode = parse_kill_mode(value);
+  if (!mode) return warn_bad_value(context, value);
+  settings.kill.mode = *mode;
+}
+
+template <ServiceCommand Which>
+void parse_command(UnitSettings& settings, const SettingContext& context, std::string_view value) {
+  auto& list = settings.service.commands[static_cast<size_t>(Which)];
+  if (value.empty()) return list.clear();
+  auto commands = unit::parse_command_line(value, context.specifiers, context.reporter);
+  if (!commands) {
+    context.reporter.fail("{}", commands.error().message);
+    if (context.marks.fatal.empty()) context.marks.fatal = commands.error().message;
+    return;
+  }
+  for (unit::Command& command : *commands) list.push_back(std::move(command));
+}
+
+template <Micros ServiceSettings::*Member>
+void parse_span(UnitSettings& settings, const SettingContext& context, std::string_view value) {
+  const auto span = unit::parse_time_span(value);
+  if (!span) return warn_bad_value(context, value);
+  settings.service.*Member = *span;
+}
+
+// 0 and nothing at all mean "no limit".
+std::optional<Micros> read_timeout(const SettingContext& context, std::string_view value) {
+  const auto span = unit::parse_timeout(value);
+  if (span) return *span;
+  warn_bad_value(context, value);
+  return std::nullopt;
+}
+
+void parse_timeout_start(UnitSettings& settings, const SettingContext& context,
+                         std::string_view value) {
+  if (const auto span = read_timeout(context, value)) {
+    settings.service.timeout_start = *span;
+    context.marks.timeout_start = true;
+  }
+}
+
+void parse_timeout_stop(UnitSettings& settings, const SettingContext& context,
+                        std::string_view value) {
+  if (const auto span = read_timeout(context, value)) {
+    settings.service.timeout_stop = *span;
+    context.marks.timeout_stop = true;
+  }
+}
+
+void parse_timeout_both(UnitSettings& settings, const SettingContext& context,
+                        std::string_view value) {
+  parse_timeout_start(settings, context, value);
+  parse_timeout_stop(settings, context, value);
+}
+
+void parse_timeout_abort(UnitSettings& settings, const SettingContext& context,
+                         std::string_view value) {
+  if (value.empty()) return settings.service.timeout_abort.reset();
+  if (const auto span = read_timeout(context, value)) settings.service.timeout_abort = *span;
+}
+
+void parse_runtime_max(UnitSettings& settings, const SettingContext& context,
+                       std::string_view value) {
+  if (const auto span = read_timeout(context, value)) settings.service.runtime_max = *span;
+}
+
+template <TimeoutFailureMode ServiceSettings::*Member>
+void parse_failure_mode(UnitSettings& settings, const SettingContext& context,
+                        std::string_view value) {
+  const auto mode = parse_timeout_failure_mode(value);
+  if (!mode) return warn_bad_value(context, value);
+  settings.service.*Member = *mode;
+}
+
+void parse_type(UnitSettings& settings, const SettingContext& context, std::string_view value) {
+  const auto type = parse_service_type(value);
+  if (!type) {
+    return context.reporter.warn("Failed to parse service type, ignoring: {}", value);
+  }
+  settings.service.type = *type;
+  context.marks.type = true;
+}
+
+void parse_restart_setting(UnitSettings& settings, const SettingContext& context,
+                           std::string_view value) {
+  const auto restart = parse_restart(value);
+  if (!restart) {
+    return context.reporter.warn("Failed to parse service restart specifier, ignoring: {}", value);
+  }
+  settings.service.restart = *restart;
+}
+
+void parse_notify_access_setting(UnitSettings& settings, const SettingContext& context,
+                                 std::string_view value) {
+  const auto access = parse_notify_access(value);
+  if (!access) {
+    return context.reporter.warn("Failed to parse notify access specifier, ignoring: {}", value);
+  }
+  settings.service.notify_access = *access;
+  context.marks.notify_access = true;
+}
+
+template <ExitStatusSet ServiceSettings::*Member>
+void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
+                         std::string_view value) {
+  ExitStatusSet& set = settings.service.*Member;
+  if (value.empty()) {
+    set = {};
+    return;
+  }
+  auto words = unit::split_words(value);
+  if (!words) return warn_bad_value(context, value);
+  for (const std::string& word : *words) {
+    if (const auto status = unit::find_exit_status(word)) {
+      const auto code = static_cast<uint8_t>(*status);
+      if (std::find(set.statuses.begin(), set.statuses.end(), code) == set.statuses.end()) {
+        set.statuses.push_back(code);
+      }
+    } else if (const auto signal = unit::find_signal(word)) {
+      if (std::find(set.signals.begin(), set.signals.end(), *signal) == set.signals.end()) {
+        set.signals.push_back(*signal);
+      }
+    } else {
+      context.reporter.warn("Failed to parse value, ignoring: {}", word);
+    }
+  }
+}
+
+void parse_pid_file(UnitSettings& settings, const SettingContext& context, std::string_view value) {
+  if (value.empty()) return settings.service.pid_file.clear();
+  const auto text = unit::expand_specifiers(value, context.specifiers);
+  if (!text) return warn_bad_value(context, value);
+  // A relative path is one under the run-time directory.
+  std::string whole = *text;
+  if (whole[0] != '/') {
+    const auto runtime = unit::expand_specifiers("%t", context.specifiers);
+    if (!runtime) return warn_bad_value(context, value);
+    whole = *runtime + "/" + whole;
+  }
+  const auto path = parse_absolute_path(whole);
+  if (!path) return warn_bad_value(context, value);
+  settings.service.pid_file = *path;
+}
+
+void parse_bus_name(UnitSettings& settings, const SettingContext& context, std::string_view value) {
+  const auto text = unit::expand_specifiers(value, context.specifiers);
+  if (!text) return warn_bad_value(context, value);
+  settings.service.bus_name = *text;
+}
+
+void parse_fd_store_max(UnitSettings& settings, const SettingContext& context,
+                        std::string_view value) {
+  const auto number = unit::parse_integer(value, 0, UINT32_MAX);
+  if (!number) return warn_bad_value(context, value);
+  settings.service.fd_store_max = static_cast<uint32_t>(*number);
+}
+
+// [Service] carried these before [Unit] did.
+void parse_start_limit_interval(UnitSettings& settings, const SettingContext& context,
+                                std::string_view value) {
+  const auto span = unit::parse_time_span(value);
+  if (!span) return warn_bad_value(context, value);
+  settings.start_limit_interval = *span;
+}
+
+void parse_start_limit_burst(UnitSettings& settings, const SettingContext& context,
+                             std::string_view value) {
+  const auto number = unit::parse_integer(value, 0, UINT32_MAX);
+  if (!number) return warn_bad_value(context, value);
+  settings.start_limit_burst = static_cast<uint32_t>(*number);
+}
+
+constexpr NamedParser kParsers[] = {
+    {"BusName", parse_bus_name},
+    {"ExecCondition", parse_command<ServiceCommand::kCondition>},
+    {"ExecReload", parse_command<ServiceCommand::kReload>},
+    {"ExecStart", parse_command<ServiceCommand::kStart>},
+    {"ExecStartPost", parse_command<ServiceCommand::kStartPost>},
+    {"ExecStartPre", parse_command<ServiceCommand::kStartPre>},
+    {"ExecStop", parse_command<ServiceCommand::kStop>},
+    {"ExecStopPost", parse_command<ServiceCommand::kStopPost>},
+    {"FileDescriptorStoreMax", parse_fd_store_max},
+    {"FinalKillSignal", parse_kill_signal<&KillSettings::final_kill_signal>},
+    {"GuessMainPID", parse_flag<&UnitSettings::service, &ServiceSettings::guess_main_pid>},
+    {"KillMode", parse_kill_mode_setting},
+    {"KillSignal", parse_kill_signal<&KillSettings::kill_signal>},
+    {"NotifyAccess", parse_notify_access_setting},
+    {"PIDFile", parse_pid_file},
+    {"RemainAfterExit", parse_flag<&UnitSettings::service, &ServiceSettings::remain_after_exit>},
+    {"Restart", parse_restart_setting},
+    {"RestartForceExitStatus", parse_exit_statuses<&ServiceSettings::restart_force>},
+    {"RestartKillSignal", parse_kill_signal<&KillSettings::restart_kill_signal>},
+    {"RestartPreventExitStatus", parse_exit_statuses<&ServiceSettings::restart_prevent>},
+    {"RestartSec", parse_span<&ServiceSettings::restart_sec>},
+    {"RuntimeMaxSec", parse_runtime_max},
+    {"SendSIGHUP", parse_flag<&UnitSettings::kill, &KillSettings::send_sighup>},
+    {"SendSIGKILL", parse_flag<&UnitSettings::kill, &KillSettings::send_sigkill>},
+    {"StartLimitBurst", parse_start_limit_burst},
+    {"StartLimitInterval", parse_start_limit_interval},
+    {"SuccessExitStatus", parse_exit_statuses<&ServiceSettings::success_status>},
+    {"TimeoutAbortSec", parse_timeout_abort},
+    {"TimeoutSec", parse_timeout_both},
+    {"TimeoutStartFailureMode", parse_failure_mode<&ServiceSettings::timeout_start_failure_mode>},
+    {"TimeoutStartSec", parse_timeout_start},
+    {"TimeoutStopFailureMode", parse_failure_mode<&ServiceSettings::timeout_stop_failure_mode>},
+    {"TimeoutStopSec", parse_timeout_stop},
+    {"Type", parse_type},
+    {"WatchdogSec", parse_span<&ServiceSettings::watchdog>},
+    {"WatchdogSignal", parse_kill_signal<&KillSettings::watchdog_signal>},
+};
+
+}  // namespace
+
+std::span<const NamedParser> service_section_parsers() noexcept { return kParsers; }
+
+}  // namespace flotilla::init

@@ -1,0 +1,215 @@
+// Parsers of [Unit].
+#include <algorithm>
+#include <array>
+
+#include "init/directives_context.h"
+#include "init/directives_parsers.h"
+#include "init/directives_values.h"
+#include "unit/scalar.h"
+#include "unit/time_span.h"
+#include "unit/words.h"
+
+namespace flotilla::init {
+namespace {
+
+using Parser = DirectiveParser;
+
+template <bool UnitSettings::*Member>
+void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
+  const auto flag = unit::parse_boolean(value);
+  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
+  settings.*Member = *flag;
+}
+
+void parse_description(UnitSettings& settings, const SettingContext& context,
+                       std::string_view value) {
+  auto text = unit::expand_specifiers(value, context.specifiers);
+  if (!text) {
+    return context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
+                                 text.error().message);
+  }
+  settings.description = std::move(*text);
+}
+
+void parse_documentation(UnitSettings& settings, const SettingContext& context,
+                         std::string_view value) {
+  if (value.empty()) return settings.documentation.clear();
+  auto words = unit::split_words(value);
+  if (!words) return context.reporter.warn("Invalid Documentation= value, ignoring: {}", value);
+  for (const std::string& word : *words) {
+    auto url = unit::expand_specifiers(word, context.specifiers);
+    static constexpr std::array<std::string_view, 5> kSchemes{"http://", "https://", "file:/",
+                                                              "info:", "man:"};
+    const bool is_known =
+        url && std::any_of(kSchemes.begin(), kSchemes.end(), [&](std::string_view scheme) {
+          return url->size() > scheme.size() && url->compare(0, scheme.size(), scheme) == 0;
+        });
+    if (!is_known) {
+      context.reporter.warn("Invalid URL, ignoring: {}", word);
+      continue;
+    }
+    settings.documentation.push_back(std::move(*url));
+  }
+}
+
+void add_dependencies(UnitSettings& settings, const SettingContext& context, Dependency kind,
+                      std::string_view value) {
+  auto& list = settings.dependencies[static_cast<size_t>(kind)];
+  auto words = unit::split_words(value);
+  if (!words) {
+    return context.reporter.warn("Invalid syntax, ignoring: {}={}", context.key, value);
+  }
+  for (const std::string& word : *words) {
+    const auto text = unit::expand_specifiers(word, context.specifiers);
+    if (!text) {
+      context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", word,
+                            text.error().message);
+      continue;
+    }
+    auto name = unit::UnitName::parse(*text);
+    if (!name) {
+      context.reporter.warn("Failed to add dependency on '{}', ignoring: {}", *text,
+                            name.error().message);
+      continue;
+    }
+    if (std::find(list.begin(), list.end(), *name) == list.end()) list.push_back(std::move(*name));
+  }
+}
+
+// An empty dependency list resets nothing: systemd cannot take dependencies back.
+template <Dependency Kind>
+void parse_dependency(UnitSettings& settings, const SettingContext& context,
+                      std::string_view value) {
+  add_dependencies(settings, context, Kind, value);
+}
+
+void parse_requires_mounts_for(UnitSettings& settings, const SettingContext& context,
+                               std::string_view value) {
+  if (value.empty()) return settings.requires_mounts_for.clear();
+  auto words = unit::split_words(value);
+  if (!words) return context.reporter.warn("Invalid syntax, ignoring: {}", value);
+  for (const std::string& word : *words) {
+    const auto text = unit::expand_specifiers(word, context.specifiers);
+    const auto path = text ? parse_absolute_path(*text) : std::nullopt;
+    if (!path) {
+      context.reporter.warn("RequiresMountsFor= path is not absolute, ignoring: {}", word);
+      continue;
+    }
+    settings.requires_mounts_for.push_back(*path);
+  }
+}
+
+void parse_start_limit_interval(UnitSettings& settings, const SettingContext& context,
+                                std::string_view value) {
+  const auto span = unit::parse_time_span(value);
+  if (!span) {
+    return context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
+  }
+  settings.start_limit_interval = *span;
+}
+
+void parse_start_limit_burst(UnitSettings& settings, const SettingContext& context,
+                             std::string_view value) {
+  const auto number = unit::parse_integer(value, 0, UINT32_MAX);
+  if (!number) {
+    return context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
+  }
+  settings.start_limit_burst = static_cast<uint32_t>(*number);
+}
+
+void parse_job_timeout(UnitSettings& settings, const SettingContext& context,
+                       std::string_view value) {
+  const auto span = unit::parse_timeout(value);
+  if (!span) {
+    return context.reporter.warn("Failed to parse JobTimeoutSec= value, ignoring: {}", value);
+  }
+  settings.job_timeout = *span;
+  if (!context.marks.job_running_timeout) settings.job_running_timeout = *span;
+}
+
+void parse_job_running_timeout(UnitSettings& settings, const SettingContext& context,
+                               std::string_view value) {
+  const auto span = unit::parse_timeout(value);
+  if (!span) {
+    return context.reporter.warn("Failed to parse JobRunningTimeoutSec= value, ignoring: {}",
+                                 value);
+  }
+  settings.job_running_timeout = *span;
+  context.marks.job_running_timeout = true;
+}
+
+// All kinds of conditions share a parser: the kind is in the key. An empty value resets the whole
+// list of conditions (or of assertions), not only those of this kind.
+void parse_condition(UnitSettings& settings, const SettingContext& context,
+                     std::string_view value) {
+  const bool is_assertion = context.key.substr(0, 6) == "Assert";
+  auto& list = is_assertion ? settings.assertions : settings.conditions;
+  if (value.empty()) return list.clear();
+  Condition condition;
+  condition.kind = std::string(context.key.substr(is_assertion ? 6 : 9));
+  if (value[0] == '|') {
+    condition.trigger = true;
+    value = unit::trim(value.substr(1));
+  }
+  if (!value.empty() && value[0] == '!') {
+    condition.negate = true;
+    value = unit::trim(value.substr(1));
+  }
+  auto parameter = unit::expand_specifiers(value, context.specifiers);
+  if (!parameter) {
+    return context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
+                                 parameter.error().message);
+  }
+  const bool is_path = condition.kind.compare(0, 4, "Path") == 0 ||
+                       condition.kind.compare(0, 4, "File") == 0 ||
+                       condition.kind.compare(0, 9, "Directory") == 0;
+  if (is_path && (parameter->empty() || (*parameter)[0] != '/')) {
+    return context.reporter.warn("Path in condition is not absolute, ignoring: {}", *parameter);
+  }
+  condition.parameter = std::move(*parameter);
+  list.push_back(std::move(condition));
+}
+
+constexpr NamedParser kParsers[] = {
+    {"After", parse_dependency<Dependency::kAfter>},
+    {"AllowIsolate", parse_flag<&UnitSettings::allow_isolate>},
+    {"Before", parse_dependency<Dependency::kBefore>},
+    {"BindTo", parse_dependency<Dependency::kBindsTo>},
+    {"BindsTo", parse_dependency<Dependency::kBindsTo>},
+    {"Conflicts", parse_dependency<Dependency::kConflicts>},
+    {"DefaultDependencies", parse_flag<&UnitSettings::default_dependencies>},
+    {"Description", parse_description},
+    {"Documentation", parse_documentation},
+    {"IgnoreOnIsolate", parse_flag<&UnitSettings::ignore_on_isolate>},
+    {"JobRunningTimeoutSec", parse_job_running_timeout},
+    {"JobTimeoutSec", parse_job_timeout},
+    {"JoinsNamespaceOf", parse_dependency<Dependency::kJoinsNamespaceOf>},
+    {"OnFailure", parse_dependency<Dependency::kOnFailure>},
+    {"OnSuccess", parse_dependency<Dependency::kOnSuccess>},
+    {"PartOf", parse_dependency<Dependency::kPartOf>},
+    {"PropagateReloadFrom", parse_dependency<Dependency::kReloadPropagatedFrom>},
+    {"PropagateReloadTo", parse_dependency<Dependency::kPropagatesReloadTo>},
+    {"PropagatesReloadTo", parse_dependency<Dependency::kPropagatesReloadTo>},
+    {"PropagatesStopTo", parse_dependency<Dependency::kPropagatesStopTo>},
+    {"RefuseManualStart", parse_flag<&UnitSettings::refuse_manual_start>},
+    {"RefuseManualStop", parse_flag<&UnitSettings::refuse_manual_stop>},
+    {"ReloadPropagatedFrom", parse_dependency<Dependency::kReloadPropagatedFrom>},
+    {"Requires", parse_dependency<Dependency::kRequires>},
+    {"RequiresMountsFor", parse_requires_mounts_for},
+    {"Requisite", parse_dependency<Dependency::kRequisite>},
+    {"StartLimitBurst", parse_start_limit_burst},
+    {"StartLimitInterval", parse_start_limit_interval},
+    {"StartLimitIntervalSec", parse_start_limit_interval},
+    {"StopPropagatedFrom", parse_dependency<Dependency::kStopPropagatedFrom>},
+    {"StopWhenUnneeded", parse_flag<&UnitSettings::stop_when_unneeded>},
+    {"Upholds", parse_dependency<Dependency::kUpholds>},
+    {"Wants", parse_dependency<Dependency::kWants>},
+    // Found by prefix in find_parser(): every implemented Condition*= and Assert*=.
+    {"~condition", parse_condition},
+};
+
+}  // namespace
+
+std::span<const NamedParser> unit_section_parsers() noexcept { return kParsers; }
+
+}  // namespace flotilla::init

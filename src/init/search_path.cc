@@ -1,0 +1,166 @@
+#include "init/search_path.h"
+
+#include <algorithm>
+#include <array>
+
+namespace flotilla::init {
+namespace {
+
+using base::DirectoryEntry;
+using base::FileKind;
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() > end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+std::string_view base_name(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+std::vector<std::string> system_path() {
+  return {"/etc/systemd/system.control", "/run/systemd/system.control",
+          "/run/systemd/transient",      "/run/systemd/generator.early",
+          "/etc/systemd/system",         "/etc/systemd/system.attached",
+          "/run/systemd/system",         "/run/systemd/system.attached",
+          "/run/systemd/generator",      "/usr/local/lib/systemd/system",
+          "/usr/lib/systemd/system",     "/lib/systemd/system",
+          "/run/systemd/generator.late"};
+}
+
+std::vector<std::string> user_path(const SearchPathVariables& variables) {
+  const std::string home = variables.home.empty() ? "/root" : variables.home;
+  const std::string config =
+      variables.xdg_config_home.empty() ? home + "/.config" : variables.xdg_config_home;
+  const std::string data =
+      variables.xdg_data_home.empty() ? home + "/.local/share" : variables.xdg_data_home;
+  std::vector<std::string> path{config + "/systemd/user.control"};
+  const std::string& runtime = variables.xdg_runtime_dir;
+  if (!runtime.empty()) {
+    for (const char* name : {"user.control", "transient", "generator.early"}) {
+      path.push_back(runtime + "/systemd/" + name);
+    }
+  }
+  path.push_back(config + "/systemd/user");
+  path.emplace_back("/etc/systemd/user");
+  if (!runtime.empty()) path.push_back(runtime + "/systemd/user");
+  path.emplace_back("/run/systemd/user");
+  if (!runtime.empty()) path.push_back(runtime + "/systemd/generator");
+  path.push_back(data + "/systemd/user");
+  path.emplace_back("/usr/local/lib/systemd/user");
+  path.emplace_back("/usr/lib/systemd/user");
+  if (!runtime.empty()) path.push_back(runtime + "/systemd/generator.late");
+  return path;
+}
+
+// What a link from `name` to `target` means by its names alone: an alias must be of the same type,
+// and a template only of a template.
+bool is_alias(const unit::UnitName& name, std::string_view target) {
+  const auto other = unit::UnitName::parse(target);
+  if (!other || other->type() != name.type() || *other == name) return false;
+  if (name.is_plain()) return !other->is_template();
+  if (name.is_template()) return other->is_template();
+  // foo@a.service -> foo@.service is the file of its own template, not another unit.
+  return other->is_template() ? other->prefix() != name.prefix() : true;
+}
+
+}  // namespace
+
+std::vector<std::string> unit_search_path(ManagerScope scope,
+                                          const SearchPathVariables& variables) {
+  std::vector<std::string> usual =
+      scope == ManagerScope::kSystem ? system_path() : user_path(variables);
+  std::string_view given = variables.systemd_unit_path;
+  if (given.empty()) return usual;
+  const bool append_usual = given.back() == ':';
+  std::vector<std::string> path;
+  while (!given.empty()) {
+    const std::string_view part = given.substr(0, given.find(':'));
+    given.remove_prefix(std::min(given.size(), part.size() + 1));
+    if (!part.empty() && part[0] == '/') path.emplace_back(part);
+  }
+  if (append_usual) path.insert(path.end(), usual.begin(), usual.end());
+  return path;
+}
+
+void UnitIndex::rebuild() {
+  files_.clear();
+  subdirectories_.clear();
+  aliases_.clear();
+  mtimes_.assign(directories_.size(), -1);
+  std::vector<std::array<uint64_t, 2>> seen;  // /lib may be a link to /usr/lib
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    const UnitDirectory& directory = directories_[i];
+    const auto stat = directory.tree->stat(directory.path);
+    if (!stat || stat->kind != FileKind::kDirectory) continue;
+    mtimes_[i] = stat->mtime_usec;
+    const std::array<uint64_t, 2> identity{stat->device, stat->inode};
+    if (stat->inode != 0 && std::find(seen.begin(), seen.end(), identity) != seen.end()) continue;
+    seen.push_back(identity);
+    const auto entries = directory.tree->list(directory.path);
+    if (!entries) continue;
+    for (const DirectoryEntry& entry : *entries) add_entry(directory, entry);
+  }
+  for (const auto& [name, file] : files_) {
+    if (!file.alias_of.empty()) aliases_[file.alias_of].push_back(name);
+  }
+}
+
+void UnitIndex::add_entry(const UnitDirectory& directory, const DirectoryEntry& entry) {
+  std::string path = directory.path + "/" + entry.name;
+  for (const std::string_view end : {".d", ".wants", ".requires", ".upholds"}) {
+    if (!ends_with(entry.name, end)) continue;
+    if (entry.kind == FileKind::kDirectory || entry.kind == FileKind::kSymlink) {
+      subdirectories_[entry.name].push_back({std::move(path), directory.tree});
+    }
+    return;
+  }
+  if (entry.kind != FileKind::kRegular && entry.kind != FileKind::kSymlink) return;
+  const auto name = unit::UnitName::parse(entry.name);
+  if (!name || files_.count(entry.name) != 0) return;
+  File file{std::move(path), directory.tree, false, {}};
+  if (entry.kind == FileKind::kSymlink) {
+    const auto target = directory.tree->read_link(file.path);
+    if (!target) return;
+    if (*target == "/dev/null") {
+      file.is_masked = true;
+    } else if (is_alias(*name, base_name(*target))) {
+      file.alias_of = std::string(base_name(*target));
+    }
+  }
+  files_.emplace(entry.name, std::move(file));
+}
+
+bool UnitIndex::rebuild_if_changed() {
+  bool changed = mtimes_.size() != directories_.size();
+  for (size_t i = 0; i < directories_.size() && !changed; ++i) {
+    const auto stat = directories_[i].tree->stat(directories_[i].path);
+    const bool is_there = stat && stat->kind == FileKind::kDirectory;
+    changed = mtimes_[i] != (is_there ? stat->mtime_usec : -1);
+  }
+  if (changed) rebuild();
+  return changed;
+}
+
+const UnitIndex::File* UnitIndex::find(std::string_view name) const {
+  const auto found = files_.find(name);
+  return found == files_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> UnitIndex::aliases_of(std::string_view name) const {
+  const auto found = aliases_.find(name);
+  return found == aliases_.end() ? std::vector<std::string>() : found->second;
+}
+
+std::vector<UnitDirectory> UnitIndex::find_directories(std::string_view name) const {
+  const auto found = subdirectories_.find(name);
+  return found == subdirectories_.end() ? std::vector<UnitDirectory>() : found->second;
+}
+
+std::vector<std::string> UnitIndex::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : files_) names.push_back(name);
+  return names;
+}
+
+}  // namespace flotilla::init

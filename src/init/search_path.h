@@ -1,0 +1,71 @@
+// Where unit files are looked for, in systemd's order, and an index of what stands there: every
+// directory is listed once and remembered, so that loading a unit opens the files that exist and
+// asks for none that does not. Owned by the loader; loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file_tree.h"
+#include "unit/unit_name.h"
+
+namespace flotilla::init {
+
+enum class ManagerScope : uint8_t { kSystem, kUser };
+
+// The variables of the manager's environment that the search path depends on; empty: not set.
+struct SearchPathVariables {
+  std::string systemd_unit_path;  // SYSTEMD_UNIT_PATH; a ":" at its end means "and the usual ones"
+  std::string xdg_config_home, xdg_data_home, xdg_runtime_dir, home;
+};
+
+std::vector<std::string> unit_search_path(ManagerScope scope, const SearchPathVariables& variables);
+
+// One directory of the search path. The tree outlives the index.
+struct UnitDirectory {
+  std::string path;
+  const base::FileTree* tree = nullptr;
+};
+
+class UnitIndex {
+ public:
+  struct File {
+    std::string path;
+    const base::FileTree* tree = nullptr;
+    bool is_masked = false;  // a link to /dev/null
+    std::string alias_of;    // a link to a unit of another name; empty: the file itself
+  };
+
+  explicit UnitIndex(std::vector<UnitDirectory> directories) noexcept
+      : directories_(std::move(directories)) {}
+
+  const std::vector<UnitDirectory>& directories() const noexcept { return directories_; }
+
+  // Lists all directories again.
+  void rebuild();
+  // Rebuilds if a directory was changed since; returns whether it did.
+  bool rebuild_if_changed();
+
+  // The file of highest priority with this very name; null: there is none.
+  const File* find(std::string_view name) const;
+  // The names that are links to `name`, sorted.
+  std::vector<std::string> aliases_of(std::string_view name) const;
+  // The directories of this name ("a.service.d", "a.target.wants") in order of the search path.
+  std::vector<UnitDirectory> find_directories(std::string_view name) const;
+  // Every unit name there is a file of, sorted.
+  std::vector<std::string> names() const;
+
+ private:
+  void add_entry(const UnitDirectory& directory, const base::DirectoryEntry& entry);
+
+  std::vector<UnitDirectory> directories_;
+  std::vector<int64_t> mtimes_;  // of directories_, -1: not there
+  std::map<std::string, File, std::less<>> files_;
+  std::map<std::string, std::vector<UnitDirectory>, std::less<>> subdirectories_;
+  std::map<std::string, std::vector<std::string>, std::less<>> aliases_;
+};
+
+}  // namespace flotilla::init

@@ -1,0 +1,353 @@
+#include "init/unit_loader.h"
+
+#include <algorithm>
+#include <map>
+
+#include "init/directives.h"
+#include "init/standard_units.h"
+
+namespace flotilla::init {
+namespace {
+
+using base::Errc;
+using unit::Diagnostic;
+using unit::Severity;
+using unit::UnitName;
+using unit::UnitType;
+
+constexpr int kMaxAliasDepth = 8;
+
+// "a-b-c.service" is also governed by "a-b-.service.d" and "a-.service.d".
+std::vector<std::string> drop_in_names(const UnitName& name) {
+  std::vector<std::string> names{name.str()};
+  if (name.is_instance()) names.push_back(name.template_name().str());
+  std::string_view stem = name.is_plain() ? name.stem() : name.prefix();
+  if (!stem.empty() && stem.back() == '-') stem.remove_suffix(1);
+  for (size_t dash = stem.rfind('-'); dash != std::string_view::npos && dash > 0;
+       dash = stem.rfind('-', dash - 1)) {
+    names.push_back(std::string(stem.substr(0, dash + 1)) + std::string(name.suffix()));
+    if (dash == 0) break;
+  }
+  return names;
+}
+
+std::string_view section_of(UnitType type) {
+  switch (type) {
+    case UnitType::kService:
+      return "Service";
+    case UnitType::kMount:
+      return "Mount";
+    case UnitType::kSwap:
+      return "Swap";
+    case UnitType::kSocket:
+      return "Socket";
+    case UnitType::kAutomount:
+      return "Automount";
+    case UnitType::kTimer:
+      return "Timer";
+    case UnitType::kPath:
+      return "Path";
+    case UnitType::kSlice:
+      return "Slice";
+    case UnitType::kScope:
+      return "Scope";
+    case UnitType::kTarget:
+    case UnitType::kDevice:
+      break;
+  }
+  return {};
+}
+
+void add_once(std::vector<UnitName>& list, const UnitName& name) {
+  if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
+}
+
+}  // namespace
+
+struct UnitLoader::Load {
+  UnitSettings settings;
+  SettingMarks marks;
+  unit::SpecifierContext specifiers;
+  std::vector<Diagnostic> diagnostics;
+  bool has_content = false;
+};
+
+UnitLoader::UnitLoader(UnitLoaderOptions options)
+    : options_(std::move(options)), index_(options_.directories) {
+  index_.rebuild();
+}
+
+void UnitLoader::refresh() { index_.rebuild(); }
+
+UnitName UnitLoader::resolve_alias(const UnitName& name, int depth) const {
+  if (depth >= kMaxAliasDepth) return name;
+  std::string target;
+  if (const UnitIndex::File* file = index_.find(name.str())) {
+    target = file->alias_of;
+  } else if (name.is_instance()) {
+    const UnitIndex::File* generic = index_.find(name.template_name().str());
+    if (generic != nullptr) target = generic->alias_of;
+  } else if (const StandardUnit* standard = find_standard_unit(name.str())) {
+    target = std::string(standard->alias_of);
+  }
+  if (target.empty()) return name;
+  auto other = UnitName::parse(target);
+  if (!other) return name;
+  if (other->is_template() && name.is_instance()) {
+    auto instance = other->with_instance(name.instance());
+    if (!instance) return name;
+    return resolve_alias(*instance, depth + 1);
+  }
+  return resolve_alias(*other, depth + 1);
+}
+
+UnitSettings UnitLoader::load(const UnitName& name) {
+  if (index_.find(name.str()) == nullptr) index_.rebuild_if_changed();
+  const UnitName id = resolve_alias(name, 0);
+  Load load{UnitSettings{id}, {}, {id, &options_.host, {}, {}}, {}, false};
+  UnitSettings& settings = load.settings;
+  settings.exec.slice = options_.default_slice;
+  for (const std::string& alias : index_.aliases_of(id.str())) {
+    if (auto other = UnitName::parse(alias); other && !(*other == id)) {
+      add_once(settings.aliases, *other);
+    }
+  }
+  for (const StandardUnit* unit = standard_units_begin(); unit != standard_units_end(); ++unit) {
+    if (unit->alias_of == id.str() && index_.find(unit->name) == nullptr) {
+      add_once(settings.aliases, *UnitName::parse(unit->name));
+    }
+  }
+  if (!(name == id)) add_once(settings.aliases, name);
+
+  load_fragment(load);
+  if (settings.load_state == LoadState::kLoaded || settings.load_state == LoadState::kNotFound) {
+    load_drop_ins(load);
+    load_dependency_links(load);
+  }
+  if (settings.load_state == LoadState::kLoaded) {
+    finish_settings(settings, load.marks, options_.scope);
+  }
+  for (const Diagnostic& diagnostic : load.diagnostics) {
+    settings.warnings.push_back(to_string(diagnostic));
+  }
+  return std::move(load.settings);
+}
+
+void UnitLoader::load_fragment(Load& load) {
+  UnitSettings& settings = load.settings;
+  const std::string& id = settings.name.str();
+  const UnitIndex::File* file = index_.find(id);
+  if (file == nullptr && settings.name.is_instance()) {
+    file = index_.find(settings.name.template_name().str());
+  }
+  const auto fail = [&](LoadState state, std::string_view bus_name, std::string text) {
+    settings.load_state = state;
+    settings.load_error_bus_name = bus_name;
+    settings.load_error = std::move(text);
+  };
+  const auto mask = [&] {
+    fail(LoadState::kMasked, "org.freedesktop.systemd1.UnitMasked", "Unit " + id + " is masked.");
+  };
+  if (file == nullptr) {
+    const StandardUnit* standard = find_standard_unit(id);
+    if (standard == nullptr || settings.name.is_template()) {
+      return fail(LoadState::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
+                  "Unit " + id + " not found.");
+    }
+    settings.load_state = LoadState::kLoaded;
+    return apply(load, standard->text, "(standard) " + id);
+  }
+  settings.fragment_path = file->path;
+  load.specifiers.fragment_path = file->path;
+  if (file->is_masked) return mask();
+  const auto bytes = file->tree->read(file->path, unit::kMaxUnitFileSize);
+  if (!bytes) {
+    if (bytes.error().code == Errc::kNotFound) {
+      return fail(LoadState::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
+                  "Unit " + id + " not found.");
+    }
+    load.diagnostics.push_back({file->path, 0, Severity::kError, bytes.error().message});
+    return fail(LoadState::kError, "org.freedesktop.systemd1.LoadFailed",
+                "Unit " + id + " failed to load: " + bytes.error().message);
+  }
+  if (const auto stat = file->tree->stat(file->path)) settings.files_mtime_usec = stat->mtime_usec;
+  if (bytes->empty()) return mask();
+  settings.load_state = LoadState::kLoaded;
+  apply(load, *bytes, file->path);
+}
+
+std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& settings) const {
+  // The first directory that has a file of a name wins; the names alone give the order.
+  std::map<std::string, UnitIndex::File> found;
+  const auto take = [&](const UnitDirectory& directory) {
+    const auto entries = directory.tree->list(directory.path);
+    if (!entries) return;
+    for (const base::DirectoryEntry& entry : *entries) {
+      const std::string_view name = entry.name;
+      if (name.size() <= 5 || name.substr(name.size() - 5) != ".conf" || name[0] == '.') continue;
+      if (entry.kind != base::FileKind::kRegular && entry.kind != base::FileKind::kSymlink) {
+        continue;
+      }
+      UnitIndex::File file{directory.path + "/" + entry.name, directory.tree, false, {}};
+      if (entry.kind == base::FileKind::kSymlink) {
+        const auto target = directory.tree->read_link(file.path);
+        file.is_masked = target && *target == "/dev/null";
+      }
+      found.emplace(entry.name, std::move(file));
+    }
+  };
+  std::vector<std::string> names = drop_in_names(settings.name);
+  for (const UnitName& alias : settings.aliases) {
+    for (std::string& name : drop_in_names(alias)) names.push_back(std::move(name));
+  }
+  for (const UnitDirectory& place : index_.directories()) {
+    for (const std::string& name : names) {
+      for (const UnitDirectory& directory : index_.find_directories(name + ".d")) {
+        if (directory.path == place.path + "/" + name + ".d") take(directory);
+      }
+    }
+  }
+  const std::string for_type = std::string(to_string(settings.name.type())) + ".d";
+  for (const UnitDirectory& directory : index_.find_directories(for_type)) take(directory);
+  std::vector<UnitIndex::File> files;
+  for (auto& [name, file] : found) {
+    if (!file.is_masked) files.push_back(std::move(file));
+  }
+  return files;
+}
+
+void UnitLoader::load_drop_ins(Load& load) {
+  for (const UnitIndex::File& file : find_drop_ins(load.settings)) {
+    load.settings.drop_in_paths.push_back(file.path);
+    const auto bytes = file.tree->read(file.path, unit::kMaxUnitFileSize);
+    if (!bytes) {
+      load.diagnostics.push_back({file.path, 0, Severity::kWarning, bytes.error().message});
+      continue;
+    }
+    if (const auto stat = file.tree->stat(file.path)) {
+      load.settings.files_mtime_usec = std::max(load.settings.files_mtime_usec, stat->mtime_usec);
+    }
+    // Without a fragment they count for nothing, and are only shown.
+    if (load.settings.load_state == LoadState::kLoaded) apply(load, *bytes, file.path);
+  }
+}
+
+void UnitLoader::load_dependency_links(Load& load) {
+  UnitSettings& settings = load.settings;
+  std::vector<std::string> names{settings.name.str()};
+  if (settings.name.is_instance()) names.push_back(settings.name.template_name().str());
+  for (const UnitName& alias : settings.aliases) names.push_back(alias.str());
+  static constexpr std::pair<std::string_view, Dependency> kKinds[] = {
+      {".wants", Dependency::kWants},
+      {".requires", Dependency::kRequires},
+      {".upholds", Dependency::kUpholds}};
+  for (const auto& [suffix, kind] : kKinds) {
+    for (const std::string& name : names) {
+      for (const UnitDirectory& directory : index_.find_directories(name + std::string(suffix))) {
+        const auto entries = directory.tree->list(directory.path);
+        if (!entries) continue;
+        for (const base::DirectoryEntry& entry : *entries) {
+          auto wanted = UnitName::parse(entry.name);
+          if (!wanted) continue;
+          if (wanted->is_template()) {
+            // A template in foo@bar.target.wants/ is meant for the same instance.
+            if (!settings.name.is_instance()) continue;
+            wanted = wanted->with_instance(settings.name.instance());
+            if (!wanted) continue;
+          }
+          if (*wanted == settings.name) continue;
+          add_once(settings.dependencies[static_cast<size_t>(kind)], *wanted);
+        }
+      }
+    }
+  }
+}
+
+void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& path) {
+  auto file = unit::parse_unit_file(bytes, path);
+  UnitSettings& settings = load.settings;
+  if (!file) {
+    load.diagnostics.push_back({path, 0, Severity::kError, file.error().message});
+    settings.load_state = LoadState::kBadSetting;
+    settings.load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
+    settings.load_error = "Unit " + settings.name.str() + " has a bad unit file setting.";
+    return;
+  }
+  for (Diagnostic& diagnostic : file->diagnostics) {
+    load.diagnostics.push_back(std::move(diagnostic));
+  }
+  const std::string_view own_section = section_of(settings.name.type());
+  for (const std::string& section : file->sections) {
+    if (section == "Install") settings.has_install_section = true;
+    if (section == "Unit" || section == "Install" || section == own_section) continue;
+    if (unit::is_foreign(section)) continue;
+    load.diagnostics.push_back(
+        {path, 0, Severity::kWarning, fmt::format("Unknown section '{}'. Ignoring.", section)});
+  }
+  for (const unit::Setting& setting : file->settings) {
+    if (setting.section == "Unit" || setting.section == own_section) {
+      apply_setting(load, setting, path);
+    } else if (setting.section == "Install" && find_directive("Install", setting.key) == nullptr &&
+               !unit::is_foreign(setting.key)) {
+      load.diagnostics.push_back(
+          {path, setting.line, Severity::kWarning,
+           fmt::format("Unknown key name '{}' in section 'Install', ignoring.", setting.key)});
+    }
+  }
+}
+
+void UnitLoader::apply_setting(Load& load, const unit::Setting& setting, const std::string& path) {
+  if (unit::is_foreign(setting.key)) return;
+  const unit::Reporter reporter(path, setting.line, load.diagnostics);
+  const Directive* directive = find_directive(setting.section, setting.key);
+  if (directive == nullptr) {
+    return reporter.warn("Unknown key name '{}' in section '{}', ignoring.", setting.key,
+                         setting.section);
+  }
+  if (directive->status == DirectiveStatus::kAccepted) return;
+  const DirectiveParser parser = find_parser(setting.section, setting.key);
+  if (parser == nullptr) {
+    auto& ignored = load.settings.ignored_directives;
+    std::string name = setting.section + "." + setting.key;
+    if (std::find(ignored.begin(), ignored.end(), name) == ignored.end()) {
+      reporter.warn("{}= is not implemented yet and has no effect.", setting.key);
+      ignored.push_back(std::move(name));
+    }
+    return;
+  }
+  const SettingContext context{load.specifiers, reporter, setting.key, load.marks,
+                               options_.scope == ManagerScope::kUser};
+  parser(load.settings, context, setting.value);
+}
+
+const base::FileTree& UnitLoader::tree_of(std::string_view path) const {
+  for (const UnitDirectory& directory : index_.directories()) {
+    if (path.size() > directory.path.size() && path[directory.path.size()] == '/' &&
+        path.substr(0, directory.path.size()) == directory.path) {
+      return *directory.tree;
+    }
+  }
+  return *index_.directories().back().tree;
+}
+
+bool UnitLoader::is_outdated(const UnitSettings& settings) const {
+  if (index_.directories().empty()) return false;
+  int64_t newest = 0;
+  if (!settings.fragment_path.empty()) {
+    const auto stat = tree_of(settings.fragment_path).stat(settings.fragment_path);
+    if (settings.load_state != LoadState::kMasked) {
+      if (!stat) return true;
+      newest = stat->mtime_usec;
+    }
+  }
+  std::vector<std::string> drop_ins;
+  for (const UnitIndex::File& file : find_drop_ins(settings)) {
+    const auto stat = file.tree->stat(file.path);
+    if (stat) newest = std::max(newest, stat->mtime_usec);
+    drop_ins.push_back(file.path);
+  }
+  if (settings.load_state == LoadState::kMasked) return false;
+  return newest > settings.files_mtime_usec || drop_ins != settings.drop_in_paths;
+}
+
+}  // namespace flotilla::init

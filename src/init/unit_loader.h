@@ -1,0 +1,64 @@
+// Makes a unit's typed settings from its files: the fragment, its drop-ins, the links of .wants and
+// .requires directories, aliases, templates, masks, systemd's defaults and checks. Owned by the
+// manager; loop thread only.
+//
+// Loading never fails: what is wrong is in the settings (load_state, load_error, warnings).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "init/directives_context.h"
+#include "init/search_path.h"
+#include "init/unit_settings.h"
+#include "unit/specifier.h"
+#include "unit/unit_file.h"
+
+namespace flotilla::init {
+
+struct UnitLoaderOptions {
+  std::vector<UnitDirectory> directories;  // unit_search_path(), and --units= first
+  unit::HostValues host;
+  ManagerScope scope = ManagerScope::kSystem;
+  std::string default_slice = "system.slice";
+};
+
+class UnitLoader {
+ public:
+  explicit UnitLoader(UnitLoaderOptions options);
+  UnitLoader(const UnitLoader&) = delete;
+  UnitLoader& operator=(const UnitLoader&) = delete;
+
+  // settings.name is the unit's own name: another than asked for where that is an alias.
+  UnitSettings load(const unit::UnitName& name);
+
+  // Forgets the listings: the next load sees what the directories hold now.
+  void refresh();
+  // Whether the unit's files are others than those it was loaded from.
+  bool is_outdated(const UnitSettings& settings) const;
+
+  const UnitIndex& index() const noexcept { return index_; }
+  const UnitLoaderOptions& options() const noexcept { return options_; }
+
+ private:
+  struct Load;  // one load in progress
+
+  unit::UnitName resolve_alias(const unit::UnitName& name, int depth) const;
+  void load_fragment(Load& load);
+  void load_drop_ins(Load& load);
+  void load_dependency_links(Load& load);
+  void apply(Load& load, std::string_view bytes, const std::string& path);
+  void apply_setting(Load& load, const unit::Setting& setting, const std::string& path);
+  std::vector<UnitIndex::File> find_drop_ins(const UnitSettings& settings) const;
+  const base::FileTree& tree_of(std::string_view path) const;
+
+  UnitLoaderOptions options_;
+  UnitIndex index_;
+};
+
+// The rules of man systemd.service that depend on several settings at once, and the implicit and
+// default dependencies. For the loader; apart, so that they are tested as tables.
+void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope);
+
+}  // namespace flotilla::init

@@ -1,0 +1,158 @@
+// The last step of loading: defaults that depend on other settings, checks, and the implicit and
+// default dependencies.
+#include <algorithm>
+
+#include "init/unit_loader.h"
+
+namespace flotilla::init {
+namespace {
+
+using unit::UnitName;
+using unit::UnitType;
+
+void add_dependency(UnitSettings& settings, Dependency kind, std::string_view on) {
+  auto name = UnitName::parse(on);
+  if (!name || *name == settings.name) return;
+  auto& list = settings.dependencies[static_cast<size_t>(kind)];
+  if (std::find(list.begin(), list.end(), *name) == list.end()) list.push_back(std::move(*name));
+}
+
+void stop_at_shutdown(UnitSettings& settings) {
+  add_dependency(settings, Dependency::kConflicts, "shutdown.target");
+  add_dependency(settings, Dependency::kBefore, "shutdown.target");
+}
+
+void come_after_sysinit(UnitSettings& settings, ManagerScope scope) {
+  if (scope == ManagerScope::kSystem) {
+    add_dependency(settings, Dependency::kRequires, "sysinit.target");
+    add_dependency(settings, Dependency::kAfter, "sysinit.target");
+  } else {
+    add_dependency(settings, Dependency::kRequires, "basic.target");
+  }
+}
+
+void add_default_dependencies(UnitSettings& settings, ManagerScope scope) {
+  switch (settings.name.type()) {
+    case UnitType::kService:
+      come_after_sysinit(settings, scope);
+      add_dependency(settings, Dependency::kAfter, "basic.target");
+      return stop_at_shutdown(settings);
+    case UnitType::kSocket:
+      come_after_sysinit(settings, scope);
+      add_dependency(settings, Dependency::kBefore, "sockets.target");
+      return stop_at_shutdown(settings);
+    case UnitType::kTimer:
+      come_after_sysinit(settings, scope);
+      add_dependency(settings, Dependency::kBefore, "timers.target");
+      return stop_at_shutdown(settings);
+    case UnitType::kPath:
+      come_after_sysinit(settings, scope);
+      add_dependency(settings, Dependency::kBefore, "paths.target");
+      return stop_at_shutdown(settings);
+    case UnitType::kTarget:
+      // The After= on what a target wants is the graph's: it depends on the other unit.
+    case UnitType::kSlice:
+    case UnitType::kScope:
+      return stop_at_shutdown(settings);
+    case UnitType::kMount:
+    case UnitType::kSwap:
+    case UnitType::kDevice:
+    case UnitType::kAutomount:
+      return;
+  }
+}
+
+// The reason a service cannot be used; empty: it can.
+std::string_view find_contradiction(const ServiceSettings& service) {
+  const auto& start = service.commands[static_cast<size_t>(ServiceCommand::kStart)];
+  const auto& stop = service.commands[static_cast<size_t>(ServiceCommand::kStop)];
+  const bool is_oneshot = service.type == ServiceType::kOneshot;
+  if (start.empty() && stop.empty()) {
+    return "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.";
+  }
+  if (!is_oneshot && start.empty()) {
+    return "Service has no ExecStart= setting, which is only allowed for Type=oneshot services. "
+           "Refusing.";
+  }
+  if (!service.remain_after_exit && start.empty()) {
+    return "Service has no ExecStart= and no SuccessAction= settings and does not have "
+           "RemainAfterExit=yes set. Refusing.";
+  }
+  if (!is_oneshot && start.size() > 1) {
+    return "Service has more than one ExecStart= setting, which is only allowed for Type=oneshot "
+           "services. Refusing.";
+  }
+  if (is_oneshot && (service.restart == RestartSetting::kAlways ||
+                     service.restart == RestartSetting::kOnSuccess)) {
+    return "Service has Restart= set to either always or on-success, which isn't allowed for "
+           "Type=oneshot services. Refusing.";
+  }
+  if (is_oneshot && !service.restart_force.empty()) {
+    return "Service has RestartForceExitStatus= set, which isn't allowed for Type=oneshot "
+           "services. Refusing.";
+  }
+  if (service.type == ServiceType::kDbus && service.bus_name.empty()) {
+    return "Service is of type D-Bus but no D-Bus service name has been specified. Refusing.";
+  }
+  return {};
+}
+
+void finish_service(UnitSettings& settings, const SettingMarks& marks) {
+  ServiceSettings& service = settings.service;
+  // No type but a command is simple; no type and no command can only be a oneshot.
+  if (!marks.type) {
+    const auto& start = service.commands[static_cast<size_t>(ServiceCommand::kStart)];
+    if (!service.bus_name.empty()) {
+      service.type = ServiceType::kDbus;
+    } else if (start.empty()) {
+      service.type = ServiceType::kOneshot;
+    }
+  }
+  if (service.type == ServiceType::kOneshot && !marks.timeout_start) {
+    service.timeout_start = kInfinity;
+  }
+  if (service.type == ServiceType::kNotify || service.watchdog.count() > 0) {
+    if (service.notify_access == NotifyAccess::kNone) service.notify_access = NotifyAccess::kMain;
+  }
+  if (settings.kill.restart_kill_signal == 0) {
+    settings.kill.restart_kill_signal = settings.kill.kill_signal;
+  }
+  ExecSettings& exec = settings.exec;
+  // What is fed by a socket or a terminal answers there unless it is told otherwise.
+  const bool is_connected = exec.standard_input.kind == StreamSetting::Kind::kSocket ||
+                            exec.standard_input.kind == StreamSetting::Kind::kTty;
+  if (is_connected && !marks.standard_output) {
+    exec.standard_output = {StreamSetting::Kind::kInherit, {}};
+  }
+  // StandardOutput=inherit with any other input is the default output.
+  if (!is_connected && exec.standard_output.kind == StreamSetting::Kind::kInherit &&
+      exec.standard_input.kind != StreamSetting::Kind::kNull) {
+    exec.standard_output = {StreamSetting::Kind::kJournal, {}};
+  }
+}
+
+void refuse(UnitSettings& settings, std::string_view reason) {
+  settings.load_state = LoadState::kBadSetting;
+  settings.load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
+  settings.load_error = "Unit " + settings.name.str() + " has a bad unit file setting.";
+  if (!reason.empty())
+    settings.warnings.push_back(settings.name.str() + ": " + std::string(reason));
+}
+
+}  // namespace
+
+void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope) {
+  if (settings.name.type() == UnitType::kService) {
+    finish_service(settings, marks);
+    if (!marks.fatal.empty()) return refuse(settings, {});
+    const std::string_view contradiction = find_contradiction(settings.service);
+    if (!contradiction.empty()) return refuse(settings, contradiction);
+    if (settings.service.type == ServiceType::kDbus) {
+      add_dependency(settings, Dependency::kRequires, "dbus.socket");
+      add_dependency(settings, Dependency::kAfter, "dbus.socket");
+    }
+  }
+  if (settings.default_dependencies) add_default_dependencies(settings, scope);
+}
+
+}  // namespace flotilla::init
