@@ -34,7 +34,7 @@ base::Status check_program(std::string_view path) {
   if (std::any_of(path.begin(), path.end(), is_control)) {
     return base::invalid("the program's path has control characters: \"{}\"", printable(path));
   }
-  if (path.back() == '/') {
+  if (path.back() == '/' || (path.front() == '/' && simplify(path).empty())) {
     return base::invalid("the program's path is a directory's: \"{}\"", printable(path));
   }
   if (path.front() == '/') {

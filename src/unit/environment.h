@@ -50,7 +50,7 @@ class Environment {
 };
 
 // One Environment= line: words in quotes with C escapes, specifiers expanded. A bad assignment is
-// reported and left out; a line with bad quoting or an unknown escape is left out whole. An empty
+// reported and left out; at bad quoting or an unknown escape the rest of the line is. An empty
 // value empties the environment, as for every list.
 void read_environment_setting(std::string_view value, const SpecifierContext& context,
                               const Reporter& reporter, Environment& environment);
