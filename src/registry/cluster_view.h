@@ -17,7 +17,7 @@
 
 namespace flotilla::registry {
 
-// The names of what changed since the last call; never all empty but for a new leader.
+// The names of what changed since the last call. All empty: only is_ready() has changed.
 struct ClusterChange {
   store::Revision revision = 0;
   std::set<std::string> units;     // unit records
@@ -50,8 +50,8 @@ class ClusterView {
   // Requires: has_data(), else it is empty.
   const Cluster& cluster() const;
 
-  // Calls `listener` after each batch of changes has been applied, and once, with everything, when
-  // the view becomes ready.
+  // Calls `listener` after each batch of changes has been applied, and when is_ready() changes: the
+  // first time with everything.
   base::RegistrationPtr subscribe(std::function<void(const ClusterChange&)> listener);
 
   // Calls `then` once cluster() is at `revision` or later (now, in a later turn, if it is already).

@@ -76,6 +76,7 @@ struct Machine {
   std::string api_address;  // where its API answers other machines; may be empty
   uint32_t cpus = 0;
   uint64_t memory_bytes = 0;
+  uint32_t ttl_seconds = 0;  // of its lease
   ExtraFields extra;
   store::Revision mod_revision = 0;
   store::Revision create_revision = 0;

@@ -1,0 +1,286 @@
+#include "registry/cluster_view.h"
+
+#include <spdlog/spdlog.h>
+
+#include "registry/codec.h"
+#include "registry/keys.h"
+#include "registry/mirror.h"
+
+namespace flotilla::registry {
+
+class ClusterView::Impl {
+ public:
+  Impl(store::Store& store, base::EventLoop& loop, std::string prefix)
+      : store_(store), loop_(loop), keys_(std::move(prefix)) {}
+  ~Impl() { *alive_ = false; }
+
+  void open() {
+    if (mirror_) return;
+    MirrorHandler handler;
+    handler.on_put = [this](const store::KeyValue& kv) { on_put(kv); };
+    handler.on_delete = [this](const std::string& key) { on_delete(key); };
+    handler.on_step = [this](store::Revision revision) { on_step(revision); };
+    handler.on_live = [this](bool is_live) {
+      since_ = is_live ? loop_.clock().monotonic() : base::MonotonicTime::never();
+      tell(std::exchange(whole_, {}));
+    };
+    mirror_ = std::make_unique<Mirror>(store_, loop_, keys_.all(), store::prefix_end(keys_.all()),
+                                       std::move(handler));
+  }
+
+  void close() {
+    mirror_.reset();
+    waiting_.clear();
+    cluster_ = {};
+    change_ = {};
+    whole_ = {};
+    since_ = base::MonotonicTime::never();
+  }
+
+  bool is_ready() const { return mirror_ && mirror_->is_live(); }
+  bool has_data() const { return mirror_ && mirror_->has_data(); }
+  base::MonotonicTime uninterrupted_since() const { return since_; }
+  const Cluster& cluster() const { return cluster_; }
+
+  base::RegistrationPtr subscribe(std::function<void(const ClusterChange&)> listener);
+
+  void when_at(store::Revision revision, std::function<void()> then) {
+    waiting_.emplace(revision, std::move(then));
+    if (has_data() && cluster_.revision >= revision) call_waiting_soon();
+  }
+
+ private:
+  class Subscription;
+  using Listeners = std::map<uint64_t, std::function<void(const ClusterChange&)>>;
+
+  void on_put(const store::KeyValue& kv) {
+    const std::optional<ParsedKey> key = keys_.parse(kv.key);
+    if (!key) return;
+    mark(*key);
+    base::Status status = put_object(*key, kv);
+    if (status) {
+      cluster_.unreadable.erase(kv.key);
+      return;
+    }
+    // What was last known stays in force: a record nobody can read must never stop a unit.
+    SPDLOG_ERROR("{}: unreadable record: {}", kv.key, status.error().message);
+    cluster_.unreadable[kv.key] = status.error().message;
+  }
+
+  base::Status put_object(const ParsedKey& key, const store::KeyValue& kv) {
+    switch (key.kind) {
+      case KeyKind::kFormat:
+        return {};
+      case KeyKind::kUnit: {
+        FLOTILLA_ASSIGN(Unit unit, decode_unit(kv.value));
+        unit.name = key.first;
+        unit.mod_revision = kv.mod_revision;
+        cluster_.units.insert_or_assign(key.first, std::move(unit));
+        return {};
+      }
+      case KeyKind::kSchedule: {
+        FLOTILLA_ASSIGN(ScheduleEntry entry, decode_schedule_entry(kv.value));
+        entry.machine = key.first;
+        entry.name = key.second;
+        entry.mod_revision = kv.mod_revision;
+        cluster_.schedule[key.second].insert_or_assign(key.first, std::move(entry));
+        return {};
+      }
+      case KeyKind::kGlobal: {
+        FLOTILLA_ASSIGN(GlobalEntry entry, decode_global_entry(kv.value));
+        entry.name = key.first;
+        entry.mod_revision = kv.mod_revision;
+        cluster_.globals.insert_or_assign(key.first, std::move(entry));
+        return {};
+      }
+      case KeyKind::kMachine: {
+        FLOTILLA_ASSIGN(Machine machine, decode_machine(kv.value));
+        if (machine.id != key.first) return base::invalid("id \"{}\" is not the key's", machine.id);
+        machine.mod_revision = kv.mod_revision;
+        machine.create_revision = kv.create_revision;
+        machine.lease = kv.lease;
+        cluster_.machines.insert_or_assign(key.first, std::move(machine));
+        return {};
+      }
+      case KeyKind::kMetadata: {
+        FLOTILLA_ASSIGN(Metadata edits, decode_metadata(kv.value));
+        cluster_.metadata_edits.insert_or_assign(key.first, std::move(edits));
+        return {};
+      }
+      case KeyKind::kState: {
+        FLOTILLA_ASSIGN(UnitState state, decode_unit_state(kv.value));
+        state.name = key.first;
+        state.machine = key.second;
+        state.mod_revision = kv.mod_revision;
+        cluster_.states[key.first].insert_or_assign(key.second, std::move(state));
+        return {};
+      }
+      case KeyKind::kLeader: {
+        FLOTILLA_ASSIGN(Leader leader, decode_leader(kv.value));
+        leader.mod_revision = kv.mod_revision;
+        leader.create_revision = kv.create_revision;
+        leader.lease = kv.lease;
+        cluster_.leader = std::move(leader);
+        return {};
+      }
+    }
+    return {};
+  }
+
+  void on_delete(const std::string& raw_key) {
+    const std::optional<ParsedKey> key = keys_.parse(raw_key);
+    if (!key) return;
+    mark(*key);
+    cluster_.unreadable.erase(raw_key);
+    switch (key->kind) {
+      case KeyKind::kFormat:
+        return;
+      case KeyKind::kUnit:
+        cluster_.units.erase(key->first);
+        return;
+      case KeyKind::kSchedule:
+        erase_nested(cluster_.schedule, key->second, key->first);
+        return;
+      case KeyKind::kGlobal:
+        cluster_.globals.erase(key->first);
+        return;
+      case KeyKind::kMachine:
+        cluster_.machines.erase(key->first);
+        return;
+      case KeyKind::kMetadata:
+        cluster_.metadata_edits.erase(key->first);
+        return;
+      case KeyKind::kState:
+        erase_nested(cluster_.states, key->first, key->second);
+        return;
+      case KeyKind::kLeader:
+        cluster_.leader.reset();
+        return;
+    }
+  }
+
+  template <typename Map>
+  static void erase_nested(Map& map, const std::string& outer, const std::string& inner) {
+    const auto found = map.find(outer);
+    if (found == map.end()) return;
+    found->second.erase(inner);
+    if (found->second.empty()) map.erase(found);
+  }
+
+  void mark(const ParsedKey& key) {
+    switch (key.kind) {
+      case KeyKind::kFormat:
+        return;
+      case KeyKind::kUnit:
+        change_.units.insert(key.first);
+        return;
+      case KeyKind::kSchedule:
+        change_.schedule.insert(key.second);
+        return;
+      case KeyKind::kGlobal:
+        change_.schedule.insert(key.first);
+        return;
+      case KeyKind::kMachine:
+      case KeyKind::kMetadata:
+        change_.machines.insert(key.first);
+        return;
+      case KeyKind::kState:
+        change_.states.insert(key.first);
+        return;
+      case KeyKind::kLeader:
+        change_.leader = true;
+        return;
+    }
+  }
+
+  void on_step(store::Revision revision) {
+    cluster_.revision = revision;
+    ClusterChange change = std::exchange(change_, {});
+    change.revision = revision;
+    if (!is_ready()) {
+      // The first reading, or a new one after a compaction: told when the view stands again.
+      whole_ = std::move(change);
+    } else {
+      const bool is_empty = change.units.empty() && change.schedule.empty() &&
+                            change.machines.empty() && change.states.empty() && !change.leader;
+      if (!is_empty) tell(change);
+    }
+    call_waiting_soon();
+  }
+
+  void tell(const ClusterChange& change) {
+    const auto alive = alive_;
+    std::vector<uint64_t> ids;
+    ids.reserve(listeners_->size());
+    for (const auto& [id, listener] : *listeners_) ids.push_back(id);
+    for (const uint64_t id : ids) {
+      const auto found = listeners_->find(id);
+      if (found == listeners_->end()) continue;
+      const auto listener = found->second;  // the call may end the subscription
+      listener(change);
+      if (!*alive) return;
+    }
+  }
+
+  void call_waiting_soon() {
+    if (waiting_.empty() || waiting_.begin()->first > cluster_.revision) return;
+    loop_.post([this, alive = alive_] {
+      while (*alive && !waiting_.empty() && waiting_.begin()->first <= cluster_.revision) {
+        const auto then = std::move(waiting_.extract(waiting_.begin()).mapped());
+        then();
+      }
+    });
+  }
+
+  store::Store& store_;
+  base::EventLoop& loop_;
+  const Keys keys_;
+  Cluster cluster_;
+  ClusterChange change_;  // since the last step
+  ClusterChange whole_;   // read anew, and not told yet
+  base::MonotonicTime since_ = base::MonotonicTime::never();
+  std::multimap<store::Revision, std::function<void()>> waiting_;
+  std::shared_ptr<Listeners> listeners_ = std::make_shared<Listeners>();
+  uint64_t next_listener_ = 1;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::unique_ptr<Mirror> mirror_;
+};
+
+class ClusterView::Impl::Subscription final : public base::Registration {
+ public:
+  Subscription(std::shared_ptr<Listeners> listeners, uint64_t id)
+      : listeners_(std::move(listeners)), id_(id) {}
+  ~Subscription() override { listeners_->erase(id_); }
+
+ private:
+  std::shared_ptr<Listeners> listeners_;
+  uint64_t id_;
+};
+
+base::RegistrationPtr ClusterView::Impl::subscribe(
+    std::function<void(const ClusterChange&)> listener) {
+  const uint64_t id = next_listener_++;
+  listeners_->emplace(id, std::move(listener));
+  return std::make_unique<Subscription>(listeners_, id);
+}
+
+ClusterView::ClusterView(store::Store& store, base::EventLoop& loop, std::string prefix)
+    : impl_(std::make_unique<Impl>(store, loop, std::move(prefix))) {}
+ClusterView::~ClusterView() = default;
+
+void ClusterView::open() { impl_->open(); }
+void ClusterView::close() { impl_->close(); }
+bool ClusterView::is_ready() const { return impl_->is_ready(); }
+bool ClusterView::has_data() const { return impl_->has_data(); }
+base::MonotonicTime ClusterView::uninterrupted_since() const {
+  return impl_->uninterrupted_since();
+}
+const Cluster& ClusterView::cluster() const { return impl_->cluster(); }
+base::RegistrationPtr ClusterView::subscribe(std::function<void(const ClusterChange&)> listener) {
+  return impl_->subscribe(std::move(listener));
+}
+void ClusterView::when_at(store::Revision revision, std::function<void()> then) {
+  impl_->when_at(revision, std::move(then));
+}
+
+}  // namespace flotilla::registry

@@ -1,0 +1,63 @@
+// The keys of the cluster's objects in the store. The table stands in docs/registry.md.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace flotilla::registry {
+
+enum class KeyKind : uint8_t {
+  kFormat,
+  kUnit,      // first: unit
+  kSchedule,  // first: machine, second: unit
+  kGlobal,    // first: unit
+  kMachine,   // first: machine
+  kMetadata,  // first: machine
+  kState,     // first: unit, second: machine
+  kLeader,
+};
+
+struct ParsedKey {
+  KeyKind kind = KeyKind::kFormat;
+  std::string first;
+  std::string second;
+};
+
+class Keys {
+ public:
+  explicit Keys(std::string prefix) : prefix_(std::move(prefix)) {}
+
+  // Everything: a range of keys that start with it.
+  std::string all() const { return prefix_ + "/"; }
+  std::string format() const { return prefix_ + "/format"; }
+  std::string leader() const { return prefix_ + "/leader"; }
+  std::string unit(std::string_view name) const { return join("/unit/", name); }
+  std::string global(std::string_view name) const { return join("/global/", name); }
+  std::string globals() const { return prefix_ + "/global/"; }
+  std::string machine(std::string_view id) const { return join("/machine/", id); }
+  std::string metadata(std::string_view id) const { return join("/metadata/", id); }
+  std::string schedule_of(std::string_view machine) const {
+    return join("/schedule/", machine) + "/";
+  }
+  std::string schedule(std::string_view machine, std::string_view unit) const {
+    return schedule_of(machine).append(unit);
+  }
+  std::string states() const { return prefix_ + "/state/"; }
+  std::string state(std::string_view unit, std::string_view machine) const {
+    return join("/state/", unit).append("/").append(machine);
+  }
+
+  // Nothing for a key that is none of these: a newer version's, or somebody else's.
+  std::optional<ParsedKey> parse(std::string_view key) const;
+
+ private:
+  std::string join(std::string_view middle, std::string_view last) const {
+    std::string key = prefix_;
+    return key.append(middle).append(last);
+  }
+
+  std::string prefix_;
+};
+
+}  // namespace flotilla::registry

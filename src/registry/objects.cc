@@ -1,0 +1,63 @@
+#include "registry/objects.h"
+
+namespace flotilla::registry {
+
+std::string_view to_string(TargetState state) {
+  switch (state) {
+    case TargetState::kInactive:
+      return "inactive";
+    case TargetState::kLoaded:
+      return "loaded";
+    case TargetState::kLaunched:
+      return "launched";
+  }
+  return "inactive";
+}
+
+base::Result<TargetState> parse_target_state(std::string_view word) {
+  for (const TargetState state :
+       {TargetState::kInactive, TargetState::kLoaded, TargetState::kLaunched}) {
+    if (word == to_string(state)) return state;
+  }
+  return base::invalid("invalid value \"{}\" for JobState", word);
+}
+
+Metadata merged_metadata(const Metadata& own, const Metadata& edits) {
+  Metadata merged = own;
+  for (const auto& [key, value] : edits) {
+    if (value.empty()) {
+      merged.erase(key);
+    } else {
+      merged[key] = value;
+    }
+  }
+  return merged;
+}
+
+const std::string* Cluster::machine_of(std::string_view unit) const {
+  const auto found = schedule.find(unit);
+  if (found == schedule.end() || found->second.empty()) return nullptr;
+  return &found->second.begin()->first;
+}
+
+TargetState Cluster::current_state(std::string_view unit) const {
+  const std::string* machine = machine_of(unit);
+  const auto of_unit = states.find(unit);
+  const auto record = units.find(unit);
+  if (machine == nullptr || of_unit == states.end()) return TargetState::kInactive;
+  const auto state = of_unit->second.find(*machine);
+  if (state == of_unit->second.end()) return TargetState::kInactive;
+  // Until the agent has taken up an overwritten unit, its old copy says nothing about the new one.
+  if (record != units.end() && record->second.hash != state->second.hash) {
+    return TargetState::kInactive;
+  }
+  return state->second.launched ? TargetState::kLaunched : TargetState::kLoaded;
+}
+
+Metadata Cluster::metadata_of(const Machine& machine) const {
+  const auto edits = metadata_edits.find(machine.id);
+  return edits == metadata_edits.end() ? machine.metadata
+                                       : merged_metadata(machine.metadata, edits->second);
+}
+
+}  // namespace flotilla::registry
