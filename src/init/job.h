@@ -115,17 +115,19 @@ class JobTable {
 
   // Ascending ids. Jobs removed while iterating over ids are simply not found any more.
   std::vector<JobId> ids() const;
-  size_t size() const noexcept { return jobs_.size(); }
+  size_t size() const noexcept { return size_; }
   JobId next_id() const noexcept { return next_id_; }
   void set_next_id(JobId id) noexcept { next_id_ = id; }
 
  private:
   Job* find_mutable(JobId id) noexcept;
-  std::vector<JobId>& slots(JobType type) noexcept {
+  void insert(const Job& job);
+  std::vector<JobId>& slots_of(JobType type) noexcept {
     return type == JobType::kNop ? nop_by_unit_ : by_unit_;
   }
 
-  std::vector<Job> jobs_;       // ascending by id
+  std::vector<Job> jobs_;       // ascending by id; removed ones have no unit
+  size_t size_ = 0;             // of those that are there
   std::vector<JobId> by_unit_;  // by UnitId; 0: none
   std::vector<JobId> nop_by_unit_;
   JobId next_id_ = 1;

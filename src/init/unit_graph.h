@@ -73,6 +73,10 @@ class UnitGraph {
   // name it; otherwise its id and names are free. Returns whether it is gone.
   bool release(UnitId unit);
 
+  // Ends every stub that nobody names any more; returns how many. Not automatic, so that an id from
+  // intern() stays good until its user is done with it.
+  size_t collect_stubs();
+
   bool exists(UnitId unit) const noexcept;
   const unit::UnitName& name(UnitId unit) const noexcept { return nodes_[unit].name[0]; }
   const std::string& id(UnitId unit) const noexcept { return name(unit).str(); }
