@@ -1,0 +1,108 @@
+// The log process: reads the pipes of the services, writes their lines to the logs of their units.
+//
+// One thread over epoll; it waits without a timeout, but for the time in which lines could not be
+// written and their loss is still to be told. It talks to the manager over the control socket
+// (protocol.h) and ends, having written all that was readable, when that socket closes or a signal
+// arrives. What it has read it writes before it reads anything else, so a kill loses at most one
+// read and the unfinished lines; what it has not read stays in the pipes for its successor.
+//
+// Never throws; libc alone. About 350 KiB in one object: give it static storage.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/fd.h"
+#include "logs/line_batch.h"
+#include "logs/log_stream.h"
+#include "logs/protocol.h"
+#include "logs/unit_log.h"
+
+namespace flotilla::logs {
+
+struct DaemonConfig {
+  LogPlace place;                      // its directory stays the caller's
+  int control = kControlFd;            // the daemon's end; stays the caller's
+  int signals = -1;                    // a signalfd: readable means stop; stays the caller's
+  std::size_t max_open_logs = 128;     // two descriptors each
+  std::size_t max_descriptors = 1024;  // of the process
+};
+
+class LogDaemon {
+ public:
+  explicit LogDaemon(const DaemonConfig& config) noexcept;
+  ~LogDaemon() = default;
+  LogDaemon(const LogDaemon&) = delete;
+  LogDaemon& operator=(const LogDaemon&) = delete;
+
+  // Makes the epoll set. Returns 0 or the errno.
+  int start() noexcept;
+  // Waits for something to happen, at most that long (-1: for ever), and handles it. False when the
+  // daemon has to end: call finish().
+  bool turn(int timeout_msec) noexcept;
+  // Reads what is readable, writes it with the unfinished lines, and drops all streams.
+  void finish() noexcept;
+
+  std::size_t stream_count() const noexcept { return streams_.size(); }
+  std::size_t open_log_count() const noexcept { return open_logs_; }
+
+ private:
+  static constexpr std::size_t kReadSize = std::size_t{64} * 1024;
+
+  bool on_control() noexcept;
+  void on_message(const char* bytes, std::size_t size, base::Fd* fds,
+                  std::size_t fd_count) noexcept;
+  void add_streams(MessageReader& message, base::Fd* fds, std::size_t fd_count) noexcept;
+  int add_stream(const StreamSpec& spec, base::Fd fd) noexcept;
+  void forget_unit(std::string_view name) noexcept;
+  void sync(std::uint64_t id) noexcept;
+
+  void on_stream(LogStream& stream) noexcept;
+  long read_once(LogStream& stream) noexcept;
+  void drain(LogStream& stream) noexcept;
+  void end_stream(LogStream& stream, LineSplitter::Rest rest) noexcept;
+  void sweep_ended() noexcept;
+  void add_line(LogStream& stream, std::string_view message, std::uint8_t priority,
+                bool partial) noexcept;
+  void write_batch(LogStream& stream) noexcept;
+
+  enum class Idle { kErase, kKeep };
+  void make_room_for(const UnitEntry& unit, Idle idle) noexcept;
+  void erase_if_idle(UnitEntry& unit) noexcept;
+  void note_open(UnitEntry& unit) noexcept;
+  void unlist(UnitEntry& unit) noexcept;
+  void report_losses() noexcept;
+  void complain(const UnitEntry& unit) const noexcept;
+
+  void post(const Event& event) noexcept;
+  void send_events() noexcept;
+  void watch_control(std::uint32_t events) noexcept;
+
+  DaemonConfig config_;
+  base::Fd epoll_;
+  StreamTable streams_;  // entries point into units_
+  UnitTable units_;
+  LogStream* ended_ = nullptr;
+  UnitEntry* newest_open_ = nullptr;
+  UnitEntry* oldest_open_ = nullptr;
+  std::size_t open_logs_ = 0;
+  bool has_losses_ = false;
+
+  // Events that wait for room in the socket.
+  struct EventQueue {
+    ~EventQueue();
+    Event* items = nullptr;
+    std::size_t size = 0;
+    std::size_t capacity = 0;
+  };
+  EventQueue events_;
+  std::uint32_t watched_ = 0;  // what epoll watches the control socket for
+  bool control_blocked_ = false;
+  bool control_closed_ = false;
+
+  LineBatch batch_;
+  char read_buffer_[kMaxMessage + kReadSize];  // what is left over of a line stands before the read
+  char control_buffer_[kMaxControlMessage];
+};
+
+}  // namespace flotilla::logs

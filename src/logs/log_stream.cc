@@ -1,0 +1,110 @@
+#include "logs/log_stream.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace flotilla::logs {
+
+LogStream::LogStream(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& of_unit) noexcept
+    : fd(std::move(pipe_end)),
+      id(spec.id),
+      unit(&of_unit),
+      kind(spec.stream),
+      splitter(spec.priority, spec.level_prefix) {
+  const std::string_view identifier = spec.identifier.empty() ? spec.unit : spec.identifier;
+  std::memcpy(identifier_, identifier.data(), identifier.size());
+  source.source.pid = spec.pid;
+  source.source.identifier = std::string_view(identifier_, identifier.size());
+}
+
+LogStream::~LogStream() { std::free(rest_); }
+
+bool LogStream::keep(std::string_view left_over) noexcept {
+  if (left_over.size() > rest_capacity_) {
+    std::size_t capacity = 256;
+    while (capacity < left_over.size()) capacity *= 2;
+    void* bigger = std::realloc(rest_, capacity);
+    if (bigger == nullptr) return false;
+    rest_ = static_cast<char*>(bigger);
+    rest_capacity_ = capacity;
+  }
+  if (!left_over.empty()) std::memcpy(rest_, left_over.data(), left_over.size());
+  rest_size_ = left_over.size();
+  return true;
+}
+
+void LogStream::trim() noexcept {
+  if (rest_size_ > 0 || rest_ == nullptr) return;
+  std::free(rest_);
+  rest_ = nullptr;
+  rest_capacity_ = 0;
+}
+
+UnitTable::~UnitTable() {
+  for_each([this](UnitEntry& entry) { erase(&entry); });
+}
+
+std::size_t UnitTable::bucket_of(std::string_view name) noexcept {
+  std::uint32_t hash = 0x811c9dc5U;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193U;
+  return hash % kBuckets;
+}
+
+UnitEntry* UnitTable::find(std::string_view name) const noexcept {
+  UnitEntry* entry = buckets_[bucket_of(name)];
+  while (entry != nullptr && entry->log.unit() != name) entry = entry->next_in_bucket;
+  return entry;
+}
+
+UnitEntry* UnitTable::find_or_add(std::string_view name) noexcept {
+  if (UnitEntry* known = find(name)) return known;
+  void* memory = std::malloc(sizeof(UnitEntry));
+  if (memory == nullptr) return nullptr;
+  auto* entry = new (memory) UnitEntry(name);
+  UnitEntry*& bucket = buckets_[bucket_of(name)];
+  entry->next_in_bucket = bucket;
+  bucket = entry;
+  return entry;
+}
+
+void UnitTable::erase(UnitEntry* entry) noexcept {
+  UnitEntry** link = &buckets_[bucket_of(entry->log.unit())];
+  while (*link != entry) link = &(*link)->next_in_bucket;
+  *link = entry->next_in_bucket;
+  entry->~UnitEntry();
+  std::free(entry);
+}
+
+StreamTable::~StreamTable() {
+  for_each([this](LogStream& stream) { erase(&stream); });
+}
+
+LogStream* StreamTable::find(std::uint64_t id) const noexcept {
+  LogStream* stream = buckets_[id % kBuckets];
+  while (stream != nullptr && stream->id != id) stream = stream->next_in_bucket;
+  return stream;
+}
+
+LogStream* StreamTable::add(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& unit) noexcept {
+  void* memory = std::malloc(sizeof(LogStream));
+  if (memory == nullptr) return nullptr;
+  auto* stream = new (memory) LogStream(spec, std::move(pipe_end), unit);
+  LogStream*& bucket = buckets_[spec.id % kBuckets];
+  stream->next_in_bucket = bucket;
+  bucket = stream;
+  ++size_;
+  return stream;
+}
+
+void StreamTable::erase(LogStream* stream) noexcept {
+  LogStream** link = &buckets_[stream->id % kBuckets];
+  while (*link != stream) link = &(*link)->next_in_bucket;
+  *link = stream->next_in_bucket;
+  stream->~LogStream();
+  std::free(stream);
+  --size_;
+}
+
+}  // namespace flotilla::logs

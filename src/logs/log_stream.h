@@ -1,0 +1,115 @@
+// One pipe the log process reads, and one unit it writes: the entries of its two tables. Made and
+// freed by the tables alone, with malloc: a stream or unit for which there is no memory is refused,
+// and nothing else is affected. libc alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/fd.h"
+#include "logs/line_splitter.h"
+#include "logs/protocol.h"
+#include "logs/unit_log.h"
+
+namespace flotilla::logs {
+
+struct UnitEntry {
+  explicit UnitEntry(std::string_view name) noexcept : log(name) {}
+
+  UnitLog log;
+  std::size_t streams = 0;
+  UnitEntry* next_in_bucket = nullptr;
+  // In the list of open logs, the last written one first.
+  UnitEntry* newer = nullptr;
+  UnitEntry* older = nullptr;
+  bool listed_open = false;
+};
+
+struct LogStream {
+  LogStream(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& of_unit) noexcept;
+  ~LogStream();
+  LogStream(const LogStream&) = delete;
+  LogStream& operator=(const LogStream&) = delete;
+
+  // Keeps the beginning of a line until its end comes. False when there is no memory.
+  bool keep(std::string_view left_over) noexcept;
+  // Gives memory back that an empty rest does not need.
+  void trim() noexcept;
+  std::string_view rest() const noexcept { return {rest_, rest_size_}; }
+
+  base::Fd fd;
+  std::uint64_t id;
+  UnitEntry* unit;
+  StreamKind kind;
+  SourceSlot source;  // its identifier points to identifier_
+  LineSplitter splitter;
+  bool ended = false;
+  LogStream* next_in_bucket = nullptr;
+  LogStream* next_ended = nullptr;
+
+ private:
+  char* rest_ = nullptr;
+  std::size_t rest_size_ = 0;
+  std::size_t rest_capacity_ = 0;
+  char identifier_[kMaxIdentifier + 1];
+};
+
+// Units by name. Entries stay where they are until they are erased.
+class UnitTable {
+ public:
+  UnitTable() = default;
+  ~UnitTable();
+  UnitTable(const UnitTable&) = delete;
+  UnitTable& operator=(const UnitTable&) = delete;
+
+  UnitEntry* find(std::string_view name) const noexcept;
+  UnitEntry* find_or_add(std::string_view name) noexcept;  // null: no memory
+  void erase(UnitEntry* entry) noexcept;
+  template <typename Visit>
+  void for_each(Visit&& visit) noexcept {
+    for (UnitEntry* entry : buckets_) {
+      while (entry != nullptr) {
+        UnitEntry* next = entry->next_in_bucket;
+        visit(*entry);
+        entry = next;
+      }
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBuckets = 1024;
+  static std::size_t bucket_of(std::string_view name) noexcept;
+  UnitEntry* buckets_[kBuckets] = {};
+};
+
+// Streams by id.
+class StreamTable {
+ public:
+  StreamTable() = default;
+  ~StreamTable();
+  StreamTable(const StreamTable&) = delete;
+  StreamTable& operator=(const StreamTable&) = delete;
+
+  LogStream* find(std::uint64_t id) const noexcept;
+  LogStream* add(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& unit) noexcept;
+  void erase(LogStream* stream) noexcept;
+  std::size_t size() const noexcept { return size_; }
+  template <typename Visit>
+  void for_each(Visit&& visit) noexcept {
+    for (LogStream* stream : buckets_) {
+      while (stream != nullptr) {
+        LogStream* next = stream->next_in_bucket;
+        visit(*stream);
+        stream = next;
+      }
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBuckets = 1024;
+  LogStream* buckets_[kBuckets] = {};
+  std::size_t size_ = 0;
+};
+
+}  // namespace flotilla::logs
