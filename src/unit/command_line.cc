@@ -26,7 +26,7 @@ std::string simplify(std::string_view path) {
     }
     begin = end + 1;
   }
-  return out;
+  return out.empty() ? "/" : out;
 }
 
 base::Status check_program(std::string_view path) {
@@ -34,7 +34,7 @@ base::Status check_program(std::string_view path) {
   if (std::any_of(path.begin(), path.end(), is_control)) {
     return base::invalid("the program's path has control characters: \"{}\"", printable(path));
   }
-  if (path.back() == '/' || (path.front() == '/' && simplify(path).empty())) {
+  if (path.back() == '/') {
     return base::invalid("the program's path is a directory's: \"{}\"", printable(path));
   }
   if (path.front() == '/') {
@@ -74,6 +74,10 @@ class CommandReader {
   // Reads one command up to its ";" or the end. Nothing if there is no word at all.
   base::Result<std::optional<Command>> read() {
     FLOTILLA_ASSIGN(std::optional<std::string> first, next_word());
+    // A separator where a program should be separates nothing.
+    while (first && *first == ";") {
+      FLOTILLA_ASSIGN(first, next_word());
+    }
     if (!first) return std::optional<Command>();
     bool has_name = false;
     const std::size_t prefixes = read_prefixes(*first, has_name);
@@ -83,7 +87,7 @@ class CommandReader {
     if (!has_name) command_.argv.push_back(command_.path);
     if (command_.path.front() == '/') command_.path = simplify(command_.path);
     FLOTILLA_TRY(read_arguments());
-    if (command_.argv.empty() || command_.argv.front().empty()) {
+    if (command_.argv.empty()) {
       return base::invalid("behind \"@\" the command needs a name of the process");
     }
     return std::optional<Command>(std::move(command_));
@@ -177,8 +181,10 @@ std::string replace_braced(std::string_view word, const Environment& environment
       i += 2;
       continue;
     }
-    const std::size_t end = word[i + 1] == '{' ? word.find('}', i + 2) : std::string_view::npos;
-    if (end == std::string_view::npos) {
+    // A ":" begins what a shell would do with defaults; it is not done here, the text stays.
+    const std::size_t end =
+        word[i + 1] == '{' ? word.find_first_of("}:", i + 2) : std::string_view::npos;
+    if (end == std::string_view::npos || word[end] == ':') {
       out += word[i++];
       continue;
     }
@@ -203,6 +209,8 @@ std::vector<std::string_view> flag_names(const Command& command) {
 base::Result<std::vector<Command>> parse_command_line(std::string_view value,
                                                       const SpecifierContext& context,
                                                       const Reporter& reporter) {
+  if (value.find('\0') != std::string_view::npos)
+    return base::invalid("the command has a NUL byte");
   std::vector<Command> commands;
   for (bool more = true; more;) {
     CommandReader reader(value, context, reporter);
@@ -224,7 +232,8 @@ std::vector<std::string> expand_arguments(const Command& command, const Environm
   if (!command.expand_variables) return command.argv;
   std::vector<std::string> out;
   for (const std::string& word : command.argv) {
-    const bool whole = word.size() > 1 && word[0] == '$' && word[1] != '{' && word[1] != '$';
+    const bool whole =
+        word.starts_with('$') && (word.size() == 1 || (word[1] != '{' && word[1] != '$'));
     if (!whole) {
       out.push_back(replace_braced(word, environment));
       continue;

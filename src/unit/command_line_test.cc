@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "unit/words.h"
+
 namespace flotilla::unit {
 namespace {
 
@@ -92,7 +94,7 @@ TEST_F(CommandLine, AtSignNamesTheProcess) {
   EXPECT_THAT(flag_names(commands->front()),
               ElementsAre("ignore-failure", "privileged", "no-env-expand"));
   EXPECT_FALSE(parse("@/bin/true").has_value());
-  EXPECT_FALSE(parse("@/bin/true \"\"").has_value());
+  EXPECT_THAT(parse("@/bin/true \"\"")->front().argv, ElementsAre(""));
 }
 
 TEST_F(CommandLine, RefusesPrefixesThatContradictOrRepeat) {
@@ -115,10 +117,68 @@ TEST_F(CommandLine, SemicolonsSeparateCommands) {
   EXPECT_THAT(arguments("/a \";\" ';'"), ElementsAre("/a", ";", ";"));
 }
 
+TEST_F(CommandLine, ASemicolonWhereAProgramShouldBeIsSkipped) {
+  EXPECT_THAT(arguments("; /a y"), ElementsAre("/a", "y"));
+  const auto commands = parse("/a ; ; b");
+  ASSERT_TRUE(commands.has_value());
+  ASSERT_EQ(commands->size(), 2U);
+  EXPECT_EQ((*commands)[1].path, "b");
+  EXPECT_THAT(*parse(";"), IsEmpty());
+  EXPECT_THAT(arguments("/a x ;; y"), ElementsAre("/a", "x", ";;", "y"));
+}
+
+// What real systemd 252 passed to the program.
+TEST_F(CommandLine, SplitsAndExpandsAsSystemdWasSeenTo) {
+  environment_ = Environment({"V=a  'b c' d", "V2=x \"y z", "Q=a\\\\ b \\\\n", "ESC=", "L=a 'b"});
+  const struct {
+    const char* value;
+    Words arguments;
+  } cases[] = {
+      {R"(/A a"b c"d 'x'y)", {"ab cd", "xy"}},
+      {R"(/A $ x)", {"x"}},
+      {R"(/A "$" x)", {"x"}},
+      {R"(/A $A$B x)", {"x"}},
+      {R"(/A $$ $$V "$$" a$$)", {"$", "$V", "$", "a$"}},
+      {R"(/A ${V}${V)", {"a  'b c' d${V"}},
+      {R"(/A \x41 \101 \u00e9 \q \8 \x4 "\400" z)",
+       {"A", "A", "\u00e9", "\\q", "\\8", "\\x4", "\\400", "z"}},
+      {R"(/A a\\)", {"a\\"}},
+      {R"(/A x \; y ";" ';' \\; \;z)", {"x", ";", "y", ";", ";", "\\;", "\\;z"}},
+      {R"(/A %% %- 5% x %)", {"%", "%-", "5%", "x", "%"}},
+      {R"(/A $V "$V" pre$V)", {"a", "b c", "d", "a", "b c", "d", "pre$V"}},
+      {R"(/A ${W} $W)", {""}},
+      {"/A a\tb", {"a", "b"}},
+      {R"(/A \s x\sy)", {" ", "x y"}},
+      {R"(/A "\$V" \$V)", {"\\$V", "\\$V"}},
+      {R"(/A $V2)", {"x", "y z"}},
+      {R"(/A $Q)", {"a\\", "b", "\\n"}},
+      {R"(@/A zero one)", {"one"}},
+      {R"(/A x;y ;)", {"x;y"}},
+      {R"(/A a''b "" c'')", {"ab", "", "c"}},
+      {R"(/A \x00 y)", {"\\x00", "y"}},
+      {R"(/A "a\ b")", {"a\\ b"}},
+      {R"(/A a\ b)", {"a\\ b"}},
+      {R"(/A ${} ${V:-x} ${V:+y})", {"", "${V:-x}", "${V:+y}"}},
+      {R"(/A $V-)", {}},
+      {R"(/A $ESC z)", {"z"}},
+      {R"(/A x ; -bin/x)", {"x"}},
+      {R"(@/A "" x)", {"x"}},
+      {R"(/A x\ )", {"x\\"}},
+      {R"(/A \ y)", {"\\ y"}},
+      {R"(/A \xff)", {"\xff"}},
+      {R"(/A $L)", {"a", "b"}},
+      {R"(/A $$$V $${V} $$${V})", {"$$V", "${V}", "$a  'b c' d"}},
+      {R"(/A a\;b \;)", {"a\\;b", ";"}},
+      {R"(:/A $$ $V ${V} %%)", {"$$", "$V", "${V}", "%"}},
+  };
+  for (const auto& c : cases) EXPECT_EQ(expanded(trim(c.value)), c.arguments) << c.value;
+}
+
 TEST_F(CommandLine, SimplifiesThePathButNotTheName) {
   const auto commands = parse("/usr//bin/./true x");
   EXPECT_EQ(commands->front().path, "/usr/bin/true");
   EXPECT_EQ(commands->front().argv.front(), "/usr//bin/./true");
+  EXPECT_EQ(parse("/.")->front().path, "/");
 }
 
 TEST_F(CommandLine, AcceptsABareNameForTheSearchPath) {
@@ -126,8 +186,8 @@ TEST_F(CommandLine, AcceptsABareNameForTheSearchPath) {
 }
 
 TEST_F(CommandLine, RefusesWhatCannotBeExecuted) {
-  for (const char* value : {"bin/sleep 1", "/bin/", "/", "/.", "/./.", "\"\" x", "-", "@", "..",
-                            ".", "/a\\nb", "\"/a", "/a 'b", "./a", "/a %Q y", "%Q"}) {
+  for (const char* value : {"bin/sleep 1", "/bin/", "/", "\"\" x", "-", "@", "..", ".", "/a\\nb",
+                            "\"/a", "/a 'b", "./a", "/a %Q y", "%Q"}) {
     const auto commands = parse(value);
     if (*value == '-') {
       EXPECT_TRUE(commands.has_value()) << value;
@@ -137,6 +197,7 @@ TEST_F(CommandLine, RefusesWhatCannotBeExecuted) {
     }
   }
   EXPECT_FALSE(parse("/" + std::string(300, 'a')).has_value());
+  EXPECT_FALSE(parse(std::string_view("/a x\0y", 7)).has_value());
 }
 
 TEST_F(CommandLine, SaysWhyACommandIsRefused) {
