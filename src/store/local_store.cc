@@ -87,15 +87,15 @@ void LocalStore::flush() {
     in_flight_ = Flight{std::move(answers), std::move(outline)};
     journal_->write(std::move(batch), [this, self = std::weak_ptr(self_)](const Status& written) {
       if (self.expired()) return;
-      Flight flight = std::exchange(in_flight_, {});
-      on_written(std::move(flight.answers), flight.outline, written);
+      const Flight flight = std::exchange(in_flight_, {});
+      on_written(flight.answers, flight.outline, written);
     });
     return;
   }
-  on_written(std::move(answers), batch, Status());
+  on_written(answers, batch, Status());
 }
 
-void LocalStore::on_written(std::vector<Answer> answers, const Batch& outline,
+void LocalStore::on_written(const std::vector<Answer>& answers, const Batch& outline,
                             const Status& written) {
   is_writing_ = false;
   if (written) {

@@ -73,7 +73,8 @@ class LocalStore : public Store {
   void post_guarded(std::function<void()> action);
   void enqueue(Write write);
   void flush();
-  void on_written(std::vector<Answer> answers, const Batch& outline, const base::Status& written);
+  void on_written(const std::vector<Answer>& answers, const Batch& outline,
+                  const base::Status& written);
   void settle_leases(const Batch& outline, const base::Status& written);
 
   Answer run_txn(const TxnRequest& request, Callback<TxnResponse> done, Batch& batch);

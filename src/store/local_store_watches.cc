@@ -12,7 +12,7 @@ using base::Status;
 
 namespace {
 
-constexpr size_t kMaxBatchBytes = 1024 * 1024;
+constexpr size_t kMaxBatchBytes = size_t{1024} * 1024;
 constexpr size_t kMaxBatchScan = 8192;
 
 }  // namespace

@@ -279,6 +279,8 @@ Status SqliteFile::begin_session(LocalState& state) {
   FLOTILLA_TRY(set_meta("revision", state.keyspace.revision()));
   FLOTILLA_TRY(exec("COMMIT", "write"));
   is_in_session_ = true;
+  // Hardly a page that loading read is needed again.
+  sqlite3_db_release_memory(database_.get());
   return {};
 }
 

@@ -1,5 +1,8 @@
 #include "store/sqlite_store.h"
 
+#include <pthread.h>
+#include <signal.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -17,7 +20,15 @@ namespace {
 class SqliteJournal final : public Journal {
  public:
   SqliteJournal(std::unique_ptr<SqliteFile> file, base::EventLoop& loop)
-      : loop_(loop), file_(std::move(file)), thread_([this] { write_all(); }) {}
+      : loop_(loop), file_(std::move(file)) {
+    // Signals are for the loop's thread: the new one is born with all of them blocked.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { write_all(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
 
   // Lets a batch that was handed over be written first.
   ~SqliteJournal() override {
@@ -43,6 +54,7 @@ class SqliteJournal final : public Journal {
   using Job = std::pair<Batch, std::function<void(base::Status)>>;
 
   void write_all() {
+    pthread_setname_np(pthread_self(), "store");
     for (;;) {
       std::optional<Job> job;
       {
@@ -63,7 +75,7 @@ class SqliteJournal final : public Journal {
   std::condition_variable wake_up_;
   std::optional<Job> next_;
   bool is_ending_ = false;
-  std::thread thread_;  // last: it starts when all else is there
+  std::thread thread_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <map>
 #include <random>
 
 #include "store/open_store.h"
@@ -258,6 +259,60 @@ TEST_F(SqliteStore, AFullDiskFailsTheWriteAndNothingElse) {
   ASSERT_TRUE(open());
   EXPECT_EQ(value_of("k"), "newest");
   EXPECT_EQ(value_of("leased"), "none");
+}
+
+TEST_F(SqliteStore, ADiskFullNowAndThenTearsNothingThatWasAcknowledged) {
+  FullDisk disk;
+  std::mt19937 random(5);
+  std::map<std::string, std::string> expected;
+  ASSERT_TRUE(open({50, 0}));
+  int failed = 0;
+  for (int turn = 0; turn < 1500; ++turn) {
+    disk.set_full(random() % 4 == 0);
+    size_t outstanding = 1 + random() % 3;
+    for (size_t i = outstanding; i > 0; --i) {
+      const std::string key = fmt::format("k{}", random() % 10);
+      const std::string value = random() % 5 == 0 ? "" : std::string(random() % 3000, 'v') + key;
+      const Op op = value.empty() ? Op(DeleteRangeOp{key, ""}) : Op(PutOp{key, value, 0});
+      store_->txn({{}, {op}, {}}, [&, key, value](const base::Result<TxnResponse>& response) {
+        --outstanding;
+        if (!response) {
+          ++failed;
+        } else if (value.empty()) {
+          expected.erase(key);
+        } else {
+          expected[key] = value;
+        }
+      });
+    }
+    ASSERT_TRUE(loop_.run_until([&] { return outstanding == 0; }));
+    if (turn % 100 == 99) {
+      disk.set_full(false);
+      ASSERT_TRUE(open({50, 0}));
+    }
+    if (turn % 10 != 9) continue;
+    std::map<std::string, std::string> found;
+    const auto response = range({"k", prefix_end("k")});
+    for (const KeyValue& kv : response->kvs) found[kv.key] = kv.value;
+    ASSERT_EQ(found, expected) << "turn " << turn;
+  }
+  EXPECT_GT(failed, 200);
+}
+
+TEST_F(SqliteStore, ClosingDropsWhatIsQueuedAndFinishesWhatIsBeingWritten) {
+  ASSERT_TRUE(open());
+  int answered = 0;
+  const auto count = [&](const auto&) { ++answered; };
+  store_->txn({{}, {PutOp{"written", "v"}}, {}}, count);
+  loop_.settle();  // hands it to the writer
+  store_->txn({{}, {PutOp{"queued", "v"}}, {}}, count);
+  const int before = answered;  // the writer may have been fast
+  store_.reset();
+  loop_.settle();
+  EXPECT_EQ(answered, before);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(value_of("written"), "v");
+  EXPECT_EQ(value_of("queued"), "none");
 }
 
 TEST_F(SqliteStore, KeepsAsMuchHistoryAsToldAndNoMore) {

@@ -45,9 +45,10 @@ using LeaseId = int64_t;
 
 inline constexpr size_t kMaxTxnOps = 128;  // compares, then_ops, else_ops: each
 inline constexpr size_t kMaxKeyBytes = 4096;
-inline constexpr size_t kMaxValueBytes = 1024 * 1024;
-inline constexpr size_t kMaxRequestBytes = 1536 * 1024;      // all keys and values of one request
-inline constexpr size_t kAdvisedRequestBytes = 1024 * 1024;  // where a writer should cut
+inline constexpr size_t kMaxValueBytes = size_t{1024} * 1024;
+inline constexpr size_t kMaxRequestBytes =
+    size_t{1536} * 1024;  // all keys and values of one request
+inline constexpr size_t kAdvisedRequestBytes = size_t{1024} * 1024;  // where a writer should cut
 inline constexpr size_t kMaxWatchBatchEvents = 1024;
 inline constexpr std::chrono::seconds kMinLeaseTtl{1};
 inline constexpr std::chrono::seconds kMaxLeaseTtl{365L * 24 * 3600};
