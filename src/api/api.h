@@ -1,0 +1,42 @@
+// The HTTP API, version 1, without its sockets. Reads are answered from the ClusterView, writes go
+// through the Registry and are answered once the view shows them, so that a client reads its own
+// writes.
+//
+// Owned by fleetd's composition; loop thread only. Answers are given once each, at once or later.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/message.h"
+#include "api/page_token.h"
+#include "api/unit_inspector.h"
+#include "registry/cluster_view.h"
+#include "registry/registry.h"
+
+namespace flotilla::api {
+
+struct ApiParts {
+  registry::Registry& registry;
+  registry::ClusterView& view;
+  UnitInspector& inspector;
+  std::string machine_id;  // of this machine
+  // Whether this machine is registered: until then every answer is 503.
+  std::function<bool()> is_available;
+  uint16_t page_limit = kPageLimit;
+};
+
+class Api {
+ public:
+  explicit Api(ApiParts parts);
+  ~Api();
+
+  void handle(Request request, Respond respond);
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace flotilla::api

@@ -1,0 +1,31 @@
+// What the API asks of the machine a unit runs on: its status as `systemctl status` prints it, and
+// its log. The seam between the routes and the service manager's side of fleetd.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/message.h"
+#include "base/result.h"
+
+namespace flotilla::api {
+
+struct UnitStatusText {
+  std::string text;
+  int exit_status = 0;  // systemctl's: 0 active, 3 not active, 4 no such unit
+};
+
+class UnitInspector {
+ public:
+  virtual ~UnitInspector() = default;
+  // Loop thread only; `done` is called once, in a later turn.
+  virtual void status(const std::string& unit,
+                      std::function<void(base::Result<UnitStatusText>)> done) = 0;
+  // The last `lines` lines as `journalctl -o short` prints them; with `follow` the stream goes on
+  // with new ones and never ends by itself.
+  virtual base::Result<std::shared_ptr<BodyStream>> log(const std::string& unit, int lines,
+                                                        bool follow) = 0;
+};
+
+}  // namespace flotilla::api
