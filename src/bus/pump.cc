@@ -51,7 +51,11 @@ void Pump::update() {
   if (watch_ == nullptr || wanted != events_) {
     watch_.reset();
     events_ = wanted;
-    watch_ = loop_.watch(fd, wanted, [this](uint32_t) { run(); });
+    // An error alone is the loop saying that it cannot watch the descriptor.
+    watch_ = loop_.watch(fd, wanted, [this](uint32_t ready) {
+      if (ready == EPOLLERR) return fail(EIO);
+      run();
+    });
   }
   base::MonotonicTime deadline = base::MonotonicTime::never();
   if (timeout > 0 && until != UINT64_MAX) deadline = {base::Micros(until)};

@@ -1,0 +1,321 @@
+#include "init/bus_facade.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "bus/object_path.h"
+#include "init/bus_answer.h"
+#include "init/bus_introspect.h"
+#include "init/bus_write.h"
+
+namespace flotilla::init {
+
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr std::string_view kIntrospectable = "org.freedesktop.DBus.Introspectable";
+constexpr std::string_view kUnitRoot = "/org/freedesktop/systemd1/unit";
+constexpr std::string_view kJobRoot = "/org/freedesktop/systemd1/job";
+
+// The nodes between the root and our objects, each with its child.
+constexpr std::pair<std::string_view, std::string_view> kSteps[] = {
+    {"/", "org"}, {"/org", "freedesktop"}, {"/org/freedesktop", "systemd1"}};
+
+bool may_change(const bus::Peer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
+
+bool is_present(const BusProperty& property, const BusSubject& subject) {
+  return property.is_present == nullptr || property.is_present(subject);
+}
+
+void write_entry(bus::MessageWriter& body, const BusProperty& property, const BusSubject& subject) {
+  body.open_dict_entry("sv").string(property.name).open_variant(property.signature);
+  property.write(subject, body);
+  body.close().close();
+}
+
+void unknown_object(bus::MethodCall& call) {
+  call.send_error("org.freedesktop.DBus.Error.UnknownObject",
+                  fmt::format("Unknown object '{}'.", call.message().path()));
+}
+
+void unknown_method(bus::MethodCall& call) {
+  call.send_error("org.freedesktop.DBus.Error.UnknownMethod",
+                  fmt::format("Unknown method {} or interface {}.", call.message().member(),
+                              call.message().interface()));
+}
+
+// True if the arguments have these types; else the call is answered.
+bool check_arguments(bus::MethodCall& call, std::string_view expected) {
+  const bus::Message& message = call.message();
+  if (message.signature() == expected) return true;
+  call.send_error(
+      kBusInvalidArgs,
+      fmt::format("Invalid arguments '{}' to call {}.{}(), expecting '{}'.", message.signature(),
+                  message.interface(), message.member(), expected));
+  return false;
+}
+
+}  // namespace
+
+BusFacade::BusFacade(base::EventLoop& loop, Manager& manager, base::Fd listening_socket,
+                     std::function<void(const std::string&)> log, bus::ServerLimits limits)
+    : manager_(manager),
+      server_(loop, std::move(listening_socket), std::string(bus::kSystemd1Service), limits, *this,
+              std::move(log)) {
+  manager_.set_observer(this);
+}
+
+BusFacade::~BusFacade() { manager_.set_observer(nullptr); }
+
+// --- Calls ---
+
+std::optional<BusFacade::Object> BusFacade::find_object(std::string_view path) {
+  if (path == bus::kSystemd1Path) return Object{};
+  if (const std::optional<std::string> name = bus::unit_of_path(path)) {
+    // Asking about a unit by its path loads it.
+    const Result<const Unit*> unit = manager_.load_unit(*name);
+    if (!unit) return {};
+    return Object{*unit, {}};
+  }
+  if (const std::optional<uint32_t> id = bus::job_of_path(path)) {
+    std::optional<JobView> job = manager_.find_job(*id);
+    if (!job) return {};
+    return Object{nullptr, std::move(job)};
+  }
+  return {};
+}
+
+void BusFacade::on_call(bus::MethodCall& call) {
+  const bus::Message& message = call.message();
+  if (message.member() == "Introspect" &&
+      (message.interface().empty() || message.interface() == kIntrospectable)) {
+    introspect_path(call);
+    return;
+  }
+  const std::optional<Object> object = find_object(message.path());
+  if (!object) {
+    unknown_object(call);
+    return;
+  }
+  const BusSubject subject = object->subject(manager_);
+  if (message.interface() == bus::kPropertiesInterface) {
+    call_properties(call, subject);
+  } else {
+    dispatch(call, subject);
+  }
+}
+
+void BusFacade::dispatch(bus::MethodCall& call, const BusSubject& subject) {
+  const std::string_view wanted = call.message().interface();
+  const BusMethod* method = nullptr;
+  for (const BusInterface* interface : bus_interfaces_of(subject)) {
+    if (!wanted.empty() && interface->name != wanted) continue;
+    method = interface->find_method(call.message().member());
+    if (method != nullptr) break;
+  }
+  if (method == nullptr) return unknown_method(call);
+  if (!check_arguments(call, method->in)) return;
+  if (method->access == Access::kChange && !may_change(call.peer())) {
+    return call.send_error(kBusAccessDenied, "Access denied");
+  }
+  BusRequest request{manager_, *this, subject, call};
+  method->call(request);
+}
+
+void BusFacade::call_properties(bus::MethodCall& call, const BusSubject& subject) {
+  const std::string_view member = call.message().member();
+  if (member == "Get") {
+    if (check_arguments(call, "ss")) get_property(call, subject);
+  } else if (member == "GetAll") {
+    if (check_arguments(call, "s")) get_all(call, subject);
+  } else if (member == "Set") {
+    if (check_arguments(call, "ssv")) set_property(call, subject);
+  } else {
+    unknown_method(call);
+  }
+}
+
+void BusFacade::get_property(bus::MethodCall& call, const BusSubject& subject) {
+  bus::MessageReader arguments = call.arguments();
+  const std::string wanted = arguments.string().value_or("");
+  const std::string name = arguments.string().value_or("");
+  for (const BusInterface* interface : bus_interfaces_of(subject)) {
+    if (!wanted.empty() && interface->name != wanted) continue;
+    const BusProperty* property = interface->find_property(name);
+    if (property == nullptr || !is_present(*property, subject)) continue;
+    Result<bus::MessageWriter> reply = call.new_reply();
+    if (!reply) return call.send_error(reply.error());
+    reply->open_variant(property->signature);
+    property->write(subject, *reply);
+    reply->close();
+    return call.send(std::move(*reply));
+  }
+  call.send_error("org.freedesktop.DBus.Error.UnknownProperty",
+                  fmt::format("Unknown interface {} or property {}.", wanted, name));
+}
+
+void BusFacade::get_all(bus::MethodCall& call, const BusSubject& subject) {
+  const std::string wanted = call.arguments().string().value_or("");
+  Result<bus::MessageWriter> reply = call.new_reply();
+  if (!reply) return call.send_error(reply.error());
+  reply->open_array("{sv}");
+  bool known = wanted.empty() || wanted == bus::kPropertiesInterface || wanted == kIntrospectable ||
+               wanted == "org.freedesktop.DBus.Peer";
+  for (const BusInterface* interface : bus_interfaces_of(subject)) {
+    if (!wanted.empty() && interface->name != wanted) continue;
+    known = true;
+    for (const BusProperty& property : interface->properties) {
+      if (is_present(property, subject)) write_entry(*reply, property, subject);
+    }
+  }
+  reply->close();
+  if (!known) {
+    return call.send_error("org.freedesktop.DBus.Error.UnknownInterface",
+                           fmt::format("Unknown interface '{}'.", wanted));
+  }
+  call.send(std::move(*reply));
+}
+
+void BusFacade::set_property(bus::MethodCall& call, const BusSubject& subject) {
+  bus::MessageReader arguments = call.arguments();
+  const std::string wanted = arguments.string().value_or("");
+  const std::string name = arguments.string().value_or("");
+  const BusProperty* property = nullptr;
+  for (const BusInterface* interface : bus_interfaces_of(subject)) {
+    if (interface->name == wanted) property = interface->find_property(name);
+    if (property != nullptr) break;
+  }
+  if (property == nullptr) {
+    return call.send_error("org.freedesktop.DBus.Error.UnknownProperty",
+                           fmt::format("Unknown interface {} or property {}.", wanted, name));
+  }
+  if (property->set == nullptr) {
+    return call.send_error("org.freedesktop.DBus.Error.PropertyReadOnly",
+                           fmt::format("Property '{}' is not writable.", name));
+  }
+  if (!may_change(call.peer())) return call.send_error(kBusAccessDenied, "Access denied");
+  if (!arguments.enter('v', property->signature).value_or(false)) {
+    return call.send_error("org.freedesktop.DBus.Error.InvalidSignature",
+                           fmt::format("Incorrect parameters for property '{}', expected '{}'.",
+                                       name, property->signature));
+  }
+  const Status status = property->set(manager_, arguments);
+  if (!status) return call.send_error(status.error());
+  call.send_empty();
+}
+
+void BusFacade::introspect_path(bus::MethodCall& call) {
+  if (!check_arguments(call, "")) return;
+  const std::string_view path = call.message().path();
+  std::vector<const BusInterface*> interfaces;
+  std::vector<std::string> children;
+  for (const auto& [node, child] : kSteps) {
+    if (path == node) children.emplace_back(child);
+  }
+  if (path == kUnitRoot) {
+    for (const Unit* unit : manager_.units()) {
+      children.push_back(bus::escape_path_element(unit->id));
+    }
+  } else if (path == kJobRoot) {
+    for (const JobView& job : manager_.jobs()) children.push_back(std::to_string(job.id));
+  } else if (children.empty()) {
+    const std::optional<Object> object = find_object(path);
+    if (!object) return unknown_object(call);
+    interfaces = bus_interfaces_of(object->subject(manager_));
+    if (path == bus::kSystemd1Path) children = {"unit", "job"};
+  }
+  Result<bus::MessageWriter> reply = call.new_reply();
+  if (!reply) return call.send_error(reply.error());
+  reply->string(introspect(interfaces, children));
+  call.send(std::move(*reply));
+}
+
+// --- Signals ---
+
+void BusFacade::emit_manager(std::string_view member, const Fill& fill) {
+  server_.emit(bus::kSystemd1Path, bus::kManagerInterface, member, fill);
+}
+
+void BusFacade::emit_unit_files_changed() { emit_manager("UnitFilesChanged", nullptr); }
+
+void BusFacade::on_unit_new(const std::string& unit) {
+  emit_manager("UnitNew", [&](bus::MessageWriter& body) {
+    body.string(unit).object_path(bus::unit_path(unit));
+  });
+}
+
+void BusFacade::on_unit_removed(const std::string& unit) {
+  emit_manager("UnitRemoved", [&](bus::MessageWriter& body) {
+    body.string(unit).object_path(bus::unit_path(unit));
+  });
+}
+
+void BusFacade::on_job_new(uint32_t id, const std::string& unit) {
+  emit_manager("JobNew", [&](bus::MessageWriter& body) {
+    body.u32(id).object_path(bus::job_path(id)).string(unit);
+  });
+}
+
+void BusFacade::on_job_removed(uint32_t id, const std::string& unit, std::string_view result) {
+  emit_manager("JobRemoved", [&](bus::MessageWriter& body) {
+    body.u32(id).object_path(bus::job_path(id)).string(unit).string(result);
+  });
+}
+
+void BusFacade::on_reloading(bool active) {
+  emit_manager("Reloading", [&](bus::MessageWriter& body) { body.boolean(active); });
+}
+
+void BusFacade::on_startup_finished(base::Micros userspace) {
+  // Firmware, boot loader, kernel and initrd are not ours to time: zero says so.
+  emit_manager("StartupFinished", [&](bus::MessageWriter& body) {
+    const auto spent = static_cast<uint64_t>(userspace.count());
+    body.u64(0).u64(0).u64(0).u64(0).u64(spent).u64(spent);
+  });
+}
+
+void BusFacade::emit_changed(std::string_view path, const BusInterface& interface,
+                             const BusSubject& subject) {
+  bool any = false;
+  for (const BusProperty& property : interface.properties) {
+    any = any || property.emits == Emits::kValue || property.emits == Emits::kInvalidates;
+  }
+  if (!any) return;
+  server_.emit(path, bus::kPropertiesInterface, "PropertiesChanged", [&](bus::MessageWriter& body) {
+    body.string(interface.name).open_array("{sv}");
+    for (const BusProperty& property : interface.properties) {
+      if (property.emits != Emits::kValue || !is_present(property, subject)) continue;
+      write_entry(body, property, subject);
+    }
+    body.close().open_array("s");
+    for (const BusProperty& property : interface.properties) {
+      if (property.emits == Emits::kInvalidates) body.string(property.name);
+    }
+    body.close();
+  });
+}
+
+void BusFacade::on_unit_changed(const std::string& name) {
+  if (server_.connection_count() == 0) return;
+  const Unit* unit = manager_.find_unit(name);
+  if (unit == nullptr) return;
+  const BusSubject subject{manager_, unit, nullptr};
+  const std::string path = bus::unit_path(unit->id);
+  for (const BusInterface* interface : bus_interfaces_of(subject)) {
+    emit_changed(path, *interface, subject);
+  }
+}
+
+void BusFacade::on_job_changed(uint32_t id) {
+  if (server_.connection_count() == 0) return;
+  const std::optional<JobView> job = manager_.find_job(id);
+  if (!job) return;
+  emit_changed(bus::job_path(id), bus_job_interface(), BusSubject{manager_, nullptr, &*job});
+}
+
+}  // namespace flotilla::init

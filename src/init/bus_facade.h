@@ -1,0 +1,76 @@
+// BusFacade: the manager as D-Bus shows it (org.freedesktop.systemd1), on a listening socket that
+// it is given. Answers calls by the tables of bus_table.h, and turns what the manager tells its
+// observer into signals. It has no state of its own but its connections: all of it is the
+// manager's.
+//
+// The socket may be open to all: root and the manager's own user may change things, everybody else
+// may read. Owned by the program; loop thread only.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "bus/server.h"
+#include "init/bus_table.h"
+#include "init/manager.h"
+
+namespace flotilla::init {
+
+// Listens on a unix socket at `path` with mode 0666, in place of what a dead manager left there.
+// Makes the directory. Fails where a living process listens.
+base::Result<base::Fd> listen_for_bus(const std::string& path);
+
+class BusFacade final : public ManagerObserver, private bus::ServerHandler {
+ public:
+  // Becomes the manager's observer until destroyed. `log` hears one sentence at a time.
+  BusFacade(base::EventLoop& loop, Manager& manager, base::Fd listening_socket,
+            std::function<void(const std::string&)> log, bus::ServerLimits limits = {});
+  ~BusFacade() override;
+  BusFacade(const BusFacade&) = delete;
+  BusFacade& operator=(const BusFacade&) = delete;
+
+  size_t connection_count() const { return server_.connection_count(); }
+  void emit_unit_files_changed();
+
+  void on_unit_new(const std::string& unit) override;
+  void on_unit_removed(const std::string& unit) override;
+  void on_unit_changed(const std::string& unit) override;
+  void on_job_new(uint32_t id, const std::string& unit) override;
+  void on_job_removed(uint32_t id, const std::string& unit, std::string_view result) override;
+  void on_job_changed(uint32_t id) override;
+  void on_reloading(bool active) override;
+  void on_startup_finished(base::Micros userspace) override;
+
+ private:
+  using Fill = std::function<void(bus::MessageWriter&)>;
+
+  // What an object path names; the job is kept here because the manager gives it by value.
+  struct Object {
+    const Unit* unit = nullptr;
+    std::optional<JobView> job;
+    BusSubject subject(const Manager& manager) const {
+      return {manager, unit, job ? &*job : nullptr};
+    }
+  };
+
+  void on_call(bus::MethodCall& call) override;
+  std::optional<Object> find_object(std::string_view path);
+  void dispatch(bus::MethodCall& call, const BusSubject& subject);
+  void call_properties(bus::MethodCall& call, const BusSubject& subject);
+  void get_property(bus::MethodCall& call, const BusSubject& subject);
+  void get_all(bus::MethodCall& call, const BusSubject& subject);
+  void set_property(bus::MethodCall& call, const BusSubject& subject);
+  void introspect_path(bus::MethodCall& call);
+  void emit_manager(std::string_view member, const Fill& fill);
+  void emit_changed(std::string_view path, const BusInterface& interface,
+                    const BusSubject& subject);
+
+  Manager& manager_;
+  bus::Server server_;
+};
+
+}  // namespace flotilla::init

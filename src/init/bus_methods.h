@@ -1,0 +1,68 @@
+// The functions behind the method tables of the bus façade. Each reads its arguments, whose types
+// the dispatcher has checked, calls the manager, and answers.
+#pragma once
+
+#include "init/bus_table.h"
+
+namespace flotilla::init {
+
+// Manager: units
+void bus_get_unit(BusRequest& request);
+void bus_get_unit_by_pid(BusRequest& request);
+void bus_get_unit_by_invocation_id(BusRequest& request);
+void bus_load_unit(BusRequest& request);
+void bus_list_units(BusRequest& request);
+void bus_list_units_filtered(BusRequest& request);
+void bus_list_units_by_patterns(BusRequest& request);
+void bus_list_units_by_names(BusRequest& request);
+void bus_get_unit_processes(BusRequest& request);
+
+// Manager: jobs
+void bus_start_unit(BusRequest& request);
+void bus_start_unit_with_flags(BusRequest& request);
+void bus_start_unit_replace(BusRequest& request);
+void bus_stop_unit(BusRequest& request);
+void bus_reload_unit(BusRequest& request);
+void bus_restart_unit(BusRequest& request);
+void bus_try_restart_unit(BusRequest& request);
+void bus_reload_or_restart_unit(BusRequest& request);
+void bus_reload_or_try_restart_unit(BusRequest& request);
+void bus_get_job(BusRequest& request);
+void bus_list_jobs(BusRequest& request);
+void bus_cancel_job(BusRequest& request);
+void bus_clear_jobs(BusRequest& request);
+void bus_kill_unit(BusRequest& request);
+void bus_reset_failed_unit(BusRequest& request);
+void bus_reset_failed(BusRequest& request);
+
+// Manager: the rest
+void bus_subscribe(BusRequest& request);
+void bus_reload(BusRequest& request);
+void bus_reexecute(BusRequest& request);
+void bus_exit(BusRequest& request);
+void bus_reboot(BusRequest& request);
+void bus_power_off(BusRequest& request);
+void bus_halt(BusRequest& request);
+void bus_kexec(BusRequest& request);
+void bus_set_environment(BusRequest& request);
+void bus_unset_environment(BusRequest& request);
+void bus_unset_and_set_environment(BusRequest& request);
+void bus_link_unit_files(BusRequest& request);
+void bus_get_default_target(BusRequest& request);
+
+// Unit
+void bus_unit_start(BusRequest& request);
+void bus_unit_stop(BusRequest& request);
+void bus_unit_reload(BusRequest& request);
+void bus_unit_restart(BusRequest& request);
+void bus_unit_try_restart(BusRequest& request);
+void bus_unit_reload_or_restart(BusRequest& request);
+void bus_unit_reload_or_try_restart(BusRequest& request);
+void bus_unit_kill(BusRequest& request);
+void bus_unit_reset_failed(BusRequest& request);
+void bus_unit_get_processes(BusRequest& request);
+
+// Job
+void bus_job_cancel(BusRequest& request);
+
+}  // namespace flotilla::init

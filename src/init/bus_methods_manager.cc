@@ -1,0 +1,83 @@
+// The methods of the Manager interface that are about the manager itself and about unit files.
+
+#include "init/bus_answer.h"
+#include "init/bus_facade.h"
+#include "init/bus_methods.h"
+#include "init/bus_write.h"
+
+namespace flotilla::init {
+
+using base::Result;
+
+void bus_subscribe(BusRequest& request) {
+  // On a connection of its own every client hears all signals, as with systemd's private socket.
+  request.call.send_empty();
+}
+
+void bus_reload(BusRequest& request) { answer_status(request, request.manager.reload()); }
+void bus_reexecute(BusRequest& request) { answer_status(request, request.manager.reexecute()); }
+
+void bus_exit(BusRequest& request) {
+  request.call.send_empty();
+  request.manager.exit(0);
+}
+
+namespace {
+
+void shut_down(BusRequest& request, std::string_view how) {
+  if (request.manager.is_user_manager()) {
+    return answer_error(request, kBusNotSupported,
+                        std::string(how) + " is only supported by the system manager.");
+  }
+  request.call.send_empty();
+  request.manager.shutdown(how);
+}
+
+}  // namespace
+
+void bus_reboot(BusRequest& request) { shut_down(request, "reboot"); }
+void bus_power_off(BusRequest& request) { shut_down(request, "poweroff"); }
+void bus_halt(BusRequest& request) { shut_down(request, "halt"); }
+void bus_kexec(BusRequest& request) { shut_down(request, "kexec"); }
+
+void bus_set_environment(BusRequest& request) {
+  answer_status(request,
+                request.manager.set_environment(request.call.arguments().strings().value_or({})));
+}
+
+void bus_unset_environment(BusRequest& request) {
+  answer_status(request,
+                request.manager.unset_environment(request.call.arguments().strings().value_or({})));
+}
+
+void bus_unset_and_set_environment(BusRequest& request) {
+  bus::MessageReader arguments = request.call.arguments();
+  const std::vector<std::string> unset = arguments.strings().value_or({});
+  const std::vector<std::string> set = arguments.strings().value_or({});
+  base::Status status = request.manager.unset_environment(unset);
+  if (status) status = request.manager.set_environment(set);
+  answer_status(request, status);
+}
+
+void bus_link_unit_files(BusRequest& request) {
+  bus::MessageReader arguments = request.call.arguments();
+  const std::vector<std::string> paths = arguments.strings().value_or({});
+  const bool runtime = arguments.boolean().value_or(false);
+  const bool force = arguments.boolean().value_or(false);
+  const Result<std::vector<UnitFileChange>> changes =
+      request.manager.link_unit_files(paths, runtime, force);
+  if (!changes) return request.call.send_error(changes.error());
+  answer_with(request, [&](bus::MessageWriter& body) { write_file_changes(body, *changes); });
+  if (!changes->empty()) request.facade.emit_unit_files_changed();
+}
+
+void bus_get_default_target(BusRequest& request) {
+  const std::string target = request.manager.default_target();
+  if (target.empty()) {
+    return answer_error(request, "org.freedesktop.DBus.Error.FileNotFound",
+                        "There is no default target.");
+  }
+  answer_with(request, [&](bus::MessageWriter& body) { body.string(target); });
+}
+
+}  // namespace flotilla::init

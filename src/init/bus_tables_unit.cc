@@ -1,0 +1,242 @@
+// org.freedesktop.systemd1.Unit and .Job: the tables.
+
+#include <array>
+
+#include "bus/object_path.h"
+#include "init/bus_methods.h"
+#include "init/bus_table.h"
+#include "init/bus_write.h"
+
+namespace flotilla::init {
+namespace {
+
+using S = const BusSubject&;
+using W = bus::MessageWriter&;
+
+// --- Shapes ---
+
+template <Dependency Kind>
+void dependencies(S s, W w) {
+  w.strings(s.manager.dependencies(*s.unit, Kind));
+}
+template <Timestamps Unit::*Time>
+void wall(S s, W w) {
+  write_wall(w, s.unit->*Time);
+}
+template <Timestamps Unit::*Time>
+void monotonic(S s, W w) {
+  write_monotonic(w, s.unit->*Time);
+}
+template <auto Setting>
+void setting(S s, W w) {
+  const auto& value = s.unit->settings.*Setting;
+  using T = std::decay_t<decltype(value)>;
+  if constexpr (std::is_same_v<T, bool>) {
+    w.boolean(value);
+  } else if constexpr (std::is_same_v<T, Micros>) {
+    write_span(w, value);
+  } else if constexpr (std::is_same_v<T, uint32_t>) {
+    w.u32(value);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    w.string(value);
+  } else {
+    w.strings(value);
+  }
+}
+
+// --- What takes more than one line ---
+
+void write_names(S s, W w) {
+  w.open_array("s").string(s.unit->id);
+  for (const unit::UnitName& alias : s.unit->settings.aliases) {
+    if (alias.str() != s.unit->id) w.string(alias.str());
+  }
+  w.close();
+}
+
+bool is_loaded(const Unit& unit) { return unit.settings.load_state == LoadState::kLoaded; }
+bool can_start(const Unit& unit) { return is_loaded(unit) && !unit.settings.refuse_manual_start; }
+
+void write_can_reload(S s, W w) {
+  const auto& commands = s.unit->settings.service.commands;
+  w.boolean(s.unit->is_service() && is_loaded(*s.unit) &&
+            !commands[static_cast<size_t>(ServiceCommand::kReload)].empty());
+}
+
+void write_job(S s, W w) {
+  const uint32_t id = s.unit->job;
+  w.open_struct("uo").u32(id).object_path(id != 0 ? bus::job_path(id) : "/").close();
+}
+
+// The last member of a condition is its result: 1 it holds, -1 it does not, 0 it is not known. The
+// unit remembers the result of all together, which tells that of each if all hold or if it is one.
+int known_result(const std::vector<Condition>& conditions, bool evaluated, bool result) {
+  if (!evaluated) return 0;
+  bool any_trigger = false;
+  for (const Condition& condition : conditions) any_trigger = any_trigger || condition.trigger;
+  if (conditions.size() == 1) return result ? 1 : -1;
+  return result && !any_trigger ? 1 : 0;
+}
+
+void write_conditions(W w, std::string_view prefix, const std::vector<Condition>& conditions,
+                      int result) {
+  w.open_array("(sbbsi)");
+  for (const Condition& condition : conditions) {
+    w.open_struct("sbbsi")
+        .string(std::string(prefix) + condition.kind)
+        .boolean(condition.trigger)
+        .boolean(condition.negate)
+        .string(condition.parameter)
+        .i32(result)
+        .close();
+  }
+  w.close();
+}
+
+void write_all_conditions(S s, W w) {
+  const Unit& unit = *s.unit;
+  write_conditions(
+      w, "Condition", unit.settings.conditions,
+      known_result(unit.settings.conditions, unit.condition_time.is_set(), unit.condition_result));
+}
+
+void write_all_asserts(S s, W w) {
+  const Unit& unit = *s.unit;
+  write_conditions(
+      w, "Assert", unit.settings.assertions,
+      known_result(unit.settings.assertions, unit.assert_time.is_set(), unit.assert_result));
+}
+
+void write_load_error(S s, W w) {
+  const UnitSettings& settings = s.unit->settings;
+  w.open_struct("ss").string(settings.load_error_bus_name).string(settings.load_error).close();
+}
+
+void write_invocation_id(S s, W w) {
+  const bool any = !s.unit->invocation_id().empty();
+  w.bytes(s.unit->invocation.data(), any ? s.unit->invocation.size() : 0);
+}
+
+constexpr Emits kConst = Emits::kConst;
+constexpr Emits kNothing = Emits::kNothing;
+constexpr Emits kValue = Emits::kValue;
+constexpr Emits kInvalidates = Emits::kInvalidates;
+
+constexpr BusProperty kUnitProperties[] = {
+    {"Id", "s", kConst, [](S s, W w) { w.string(s.unit->id); }},
+    {"Names", "as", kConst, write_names},
+    {"Requires", "as", kConst, dependencies<Dependency::kRequires>},
+    {"Requisite", "as", kConst, dependencies<Dependency::kRequisite>},
+    {"Wants", "as", kConst, dependencies<Dependency::kWants>},
+    {"BindsTo", "as", kConst, dependencies<Dependency::kBindsTo>},
+    {"PartOf", "as", kConst, dependencies<Dependency::kPartOf>},
+    {"Upholds", "as", kConst, dependencies<Dependency::kUpholds>},
+    {"RequiredBy", "as", kConst, dependencies<Dependency::kRequiredBy>},
+    {"RequisiteOf", "as", kConst, dependencies<Dependency::kRequisiteOf>},
+    {"WantedBy", "as", kConst, dependencies<Dependency::kWantedBy>},
+    {"BoundBy", "as", kConst, dependencies<Dependency::kBoundBy>},
+    {"UpheldBy", "as", kConst, dependencies<Dependency::kUpheldBy>},
+    {"ConsistsOf", "as", kConst, dependencies<Dependency::kConsistsOf>},
+    {"Conflicts", "as", kConst, dependencies<Dependency::kConflicts>},
+    {"ConflictedBy", "as", kConst, dependencies<Dependency::kConflictedBy>},
+    {"Before", "as", kConst, dependencies<Dependency::kBefore>},
+    {"After", "as", kConst, dependencies<Dependency::kAfter>},
+    {"OnSuccess", "as", kConst, dependencies<Dependency::kOnSuccess>},
+    {"OnFailure", "as", kConst, dependencies<Dependency::kOnFailure>},
+    {"Triggers", "as", kConst, dependencies<Dependency::kTriggers>},
+    {"TriggeredBy", "as", kConst, dependencies<Dependency::kTriggeredBy>},
+    {"PropagatesReloadTo", "as", kConst, dependencies<Dependency::kPropagatesReloadTo>},
+    {"ReloadPropagatedFrom", "as", kConst, dependencies<Dependency::kReloadPropagatedFrom>},
+    {"PropagatesStopTo", "as", kConst, dependencies<Dependency::kPropagatesStopTo>},
+    {"StopPropagatedFrom", "as", kConst, dependencies<Dependency::kStopPropagatedFrom>},
+    {"JoinsNamespaceOf", "as", kConst, dependencies<Dependency::kJoinsNamespaceOf>},
+    {"RequiresMountsFor", "as", kConst, setting<&UnitSettings::requires_mounts_for>},
+    {"Documentation", "as", kConst, setting<&UnitSettings::documentation>},
+    {"Description", "s", kConst, [](S s, W w) { w.string(s.unit->description()); }},
+    {"LoadState", "s", kConst, [](S s, W w) { w.string(s.unit->load_state()); }},
+    {"ActiveState", "s", kValue, [](S s, W w) { w.string(s.unit->active_state()); }},
+    {"SubState", "s", kValue, [](S s, W w) { w.string(s.unit->sub_state()); }},
+    {"FragmentPath", "s", kConst, setting<&UnitSettings::fragment_path>},
+    {"DropInPaths", "as", kConst, setting<&UnitSettings::drop_in_paths>},
+    {"StateChangeTimestamp", "t", kValue, wall<&Unit::state_change>},
+    {"StateChangeTimestampMonotonic", "t", kValue, monotonic<&Unit::state_change>},
+    {"InactiveExitTimestamp", "t", kValue, wall<&Unit::inactive_exit>},
+    {"InactiveExitTimestampMonotonic", "t", kValue, monotonic<&Unit::inactive_exit>},
+    {"ActiveEnterTimestamp", "t", kValue, wall<&Unit::active_enter>},
+    {"ActiveEnterTimestampMonotonic", "t", kValue, monotonic<&Unit::active_enter>},
+    {"ActiveExitTimestamp", "t", kValue, wall<&Unit::active_exit>},
+    {"ActiveExitTimestampMonotonic", "t", kValue, monotonic<&Unit::active_exit>},
+    {"InactiveEnterTimestamp", "t", kValue, wall<&Unit::inactive_enter>},
+    {"InactiveEnterTimestampMonotonic", "t", kValue, monotonic<&Unit::inactive_enter>},
+    {"CanStart", "b", kConst, [](S s, W w) { w.boolean(can_start(*s.unit)); }},
+    {"CanStop", "b", kConst, [](S s, W w) { w.boolean(!s.unit->settings.refuse_manual_stop); }},
+    {"CanReload", "b", kConst, write_can_reload},
+    {"CanIsolate", "b", kConst,
+     [](S s, W w) { w.boolean(can_start(*s.unit) && s.unit->settings.allow_isolate); }},
+    {"Job", "(uo)", kValue, write_job},
+    {"StopWhenUnneeded", "b", kConst, setting<&UnitSettings::stop_when_unneeded>},
+    {"RefuseManualStart", "b", kConst, setting<&UnitSettings::refuse_manual_start>},
+    {"RefuseManualStop", "b", kConst, setting<&UnitSettings::refuse_manual_stop>},
+    {"AllowIsolate", "b", kConst, setting<&UnitSettings::allow_isolate>},
+    {"DefaultDependencies", "b", kConst, setting<&UnitSettings::default_dependencies>},
+    {"IgnoreOnIsolate", "b", kConst, setting<&UnitSettings::ignore_on_isolate>},
+    {"NeedDaemonReload", "b", kNothing,
+     [](S s, W w) { w.boolean(s.manager.need_daemon_reload(*s.unit)); }},
+    {"JobTimeoutUSec", "t", kConst, setting<&UnitSettings::job_timeout>},
+    {"JobRunningTimeoutUSec", "t", kConst, setting<&UnitSettings::job_running_timeout>},
+    {"ConditionResult", "b", kValue, [](S s, W w) { w.boolean(s.unit->condition_result); }},
+    {"AssertResult", "b", kValue, [](S s, W w) { w.boolean(s.unit->assert_result); }},
+    {"ConditionTimestamp", "t", kValue, wall<&Unit::condition_time>},
+    {"ConditionTimestampMonotonic", "t", kValue, monotonic<&Unit::condition_time>},
+    {"AssertTimestamp", "t", kValue, wall<&Unit::assert_time>},
+    {"AssertTimestampMonotonic", "t", kValue, monotonic<&Unit::assert_time>},
+    {"Conditions", "a(sbbsi)", kInvalidates, write_all_conditions},
+    {"Asserts", "a(sbbsi)", kInvalidates, write_all_asserts},
+    {"LoadError", "(ss)", kConst, write_load_error},
+    {"Transient", "b", kConst, [](S s, W w) { w.boolean(s.unit->transient); }},
+    {"StartLimitIntervalUSec", "t", kConst, setting<&UnitSettings::start_limit_interval>},
+    {"StartLimitBurst", "u", kConst, setting<&UnitSettings::start_limit_burst>},
+    {"InvocationID", "ay", kValue, write_invocation_id},
+    // Ours: what the files say that this manager does not do, and how it knows a unit's processes.
+    {"IgnoredDirectives", "as", kConst, setting<&UnitSettings::ignored_directives>},
+    {"ProcessTracking", "s", kConst, [](S s, W w) { w.string(s.unit->process_tracking()); }},
+};
+
+constexpr BusMethod kUnitMethods[] = {
+    {"Start", "s", "o", Access::kChange, bus_unit_start},
+    {"Stop", "s", "o", Access::kChange, bus_unit_stop},
+    {"Reload", "s", "o", Access::kChange, bus_unit_reload},
+    {"Restart", "s", "o", Access::kChange, bus_unit_restart},
+    {"TryRestart", "s", "o", Access::kChange, bus_unit_try_restart},
+    {"ReloadOrRestart", "s", "o", Access::kChange, bus_unit_reload_or_restart},
+    {"ReloadOrTryRestart", "s", "o", Access::kChange, bus_unit_reload_or_try_restart},
+    {"Kill", "si", "", Access::kChange, bus_unit_kill},
+    {"ResetFailed", "", "", Access::kChange, bus_unit_reset_failed},
+};
+
+// --- Jobs ---
+
+void write_unit_of_job(S s, W w) {
+  w.open_struct("so").string(s.job->unit).object_path(bus::unit_path(s.job->unit)).close();
+}
+
+constexpr BusProperty kJobProperties[] = {
+    {"Id", "u", kConst, [](S s, W w) { w.u32(s.job->id); }},
+    {"Unit", "(so)", kConst, write_unit_of_job},
+    {"JobType", "s", kConst, [](S s, W w) { w.string(s.job->type); }},
+    {"State", "s", kValue, [](S s, W w) { w.string(s.job->state); }},
+};
+
+constexpr BusMethod kJobMethods[] = {
+    {"Cancel", "", "", Access::kChange, bus_job_cancel},
+};
+
+constexpr BusInterface kUnitInterface{bus::kUnitInterface, kUnitProperties, kUnitMethods, {}};
+constexpr BusInterface kJobInterface{bus::kJobInterface, kJobProperties, kJobMethods, {}};
+
+}  // namespace
+
+const BusInterface& bus_unit_interface() { return kUnitInterface; }
+const BusInterface& bus_job_interface() { return kJobInterface; }
+
+}  // namespace flotilla::init
