@@ -1,0 +1,253 @@
+#include "init/conditions.h"
+
+#include <fnmatch.h>
+#include <glob.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "unit/scalar.h"
+#include "unit/size.h"
+#include "unit/words.h"
+
+namespace flotilla::init {
+namespace {
+
+using base::FileKind;
+
+bool matches(const std::string& pattern, const std::string& text) {
+  return fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+}
+
+// Reads "/a/*/b" against the tree, one part after the other.
+bool glob_exists(const base::FileTree& tree, const std::string& prefix, std::string_view rest) {
+  if (rest.empty()) return tree.stat(prefix.empty() ? "/" : prefix).has_value();
+  const std::string part(rest.substr(0, rest.find('/')));
+  rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+  if (part.empty()) return glob_exists(tree, prefix, rest);
+  if (part.find_first_of("*?[") == std::string::npos) {
+    return glob_exists(tree, prefix + "/" + part, rest);
+  }
+  const auto entries = tree.list(prefix.empty() ? "/" : prefix);
+  if (!entries) return false;
+  return std::any_of(entries->begin(), entries->end(), [&](const base::DirectoryEntry& entry) {
+    if (fnmatch(part.c_str(), entry.name.c_str(), FNM_PERIOD) != 0) return false;
+    return glob_exists(tree, prefix + "/" + entry.name, rest);
+  });
+}
+
+bool is_mount_point(const ConditionWorld& world, const std::string& path) {
+  if (path == "/") return true;
+  const auto own = world.tree.stat(path);
+  const auto above = world.tree.stat(path.substr(0, std::max<size_t>(path.rfind('/'), 1)));
+  return own && above && own->device != above->device;
+}
+
+// "< 4", ">=5.10", "=3", "!=3", "1": an operator (">=" without one) and a number.
+template <typename Number>
+bool compare_number(std::string_view text, Number actual,
+                    base::Result<Number> (*parse)(std::string_view)) {
+  static constexpr std::string_view kOperators[] = {"<=", ">=", "!=", "<", ">", "="};
+  std::string_view op = ">=";
+  for (const std::string_view candidate : kOperators) {
+    if (text.substr(0, candidate.size()) == candidate) {
+      op = candidate;
+      text.remove_prefix(candidate.size());
+      break;
+    }
+  }
+  const auto wanted = parse(unit::trim(text));
+  if (!wanted) return false;
+  if (op == "<") return actual < *wanted;
+  if (op == "<=") return actual <= *wanted;
+  if (op == ">") return actual > *wanted;
+  if (op == "=") return actual == *wanted;
+  if (op == "!=") return actual != *wanted;
+  return actual >= *wanted;
+}
+
+base::Result<uint64_t> parse_bytes(std::string_view text) { return unit::parse_size(text); }
+base::Result<uint64_t> parse_count(std::string_view text) { return unit::parse_unsigned(text); }
+
+// Words of glob patterns and comparisons, all of which must hold: "5.10*", ">= 5.4 <6".
+bool kernel_version_holds(const std::string& parameter, const std::string& release) {
+  std::string_view rest = parameter;
+  std::string pending;
+  while (true) {
+    auto word = unit::take_word(rest);
+    if (!word || !*word) break;
+    std::string text = pending + **word;
+    pending.clear();
+    if (text.find_first_not_of("<>=!") == std::string::npos) {
+      pending = text;
+      continue;
+    }
+    const size_t begin = text.find_first_not_of("<>=!");
+    const std::string op = text.substr(0, begin);
+    const std::string version = text.substr(begin);
+    bool ok = false;
+    if (op.empty()) {
+      ok = matches(version, release);
+    } else {
+      const int order = strverscmp(release.c_str(), version.c_str());
+      ok = (op == "<" && order < 0) || (op == "<=" && order <= 0) || (op == ">" && order > 0) ||
+           (op == ">=" && order >= 0) || (op == "=" && order == 0) || (op == "!=" && order != 0);
+    }
+    if (!ok) return false;
+  }
+  return true;
+}
+
+bool command_line_has(const ConditionWorld& world, const std::string& wanted) {
+  const auto words = unit::split_words(world.kernel_command_line);
+  if (!words) return false;
+  const bool has_value = wanted.find('=') != std::string::npos;
+  return std::any_of(words->begin(), words->end(), [&](const std::string& word) {
+    return has_value ? word == wanted : word.substr(0, word.find('=')) == wanted;
+  });
+}
+
+bool environment_has(const ConditionWorld& world, const std::string& wanted) {
+  const bool has_value = wanted.find('=') != std::string::npos;
+  return std::any_of(world.environment.begin(), world.environment.end(),
+                     [&](const std::string& assignment) {
+                       return has_value ? assignment == wanted
+                                        : assignment.substr(0, assignment.find('=')) == wanted;
+                     });
+}
+
+bool is_one_of(const std::vector<std::string>& names, uint32_t id, const std::string& wanted) {
+  if (std::find(names.begin(), names.end(), wanted) != names.end()) return true;
+  const auto number = unit::parse_unsigned(wanted, UINT32_MAX);
+  return number && *number == id;
+}
+
+bool virtualization_holds(const ConditionWorld& world, const std::string& wanted) {
+  if (const auto flag = unit::parse_boolean(wanted)) {
+    return *flag == (world.virtualization != "none");
+  }
+  if (wanted == "container") return world.is_container;
+  if (wanted == "vm") return !world.is_container && world.virtualization != "none";
+  return wanted == world.virtualization;
+}
+
+bool file_holds(const Condition& condition, const ConditionWorld& world) {
+  const std::string& path = condition.parameter;
+  const std::string& kind = condition.kind;
+  if (kind == "PathExistsGlob") return glob_exists(world.tree, "", path);
+  if (kind == "PathIsSymbolicLink") {
+    const auto stat = world.tree.lstat(path);
+    return stat && stat->kind == FileKind::kSymlink;
+  }
+  if (kind == "PathIsMountPoint") return is_mount_point(world, path);
+  if (kind == "PathIsReadWrite") {
+    return access(world.tree.host_path(path).c_str(), W_OK) == 0;
+  }
+  if (kind == "DirectoryNotEmpty") {
+    const auto entries = world.tree.list(path);
+    return entries && !entries->empty();
+  }
+  const auto stat = world.tree.stat(path);
+  if (!stat) return false;
+  if (kind == "PathExists") return true;
+  if (kind == "PathIsDirectory") return stat->kind == FileKind::kDirectory;
+  if (kind == "FileNotEmpty") return stat->kind == FileKind::kRegular && stat->size > 0;
+  if (kind == "FileIsExecutable") {
+    return stat->kind == FileKind::kRegular && (stat->mode & 0111) != 0;
+  }
+  return false;
+}
+
+bool plain_holds(const Condition& condition, const ConditionWorld& world) {
+  const std::string& kind = condition.kind;
+  const std::string& parameter = condition.parameter;
+  if (kind == "Host") {
+    return matches(parameter, world.host_name) || parameter == world.machine_id;
+  }
+  if (kind == "Architecture") return parameter == world.architecture || parameter == "native";
+  if (kind == "KernelCommandLine") return command_line_has(world, parameter);
+  if (kind == "KernelVersion") return kernel_version_holds(parameter, world.kernel_release);
+  if (kind == "Environment") return environment_has(world, parameter);
+  if (kind == "Virtualization") return virtualization_holds(world, parameter);
+  if (kind == "Memory") return compare_number<uint64_t>(parameter, world.memory_bytes, parse_bytes);
+  if (kind == "CPUs") return compare_number<uint64_t>(parameter, world.cpus, parse_count);
+  if (kind == "User") {
+    if (parameter == "@system") return world.uid < 1000;
+    return is_one_of(world.user_names, world.uid, parameter);
+  }
+  if (kind == "Group") return is_one_of(world.group_names, world.gid, parameter);
+  if (kind == "FirstBoot") {
+    const auto flag = unit::parse_boolean(parameter);
+    return flag && *flag == world.first_boot;
+  }
+  return file_holds(condition, world);
+}
+
+std::string read_trimmed(const base::FileTree& tree, std::string_view path) {
+  auto text = tree.read(path, 65536);
+  return text ? std::string(unit::trim(*text)) : std::string();
+}
+
+}  // namespace
+
+bool holds(const Condition& condition, const ConditionWorld& world) {
+  return plain_holds(condition, world) != condition.negate;
+}
+
+bool all_hold(const std::vector<Condition>& conditions, const ConditionWorld& world,
+              const Condition** failed) {
+  bool any_trigger = false, triggered = false;
+  for (const Condition& condition : conditions) {
+    if (condition.trigger) {
+      any_trigger = true;
+      if (triggered) continue;
+    }
+    const bool ok = holds(condition, world);
+    if (condition.trigger) triggered = ok;
+    if (ok) continue;
+    if (failed != nullptr && *failed == nullptr) *failed = &condition;
+    if (!condition.trigger) {
+      if (failed != nullptr) *failed = &condition;
+      return false;
+    }
+  }
+  return !any_trigger || triggered;
+}
+
+ConditionWorld ConditionWorld::of_machine(const base::FileTree& tree) {
+  ConditionWorld world(tree);
+  utsname name{};
+  if (uname(&name) == 0) {
+    world.host_name = name.nodename;
+    world.kernel_release = name.release;
+    const std::string machine = name.machine;
+    world.architecture = machine == "x86_64" ? "x86-64" : machine == "aarch64" ? "arm64" : machine;
+  }
+  world.machine_id = read_trimmed(tree, "/etc/machine-id");
+  world.kernel_command_line = read_trimmed(tree, "/proc/cmdline");
+  world.uid = geteuid();
+  world.gid = getegid();
+  struct sysinfo info {};
+  if (sysinfo(&info) == 0) world.memory_bytes = uint64_t{info.totalram} * info.mem_unit;
+  const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+  world.cpus = cpus > 0 ? static_cast<unsigned>(cpus) : 1;
+  world.virtualization = "none";
+  const char* container = getenv("container");
+  if (container != nullptr && *container != '\0') {
+    world.is_container = true;
+    world.virtualization = container;
+  } else if (tree.stat("/.dockerenv")) {
+    world.is_container = true;
+    world.virtualization = "docker";
+  } else if (const std::string cpuinfo = read_trimmed(tree, "/sys/hypervisor/type");
+             !cpuinfo.empty()) {
+    world.virtualization = cpuinfo;
+  }
+  return world;
+}
+
+}  // namespace flotilla::init

@@ -1,0 +1,82 @@
+// From a unit's settings and what is known at this moment to an ExecSpec: the environment block in
+// systemd's order, the arguments with their variables, ids, limits, the standard streams. Owned by
+// a service, which keeps the prepared main command for its automatic restarts; loop thread only.
+//
+// prepare() reads files (EnvironmentFile=, /etc/passwd) and allocates; renew() does neither.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/file_tree.h"
+#include "init/restart_policy.h"
+#include "init/spawner.h"
+#include "init/unit_settings.h"
+#include "init/unit_state.h"
+#include "init/user_db.h"
+
+namespace flotilla::init {
+
+struct ExecInputs {
+  const UnitSettings& settings;
+  const unit::Command& command;
+  ServiceCommand which = ServiceCommand::kStart;
+  const std::vector<std::string>& manager_environment;
+  std::string_view invocation_id;
+  pid_t main_pid = 0;              // 0: no MAINPID=
+  std::string_view notify_socket;  // empty: none is passed
+  Micros watchdog{0};              // 0: none
+  // For ExecStop= and ExecStopPost= alone.
+  std::string_view service_result;
+  ProcessExit main_exit;
+};
+
+class PreparedExec {
+ public:
+  // Fails with the step that cannot be done: the process "exits" with exit_code_of(stage). A stage
+  // of kNone in a failure means that no process can be tried at all (EnvironmentFile= missing).
+  struct Failure {
+    SpawnStage stage = SpawnStage::kNone;
+    std::string message;
+  };
+
+  // Returns whether it can be spawned; `failure` says why not.
+  bool prepare(const ExecInputs& inputs, const base::FileTree& host, UserDb& users,
+               Failure& failure);
+  // The same once more with another invocation id. Requires: prepare() succeeded, and the id is as
+  // long as the one before.
+  void renew(std::string_view invocation_id) noexcept;
+  bool is_prepared() const noexcept { return prepared_; }
+  void clear() noexcept { prepared_ = false; }
+
+  // Points into this object. Streams to the log, the cgroup and pid_location are the caller's.
+  ExecSpec& spec() noexcept { return spec_; }
+  uint32_t uid() const noexcept { return spec_.uid; }
+  uint32_t gid() const noexcept { return spec_.gid; }
+
+ private:
+  bool find_ids(const ExecInputs& inputs, UserDb& users, Failure& failure);
+  bool make_environment(const ExecInputs& inputs, const base::FileTree& host, Failure& failure);
+  void make_arguments(const ExecInputs& inputs, const base::FileTree& host);
+  bool open_streams(const ExecInputs& inputs, const base::FileTree& host, Failure& failure);
+
+  ExecSpec spec_;
+  bool prepared_ = false;
+  UserEntry user_;
+  bool has_user_ = false;
+  std::vector<std::string> arguments_, environment_;
+  std::vector<const char*> argument_pointers_, environment_pointers_;
+  std::string path_, working_directory_;
+  std::vector<gid_t> groups_;
+  std::vector<ResourceLimit> limits_;
+  size_t invocation_index_ = SIZE_MAX;  // in environment_
+  base::Fd stdin_, stdout_, stderr_;    // files the unit names
+};
+
+// The program of a command as it is executed: absolute as written, or found in the search path.
+std::string find_program(const unit::Command& command, const base::FileTree& host);
+
+}  // namespace flotilla::init

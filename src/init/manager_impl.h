@@ -1,0 +1,209 @@
+// The inside of the Manager, shared by its files: manager_units.cc (loading, reload, garbage),
+// manager_jobs.cc (requests and the job queue), manager_services.cc (the service machine's
+// actions), manager_spawn.cc (processes and signals), manager_notify.cc, manager_state.cc (the
+// state file), manager_lifecycle.cc (boot and shutdown), manager.cc (the public face).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "init/conditions.h"
+#include "init/job.h"
+#include "init/job_finish.h"
+#include "init/manager.h"
+#include "init/manager_options.h"
+#include "init/manager_service.h"
+#include "init/notify.h"
+#include "init/start_limit.h"
+#include "init/transaction.h"
+#include "init/unit_graph.h"
+#include "init/unit_loader.h"
+#include "init/user_db.h"
+
+namespace flotilla::init {
+
+class Manager::Impl {
+ public:
+  Impl(ManagerOptions manager_options, ManagerEdges manager_edges);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // --- The program's side ---
+  // Takes over what the state file holds of an earlier manager. `exits` are those the keeper
+  // queued; deliver them after this. Returns whether there was anything.
+  bool adopt();
+  // Queues the start of the default unit; not to be called after an adoption.
+  void boot();
+  // At the end of each turn of the loop in which something happened.
+  void run_turn();
+  void on_notify(const NotifySender& sender, const NotifyMessage& message);
+  // Stops everything, then finishes the program.
+  void begin_shutdown(FinalAction action, int exit_code);
+  bool is_stopping() const noexcept { return final_.has_value(); }
+  void log(int priority, std::string_view text) { edges.logs.message({}, priority, text); }
+
+  // --- Units (manager_units.cc) ---
+  Unit* find(std::string_view name) const noexcept;
+  Unit* unit_at(UnitId id) const noexcept { return id < units.size() ? units[id].get() : nullptr; }
+  base::Result<Unit*> load(std::string_view name);
+  Unit* load_name(const unit::UnitName& name);
+  base::Status reload_all();
+  void collect_garbage();
+  ActiveState active(UnitId id) const noexcept {
+    return id < active_states.size() ? active_states[id] : ActiveState::kInactive;
+  }
+  Unit* find_by_pid(pid_t pid) const;
+  std::string group_path(const Unit& unit) const;
+
+  // --- Jobs (manager_jobs.cc) ---
+  TransactionView view() const noexcept { return {graph, jobs, ActiveStates(active_states)}; }
+  base::Result<uint32_t> request(std::string_view unit, std::string_view type,
+                                 std::string_view mode);
+  base::Result<uint32_t> enqueue(const JobRequest& request);
+  void finish(JobId id, JobResult result, Recursion recursion = Recursion::kDependents);
+  void look_at_job(UnitId unit);
+  void clear_all_jobs();
+
+  // --- State changes ---
+  void change_state(Unit& unit, ActiveState now, bool will_auto_restart);
+  void note_changed(Unit& unit);
+
+  // --- Services ---
+  void feed(Unit& unit, const ServiceEvent& event);
+  base::Status kill(Unit& unit, KillWhom whom, int signal);
+  base::Status reset_failed(Unit& unit);
+  void ensure_group(Unit& unit);
+  void record_exit(Unit& unit, bool is_main, const ChildExit& exit);
+
+  // --- State file (manager_state.cc) ---
+  void save(Unit& unit) noexcept;
+  void forget_slot(Unit& unit) noexcept;
+  void save_manager() noexcept;
+
+  Timestamps now() const noexcept;
+
+  ManagerOptions options;
+  ManagerEdges edges;
+  UnitLoader loader;
+  UserDb users;
+  UnitGraph graph;
+  JobTable jobs;
+  std::vector<std::unique_ptr<Unit>> units;  // by UnitId; null: a stub or free
+  std::vector<ActiveState> active_states;    // by UnitId
+  ManagerObserver* observer = nullptr;
+  Timestamps userspace, finished, units_load_start, units_load_finish;
+  uint32_t n_installed_jobs = 0, n_failed_jobs = 0;
+  int exit_code = 0;
+  bool reexec_requested = false;
+
+ private:
+  struct Change {
+    UnitId unit;
+    ActiveState before, now;
+    bool will_auto_restart;
+  };
+  struct Wish {  // a request that an action of a service asked for
+    JobRequest request;
+    UnitId tell_restart_failed = kNoUnit;
+  };
+  struct Events {  // for the observer, until the end of the turn
+    std::vector<std::string> new_units, removed_units;
+    std::vector<std::pair<uint32_t, std::string>> new_jobs;
+    std::vector<uint32_t> changed_jobs;
+    struct Removed {
+      uint32_t id;
+      std::string unit;
+      JobResult result;
+    };
+    std::vector<Removed> removed_jobs;
+    std::set<std::string> changed_units;
+    int reloads = 0;
+  };
+  struct JobTimer {
+    JobTimer(Impl& owner, JobId of_job)
+        : impl(owner), job(of_job), timer(Callback<void()>::to<&JobTimer::on_expiry>(*this)) {}
+    void on_expiry();
+    Impl& impl;
+    JobId job;
+    Timer timer;
+  };
+
+  // units
+  Unit* take_settings(UnitSettings settings);
+  void order_targets(const std::vector<UnitId>& targets);
+  void log_warnings(const UnitSettings& settings);
+  bool is_garbage_root(const Unit& unit) const;
+  void forget_unit(UnitId id);
+
+  // jobs
+  void queue_job(UnitId unit);
+  void run_job(const Job& job);
+  void run_start(const Job& job, Unit& unit);
+  void start_service(const Job& job, Unit& unit);
+  bool check_conditions(const Job& job, Unit& unit);
+  void finish_one(const FinishedJob& finished);
+  void log_job_end(const Job& job, Unit& unit, JobResult result);
+  void arm_job_timer(JobId id, UnitId unit, bool running);
+
+  // the turn
+  bool run_one_change();
+  bool run_one_wish();
+  bool run_one_job();
+  bool settle_one();
+  void flush_events();
+  void check_boot_finished();
+  void check_shutdown();
+  uint32_t count_failed() const;
+
+  // services
+  std::optional<ServiceEvent> carry_out(Unit& unit, const ServiceAction& action);
+  ServiceFacts facts_for(const Unit& unit, ServiceEvent::Kind event);
+  ServiceEvent spawn(Unit& unit, const ServiceAction& action);
+  bool prepare_exec(Unit& unit, const ServiceAction& action, PreparedExec& exec,
+                    ServiceEvent& outcome);
+  bool attach_streams(Unit& unit, ExecSpec& spec);
+  ServiceEvent send_kill(Unit& unit, const KillPlan& plan);
+  void begin_run(Unit& unit);
+  void release_resources(Unit& unit, bool restarts);
+  void watch_main(Unit& unit, pid_t pid);
+  void arm_service_timers(ServiceRuntime& runtime);
+  void read_pid_file(const Unit& unit, ServiceFacts& facts) const;
+  bool may_notify(const Unit& unit, pid_t sender) const;
+
+  // state file
+  bool adopt_unit(StateFile::SlotId slot);
+  void restore_service(Unit& unit, const UnitRecord& record, StateFile::SlotId slot);
+  void resume_spawn(Unit& unit, StateFile::SlotId slot);
+
+  const ConditionWorld& world();
+
+  std::unordered_map<UnitId, StateFile::SlotId> slots_;
+  std::unordered_map<UnitId, StartLimit> start_limits_;
+  std::unordered_map<UnitId, std::pair<int, base::MonotonicTime>> settle_limits_;
+  std::unordered_map<JobId, std::unique_ptr<JobTimer>> job_timers_;
+  std::deque<Change> changes_;
+  std::deque<Wish> wishes_;
+  std::deque<UnitId> run_queue_;
+  std::vector<bool> queued_;  // by UnitId: in run_queue_
+  std::deque<UnitId> settle_queue_;
+  bool garbage_possible_ = false;
+  bool booting_ = false;
+  Events events_;
+  std::unique_ptr<ConditionWorld> world_;
+  struct Final {
+    FinalAction action;
+    int exit_code;
+    bool draining = false;
+    bool done = false;
+  };
+  std::optional<Final> final_;
+  std::string bus_invocation_;
+};
+
+}  // namespace flotilla::init

@@ -1,0 +1,117 @@
+// What a Manager is made of: its options, and the seams it stands on. Filled by the program
+// (src/cmd/flotilla-init) with the real things, by tests with fakes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file_tree.h"
+#include "init/callback.h"
+#include "init/children.h"
+#include "init/keeper_link.h"
+#include "init/process_tracker.h"
+#include "init/search_path.h"
+#include "init/spawner.h"
+#include "init/state_file.h"
+#include "init/state_side_file.h"
+#include "init/timers.h"
+#include "unit/specifier.h"
+
+namespace flotilla::init {
+
+// What /proc says of a process that exists (zombies do not count).
+struct ProcessInfo {
+  pid_t parent = 0;
+  base::MonotonicTime started;  // to about a hundredth of a second
+};
+
+// Processes as the manager sees them: ends, signals, and what others' pids are. LinuxProcesses
+// (linux_processes.h) is the real one.
+class Processes {
+ public:
+  virtual ~Processes() = default;
+  virtual void watch(ChildWatch& watch, pid_t pid) = 0;
+  virtual void unwatch(ChildWatch& watch) noexcept = 0;
+  // 0 or an errno.
+  virtual int signal(pid_t pid, int signal) noexcept = 0;
+  virtual std::optional<ProcessInfo> inspect(pid_t pid) const = 0;
+  // A process we get exits of: our child, or one that falls to the keeper.
+  virtual bool is_ours(const ProcessInfo& info) const noexcept = 0;
+  virtual void fill_random(std::span<uint8_t> bytes) noexcept = 0;
+};
+
+// Where the output of services goes, and what the manager itself has to say about a unit.
+// LogStreams (log_streams.h) is the real one.
+class UnitLogs {
+ public:
+  struct Request {
+    std::string_view unit;
+    std::string_view identifier;
+    int priority = 6;
+    bool level_prefix = true;
+    bool separate_stderr = false;  // else one pipe takes both
+  };
+  struct Fds {
+    int out = -1;
+    int err = -1;
+  };
+
+  virtual ~UnitLogs() = default;
+  // The write ends for a unit's processes, opened once and kept until close_streams().
+  virtual base::Result<Fds> open_streams(const Request& request) = 0;
+  // The unit is over: its processes' copies of the write ends are the last.
+  virtual void close_streams(std::string_view unit) noexcept = 0;
+  virtual void set_pid(std::string_view unit, pid_t pid) noexcept = 0;
+  // One line of the manager's own; an empty unit: about itself.
+  virtual void message(std::string_view unit, int priority, std::string_view text) = 0;
+  // Sends what was queued; at the end of a turn.
+  virtual void flush() {}
+};
+
+enum class FinalAction : uint8_t { kExit, kReboot, kPoweroff, kHalt, kReexec };
+
+// What the manager asks of the program around it.
+class ManagerHost {
+ public:
+  virtual ~ManagerHost() = default;
+  // Calls Manager::Impl::run_turn() at the end of this turn of the loop.
+  virtual void request_turn() noexcept = 0;
+  // Everything is stopped (or handed over, for kReexec): end now.
+  virtual void finish(FinalAction action, int exit_code) = 0;
+};
+
+struct ManagerOptions {
+  ManagerScope scope = ManagerScope::kSystem;
+  std::vector<UnitDirectory> unit_directories;
+  unit::HostValues host_values;
+  std::string default_unit = "default.target";
+  std::vector<std::string> environment;  // NAME=VALUE, what services inherit: PATH, LANG, ...
+  std::string notify_socket;             // host path of the notification socket; empty: none
+  std::string runtime_directory = "/run";
+  std::string config_directory = "/etc/systemd/system";  // of links that last
+  std::string runtime_unit_directory = "/run/systemd/system";
+  int log_level = 6;
+  bool is_pid1 = false;
+};
+
+// All outlive the manager.
+struct ManagerEdges {
+  Timers& timers;
+  Spawner& spawner;
+  ProcessTracker& tracker;
+  Processes& processes;
+  base::FileTree& tree;        // of unit files and links: --root=
+  const base::FileTree& host;  // what services see: users, conditions, EnvironmentFile=, PIDFile=
+  StateFile& state;
+  StateSideFile* side = nullptr;  // null: status texts do not outlive the manager
+  UnitLogs& logs;
+  ManagerHost& program;
+};
+
+}  // namespace flotilla::init

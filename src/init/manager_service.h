@@ -1,0 +1,56 @@
+// What a unit has if it is a service: the state machine's data, its timers and watches, its
+// processes, and what is remembered of their runs. Owned by Unit; for the manager's own files.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "init/children.h"
+#include "init/exec_context.h"
+#include "init/manager.h"
+#include "init/process_tracker.h"
+#include "init/service_machine.h"
+#include "init/timers.h"
+
+namespace flotilla::init {
+
+struct ServiceRuntime {
+  ServiceRuntime(Manager::Impl& owner, Unit& of_unit);
+  ServiceRuntime(const ServiceRuntime&) = delete;
+  ServiceRuntime& operator=(const ServiceRuntime&) = delete;
+
+  void on_timeout();
+  void on_watchdog();
+  void on_pid_file_poll();
+  void on_verify();
+  void on_main_exit(const ChildExit& exit);
+  void on_control_exit(const ChildExit& exit);
+  void on_processes_gone();
+
+  Manager::Impl& manager;
+  Unit& unit;
+
+  ServiceState state;
+  Timer timeout, watchdog, pid_file_poll, verify;
+  ChildWatch main_watch, control_watch;
+  std::unique_ptr<ProcessGroup> group;
+
+  CommandRun main_run, control_run;
+  std::array<std::vector<CommandRun>, static_cast<size_t>(ServiceCommand::kCount)> runs;
+  std::string status_text;
+  int status_errno = 0;
+  Timestamps watchdog_time;
+  uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
+
+  PreparedExec main_exec, control_exec;
+  bool streams_open = false;
+  // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows
+  // what the pid beside the record is of.
+  std::optional<ServiceAction> pending_spawn;
+  // A process that could not be tried "ended" with this.
+  std::optional<ServiceEvent> pretended_exit;
+};
+
+}  // namespace flotilla::init
