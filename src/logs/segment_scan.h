@@ -15,6 +15,9 @@
 
 namespace flotilla::logs {
 
+// Offsets of lines have 32 bits; a larger file is none of ours.
+inline constexpr std::uint64_t kMaxSegmentTextSize = std::uint64_t{1} << 31;
+
 // pread() until `size` bytes are there or the file ends; returns what was read, or -1 with errno.
 ssize_t read_fully(int fd, void* out, std::size_t size, std::uint64_t offset) noexcept;
 // pwrite() until all is written or it fails; returns what was written (errno is set if it is less).

@@ -152,7 +152,7 @@ bool UnitLog::repair(const LogPlace& place, std::uint64_t first_sequence) noexce
     // again: this segment stays as it is, and the next one begins behind them.
     return create_segment(place, first_sequence + extent.records_in_file);
   }
-  if (extent.text_size >= kMaxSegmentSize * 2) {
+  if (extent.text_size >= kMaxSegmentTextSize) {
     return create_segment(place, first_sequence + 1 + extent.text_size / kLineHeadSize);
   }
   if (!extent.has_index) {
