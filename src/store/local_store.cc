@@ -206,6 +206,9 @@ void LocalStore::compact_by_retention() {
              keyspace_.superseded_bytes() > retention_.superseded_bytes) {
     target = committed_ - span / 2;
   }
+  // Watches behind are fed in every turn of the loop, so waiting for them keeps no history for
+  // long.
+  target = std::min(target, oldest_watched() - 1);
   if (target <= keyspace_.compact_revision()) return;
   is_compaction_due_ = true;
   compact(target, [this](const Result<Revision>&) { is_compaction_due_ = false; });

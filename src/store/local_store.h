@@ -88,6 +88,8 @@ class LocalStore : public Store {
 
   void schedule_dispatch();
   void dispatch();
+  // The first revision that some live watch has still to be told.
+  Revision oldest_watched() const;
   // Returns whether the watcher is behind still. The store may be gone after it.
   bool deliver(const std::shared_ptr<Watcher>& watcher);
 

@@ -1,6 +1,7 @@
 // The watches of a LocalStore: each remembers the next revision it wants and is fed from history, a
 // bounded batch per turn of the loop, so that a reader far behind costs no memory and loses
 // nothing.
+#include <algorithm>
 #include <utility>
 
 #include "store/local_store.h"
@@ -82,6 +83,14 @@ void LocalStore::dispatch() {
     is_any_behind = is_any_behind || is_behind;
   }
   if (is_any_behind) schedule_dispatch();
+}
+
+Revision LocalStore::oldest_watched() const {
+  Revision oldest = committed_ + 1;
+  for (const auto& [id, watcher] : watchers_) {
+    if (watcher->next > keyspace_.compact_revision()) oldest = std::min(oldest, watcher->next);
+  }
+  return oldest;
 }
 
 bool LocalStore::deliver(const std::shared_ptr<Watcher>& watcher) {

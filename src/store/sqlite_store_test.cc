@@ -267,7 +267,7 @@ TEST_F(SqliteStore, ADiskFullNowAndThenTearsNothingThatWasAcknowledged) {
   std::map<std::string, std::string> expected;
   ASSERT_TRUE(open({50, 0}));
   int failed = 0;
-  for (int turn = 0; turn < 1500; ++turn) {
+  for (int turn = 0; turn < 600; ++turn) {
     disk.set_full(random() % 4 == 0);
     size_t outstanding = 1 + random() % 3;
     for (size_t i = outstanding; i > 0; --i) {
@@ -296,7 +296,7 @@ TEST_F(SqliteStore, ADiskFullNowAndThenTearsNothingThatWasAcknowledged) {
     for (const KeyValue& kv : response->kvs) found[kv.key] = kv.value;
     ASSERT_EQ(found, expected) << "turn " << turn;
   }
-  EXPECT_GT(failed, 200);
+  EXPECT_GT(failed, 80);
 }
 
 TEST_F(SqliteStore, ClosingDropsWhatIsQueuedAndFinishesWhatIsBeingWritten) {
@@ -317,22 +317,36 @@ TEST_F(SqliteStore, ClosingDropsWhatIsQueuedAndFinishesWhatIsBeingWritten) {
 
 TEST_F(SqliteStore, KeepsAsMuchHistoryAsToldAndNoMore) {
   ASSERT_TRUE(open({100, 0}));
-  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(put("k" + std::to_string(i % 7), "v"));
+  for (int i = 0; i < 400; ++i) ASSERT_TRUE(put("k" + std::to_string(i % 7), "v"));
   const Revision now = range({"k1"})->revision;
   EXPECT_TRUE(range({"k1", "", 0, now - 90}));
   EXPECT_EQ(range({"k1", "", 0, now - 150}).error().code, Errc::kNotFound);
   ASSERT_TRUE(open());
   EXPECT_EQ(range({"k1", "", 0, now - 150}).error().code, Errc::kNotFound);
   EXPECT_EQ(range({"k", prefix_end("k")})->count, 7);
-  EXPECT_LT(std::filesystem::file_size(path()), 64U * 1024);
+  EXPECT_LT(std::filesystem::file_size(path()), size_t{64} << 10);
+}
+
+TEST_F(SqliteStore, ForgetsNothingByItselfThatALiveWatchHasStillToBeTold) {
+  ASSERT_TRUE(open({100, 0}));
+  size_t events = 0;
+  WatchHandler handler;
+  handler.on_events = [&](const WatchBatch& batch) { events += batch.events.size(); };
+  handler.on_compacted = [](Revision at) { ADD_FAILURE() << "compacted at " << at; };
+  const auto watch = store_->watch({"k", "", 1}, std::move(handler));
+  for (int i = 0; i < 3000; ++i) store_->txn({{}, {PutOp{"k", "v"}}, {}}, [](const auto&) {});
+  ASSERT_TRUE(loop_.run_until([&] { return events == 3000; }));
+  const Revision now = put("k", "last")->revision;
+  ASSERT_TRUE(put("k", "more"));  // behind the compaction that the last one caused
+  EXPECT_EQ(range({"k", "", 0, now - 200}).error().code, Errc::kNotFound);
 }
 
 TEST_F(SqliteStore, KeepsNoMoreSupersededBytesThanTold) {
-  ASSERT_TRUE(open({0, 1024 * 1024}));
-  for (int i = 0; i < 300; ++i) ASSERT_TRUE(put("k", std::string(50'000, 'v')));
+  ASSERT_TRUE(open({0, size_t{1} << 20}));
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(put("k", std::string(100'000, 'v')));
   ASSERT_TRUE(open());
-  EXPECT_LT(std::filesystem::file_size(path()), 6U * 1024 * 1024);
-  EXPECT_EQ(range({"k"})->kvs[0].version, 300);
+  EXPECT_LT(std::filesystem::file_size(path()), size_t{5} << 20);
+  EXPECT_EQ(range({"k"})->kvs[0].version, 100);
 }
 
 TEST_F(SqliteStore, RevisionsDoNotGoBackThoughAllTheirKeysAreGoneAndCompacted) {
@@ -381,8 +395,8 @@ TEST_F(SqliteStore, RevisionsDoNotGoBackOverAPowerLossThatTookLeasedWrites) {
 
 TEST_F(SqliteStore, LeavesNoLogBehindWhenClosed) {
   ASSERT_TRUE(open());
-  for (int i = 0; i < 3000; ++i) ASSERT_TRUE(put("k", std::string(2000, 'v')));
-  EXPECT_LT(std::filesystem::file_size(path() + "-wal"), 16U * 1024 * 1024);
+  for (int i = 0; i < 400; ++i) ASSERT_TRUE(put("k", std::string(50'000, 'v')));
+  EXPECT_LT(std::filesystem::file_size(path() + "-wal"), size_t{12} << 20);
   store_.reset();
   EXPECT_FALSE(std::filesystem::exists(path() + "-wal"));
 }

@@ -149,6 +149,7 @@ inline std::string text_of(const Event& event) {
 
 inline std::vector<std::string> texts_of(const std::vector<Event>& events) {
   std::vector<std::string> texts;
+  texts.reserve(events.size());
   for (const Event& event : events) texts.push_back(text_of(event));
   return texts;
 }
