@@ -93,6 +93,13 @@ TEST(EnvironmentFile, ReadsShellLikeLines) {
       {"A=\\", {"A="}},
       {"A=x\\", {"A=x"}},
       {"A=\"x\\", {"A=x"}},
+      {"A=\"x\" 'y' z w \nB=2", {"A=xyz w", "B=2"}},
+      {"A=1\rB=2\n", {"A=1", "B=2"}},
+      {"A=x\\\r\ny\nB=1\n", {"A=x", "B=1"}},
+      {"A=x  \\\n  y\n", {"A=x    y"}},
+      {"A=\\\nB=1\n", {"A=B=1"}},
+      {"A=\"q\\\r\nr\"\n", {"A=q\\\r\nr"}},
+      {"# a\\b\nA=1\n", {"A=1"}},
   };
   for (const auto& c : cases) {
     const auto environment = parse_environment_file(c.text, "e");

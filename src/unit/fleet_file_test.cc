@@ -122,6 +122,34 @@ TEST(FleetFile, HashesAsFleetDoes) {
   for (const auto& c : cases) EXPECT_EQ(hash_hex(read(c.text)), c.hash) << c.text;
 }
 
+// fleet's own small examples: a loop that greets, with what each adds around it.
+TEST(FleetFile, HashesTheKnownExamples) {
+  const auto loop = [](const char* text) {
+    return UnitOption{"Service", "ExecStart",
+                      fmt::format("/bin/bash -c \"while true; do echo {}; sleep 1; done\"", text)};
+  };
+  const UnitOption world = loop("Hello, World!");
+  const UnitOption instance = loop("Hello, World %i!");
+  const struct {
+    std::vector<UnitOption> options;
+    const char* hash;
+  } cases[] = {
+      {{world}, "3750b3e9f3962a56c7582929426e9abb012754cf"},
+      {{instance}, "79699e32624ad46c366ef37de89006ae9da617cd"},
+      {{loop("Hello, Global World!"), {"X-Fleet", "Global", "true"}},
+       "a1ea262096895e7dc412ae001dfecff2142ce3f5"},
+      {{{"Unit", "Description", "Test Unit"},
+        world,
+        {"X-Fleet", "Conflicts", "conflict.*.service"}},
+       "52e8acb19db0f3f776c7b8c6bf2209fa41ce46ac"},
+      {{{"Unit", "Description", "PONG"}, loop("pong"), {"X-Fleet", "MachineOf", "ping.0.service"}},
+       "a38421afebf0062e438f25c03c5f24e8202a3a70"},
+      {{instance, {"X-Fleet", "MachineMetadata", "hostname=%i"}},
+       "738f45ef60fdc1de5cefc2bba44eff0a1c168f04"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(hash_hex(c.options), c.hash);
+}
+
 TEST(FleetFile, SerialisesTheSpacedOutFileAsFleetDoes) {
   EXPECT_EQ(
       serialize(read("# c\n[Unit]\nDescription = Foo bar  \nAfter=a.service\n; comment\n"

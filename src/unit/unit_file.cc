@@ -1,6 +1,7 @@
 #include "unit/unit_file.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 
 #include "unit/escape.h"
@@ -33,6 +34,14 @@ bool is_section_name(std::string_view name) {
   return std::none_of(name.begin(), name.end(), [](char c) {
     return static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '"' || c == '\'' || c == '\\';
   });
+}
+
+// Why a file as a whole is unusable, with the errno that systemd gives for it in LoadError.
+template <typename... Args>
+base::Unexpected unusable(int error_number, base::Errc code, fmt::format_string<Args...> text,
+                          Args&&... args) {
+  return base::unexpected(
+      base::Error{code, fmt::format(text, std::forward<Args>(args)...), error_number, ""});
 }
 
 class Reader {
@@ -73,12 +82,12 @@ class Reader {
   base::Status read_logical_line(std::string_view line, unsigned number) {
     line = trim(line);
     if (line.empty()) return {};
-    const Reporter reporter(result_.file, number, result_.diagnostics);
     if (!is_valid_utf8(line)) {
-      reporter.warn("the line is not valid UTF-8, it is ignored: \"{}\"", shorten(line));
-      return {};
+      return unusable(EINVAL, base::Errc::kInvalid, "{}:{}: the line is not valid UTF-8: \"{}\"",
+                      result_.file, number, shorten(line));
     }
     if (line.front() == '[') return read_section(line, number);
+    const Reporter reporter(result_.file, number, result_.diagnostics);
     if (!section_) {
       reporter.warn("the line stands before any section, it is ignored: \"{}\"", shorten(line));
       return {};
@@ -100,13 +109,15 @@ class Reader {
 
   base::Status read_section(std::string_view line, unsigned number) {
     if (line.size() < 2 || line.back() != ']') {
-      return base::invalid("{}:{}: the section header does not end in \"]\": \"{}\"", result_.file,
-                           number, shorten(line));
+      return unusable(EBADMSG, base::Errc::kInvalid,
+                      "{}:{}: the section header does not end in \"]\": \"{}\"", result_.file,
+                      number, shorten(line));
     }
     const std::string_view name = line.substr(1, line.size() - 2);
     if (!is_section_name(name)) {
-      return base::invalid("{}:{}: the section name has forbidden characters: \"{}\"", result_.file,
-                           number, shorten(line));
+      return unusable(EBADMSG, base::Errc::kInvalid,
+                      "{}:{}: the section name has forbidden characters: \"{}\"", result_.file,
+                      number, shorten(line));
     }
     section_ = name;
     auto& sections = result_.sections;
@@ -131,13 +142,14 @@ class Reader {
 
 base::Result<UnitFile> parse_unit_file(std::string_view bytes, std::string_view file) {
   if (bytes.size() > kMaxUnitFileSize) {
-    return base::too_large("{}: the file has {} bytes, at most {} are read", file, bytes.size(),
-                           kMaxUnitFileSize);
+    return unusable(ENOBUFS, base::Errc::kTooLarge,
+                    "{}: the file has {} bytes, at most {} are read", file, bytes.size(),
+                    kMaxUnitFileSize);
   }
   if (const std::size_t nul = bytes.find('\0'); nul != std::string_view::npos) {
     const auto line =
         std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-    return base::invalid("{}:{}: the file has a NUL byte", file, line + 1);
+    return unusable(EINVAL, base::Errc::kInvalid, "{}:{}: the file has a NUL byte", file, line + 1);
   }
   return Reader(file).read(bytes);
 }

@@ -2,9 +2,10 @@
 // (also between the lines of a continuation), "\" at a line's end to go on, LF or CRLF, a BOM.
 // Values stay as written; what they mean is for the reader of each setting. Pure.
 //
-// One bad line costs that line: it is reported and the rest counts. What makes the file as a whole
-// unusable is the error of the Result: more than kMaxUnitFileSize bytes, a NUL byte, a section
-// header that does not close.
+// A line that is no setting costs that line: it is reported and the rest counts. What makes the
+// file as a whole unusable is the error of the Result, as in systemd: more than kMaxUnitFileSize
+// bytes (ENOBUFS in error_number), a section header that does not close (EBADMSG), a line that is
+// not UTF-8, a NUL byte (EINVAL).
 #pragma once
 
 #include <string>

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 namespace flotilla::unit {
 namespace {
 
@@ -90,13 +92,13 @@ TEST(UnitFile, SkipsAByteOrderMark) {
 }
 
 TEST(UnitFile, ReportsEveryBadLineAndReadsTheRest) {
-  const UnitFile file = read("A=1\n[S]\nnonsense\n = x\nB=\xff\nC=ok\n");
-  EXPECT_THAT(file.settings, ElementsAre(Setting{"S", "C", "ok", 6}));
-  EXPECT_THAT(complaints(file),
-              ElementsAre("a.service:1: the line stands before any section, it is ignored: \"A=1\"",
-                          "a.service:3: expected \"Key=value\", the line is ignored: \"nonsense\"",
-                          "a.service:4: there is no key before \"=\", the line is ignored: \"= x\"",
-                          "a.service:5: the line is not valid UTF-8, it is ignored: \"B=\\xff\""));
+  const UnitFile file = read("A=1\n[S]\nnonsense\n = x\nC=ok\n");
+  EXPECT_THAT(file.settings, ElementsAre(Setting{"S", "C", "ok", 5}));
+  EXPECT_THAT(
+      complaints(file),
+      ElementsAre("a.service:1: the line stands before any section, it is ignored: \"A=1\"",
+                  "a.service:3: expected \"Key=value\", the line is ignored: \"nonsense\"",
+                  "a.service:4: there is no key before \"=\", the line is ignored: \"= x\""));
 }
 
 TEST(UnitFile, RefusesABrokenSectionHeader) {
@@ -106,6 +108,19 @@ TEST(UnitFile, RefusesABrokenSectionHeader) {
             "f:1: the section header does not end in \"]\": \"[\"");
   EXPECT_EQ(parse_unit_file("[a\"b]", "f").error().message,
             "f:1: the section name has forbidden characters: \"[a\"b]\"");
+}
+
+TEST(UnitFile, RefusesALineThatIsNotUtf8) {
+  const auto result = parse_unit_file("[S]\nA=1\nB=\xff\n", "f");
+  EXPECT_EQ(result.error().message, "f:3: the line is not valid UTF-8: \"B=\\xff\"");
+  EXPECT_EQ(result.error().error_number, EINVAL);
+  EXPECT_TRUE(parse_unit_file("# \xff\n[S]\n", "f").has_value());
+}
+
+TEST(UnitFile, GivesTheErrorNumbersThatSystemdGives) {
+  EXPECT_EQ(parse_unit_file("[S", "f").error().error_number, EBADMSG);
+  EXPECT_EQ(parse_unit_file("[S] x", "f").error().error_number, EBADMSG);
+  EXPECT_EQ(parse_unit_file(std::string(2'000'000, '\n'), "f").error().error_number, ENOBUFS);
 }
 
 TEST(UnitFile, RefusesNulBytesAndFilesThatAreTooLarge) {

@@ -184,25 +184,43 @@ base::Result<std::vector<std::string>> split_words(std::string_view text, const 
   }
 }
 
-std::string quote_word(std::string_view word) {
-  constexpr std::string_view kSpecial = "\"\\'`$*?[]|&;<>(){}!~#";
+namespace {
+
+enum class ControlStyle { kHex, kOctal };
+
+// The word in double quotes if it is empty, or has blanks, control characters or `special` ones;
+// `escaped` ones get a backslash in them.
+std::string in_quotes(std::string_view word, std::string_view special, std::string_view escaped,
+                      ControlStyle style) {
   bool plain = !word.empty();
   std::string out;
   for (char c : word) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte <= ' ' || c == 0x7f || kSpecial.find(c) != std::string_view::npos) plain = false;
+    const bool control = byte < ' ' || c == 0x7f;
+    if (control || c == ' ' || special.find(c) != std::string_view::npos) plain = false;
     if (c == '\n') {
       out += "\\n";
     } else if (c == '\t') {
       out += "\\t";
-    } else if (byte < ' ' || c == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
+    } else if (control) {
+      out += style == ControlStyle::kHex ? fmt::format("\\x{:02x}", byte)
+                                         : fmt::format("\\{:03o}", byte);
     } else {
-      if (c == '"' || c == '\\') out += '\\';
+      if (escaped.find(c) != std::string_view::npos) out += '\\';
       out += c;
     }
   }
   return plain ? std::string(word) : "\"" + out + "\"";
+}
+
+}  // namespace
+
+std::string quote_word(std::string_view word) {
+  return in_quotes(word, "\"\\'`$*?[]|&;<>(){}!~#", "\"\\", ControlStyle::kHex);
+}
+
+std::string shell_quote(std::string_view word) {
+  return in_quotes(word, "\"\\`$*?['()<>|&;!", "\"\\`$", ControlStyle::kOctal);
 }
 
 }  // namespace flotilla::unit

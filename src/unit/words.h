@@ -46,4 +46,8 @@ std::optional<std::string> take_escape(std::string_view& rest);
 // Quoted so that split_words gives it back: in double quotes with C escapes where there is need.
 std::string quote_word(std::string_view word);
 
+// As systemctl prints the words of Environment= and the like: in double quotes where a shell would
+// take a character for something else, with "$" and "`" escaped too.
+std::string shell_quote(std::string_view word);
+
 }  // namespace flotilla::unit

@@ -66,6 +66,29 @@ TEST(Words, AreTakenOneByOneAndAnErrorTakesNothing) {
   EXPECT_EQ(rest, "'b");
 }
 
+TEST(Words, ShellQuotesAsSystemctlDoes) {
+  const struct {
+    const char* word;
+    const char* quoted;
+  } cases[] = {{"A=1", "A=1"},
+               {"D=", "D="},
+               {"C=it is", "\"C=it is\""},
+               {"E=x\ty", "\"E=x\\ty\""},
+               {"F=$A", "\"F=\\$A\""},
+               {"A=\x01", "\"A=\\001\""},
+               {"B=\n", "\"B=\\n\""},
+               {"A=a'b\"c`d$e*f!g#h;i&j", "\"A=a'b\\\"c\\`d\\$e*f!g#h;i&j\""},
+               {"B=x*", "\"B=x*\""},
+               {"C=~", "C=~"},
+               {"D=#", "D=#"},
+               {"E=a!b", "\"E=a!b\""},
+               {"F=(x)", "\"F=(x)\""},
+               {"K=[x]", "\"K=[x]\""},
+               {"M={x}", "M={x}"},
+               {"N=a,b:c/d=e@f%g+h^i", "N=a,b:c/d=e@f%g+h^i"}};
+  for (const auto& c : cases) EXPECT_EQ(shell_quote(c.word), c.quoted);
+}
+
 TEST(Words, QuotedWordsReadBackTheSame) {
   for (const std::string word : {"", "a", "two words", "it's", "say \"x\"", "a\\b", "x\ty\n", "$V",
                                  "\x01", "\x7f", "\xc3\xa9"}) {
