@@ -11,7 +11,7 @@
 namespace flotilla::api {
 namespace {
 
-constexpr int kMaxLogLines = 1'000'000;
+constexpr int kMaxLogLines = 100'000;
 
 // Answers with one page of `items`: {"LIST":[...],"nextPageToken":"..."}, in the alphabetical order
 // of Go's encoder; {} if the page is empty.

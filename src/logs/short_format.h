@@ -8,8 +8,8 @@
 
 namespace flotilla::logs {
 
-// "Nov 21 03:33:11 host identifier[pid]: message\n". Control characters but tabs are shown as "\xNN", since a
-// log is printed to terminals.
+// "Nov 21 03:33:11 host identifier[pid]: message\n". Control characters but tabs are shown as
+// "\xNN", since a log is printed to terminals.
 std::string format_short(const Entry& entry, std::string_view host);
 
 }  // namespace flotilla::logs

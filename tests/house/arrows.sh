@@ -8,7 +8,7 @@ BEGIN {
   law["base"]     = ""
   law["unit"]     = "base"
   law["logs"]     = "base"
-  law["bus"]      = "base"
+  law["bus"]      = "base unit"
   law["init"]     = "base unit logs bus"
   law["ctl"]      = "base unit logs bus"
   # The fence: nothing above includes anything below.
@@ -16,7 +16,7 @@ BEGIN {
   law["registry"] = "base store unit"
   law["overlord"] = "base"
   law["engine"]   = "base unit store registry overlord"
-  law["agent"]    = "base unit bus store registry overlord"
+  law["agent"]    = "base unit logs bus store registry overlord"
   law["api"]      = "base unit store registry overlord"
   law["client"]   = "base unit"
   law["fctl"]     = "base unit client"

@@ -1,0 +1,151 @@
+#include "cmd/fleetd/local_inspector.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <climits>
+#include <optional>
+
+#include "bus/unit_status.h"
+#include "logs/reader.h"
+#include "logs/short_format.h"
+
+namespace flotilla::fleetd {
+namespace {
+
+constexpr size_t kEntriesAtOnce = 1000;
+constexpr size_t kStatusLines = 10;
+
+std::string short_host_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  if (gethostname(name, HOST_NAME_MAX) != 0) return "localhost";
+  const std::string full = name;
+  return full.substr(0, full.find('.'));
+}
+
+std::string text_of(std::vector<logs::Entry> entries, const std::string& host) {
+  logs::join_partial_lines(entries);
+  std::string text;
+  for (const logs::Entry& entry : entries) text += logs::format_short(entry, host);
+  return text;
+}
+
+// The last lines, and with `follow` what comes behind them.
+class LogStream final : public api::BodyStream {
+ public:
+  LogStream(base::EventLoop& loop, logs::LogReader reader, std::string host, size_t lines,
+            base::Fd watch)
+      : loop_(loop),
+        reader_(std::move(reader)),
+        host_(std::move(host)),
+        lines_(lines),
+        watch_fd_(std::move(watch)) {}
+
+  void start(std::function<void()> ready) override {
+    if (!watch_fd_) return;
+    watch_ = loop_.watch(watch_fd_.get(), EPOLLIN, [this, ready = std::move(ready)](uint32_t) {
+      logs::LogReader::drain_watch(watch_fd_.get());
+      ready();
+    });
+  }
+
+  bool read(std::string& out) override {
+    if (lines_) {
+      base::Result<std::vector<logs::Entry>> entries = reader_.last(*lines_);
+      lines_.reset();
+      if (!entries) return false;
+      if (entries->empty() && !watch_fd_) out += "-- No entries --\n";
+      out += text_of(std::move(*entries), host_);
+      return watch_fd_.is_open();
+    }
+    base::Result<std::vector<logs::Entry>> entries = reader_.poll_new(kEntriesAtOnce);
+    if (!entries) return false;
+    out += text_of(std::move(*entries), host_);
+    return true;
+  }
+
+ private:
+  base::EventLoop& loop_;
+  logs::LogReader reader_;
+  std::string host_;
+  std::optional<size_t> lines_;  // still to be sent
+  base::Fd watch_fd_;            // closed: do not follow
+  base::RegistrationPtr watch_;  // ends before watch_fd_ is closed
+};
+
+class NoEntries final : public api::BodyStream {
+ public:
+  void start(std::function<void()> /*ready*/) override {}
+  bool read(std::string& out) override {
+    out += "-- No entries --\n";
+    return false;
+  }
+};
+
+std::string command_name(uint64_t pid) {
+  const base::Fd fd(open(fmt::format("/proc/{}/comm", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  char name[64];
+  const ssize_t got = fd ? read(fd.get(), name, sizeof name) : 0;
+  if (got <= 0) return {};
+  return {name, static_cast<size_t>(got) - (name[got - 1] == '\n' ? 1U : 0U)};
+}
+
+}  // namespace
+
+LocalInspector::LocalInspector(base::EventLoop& loop, bus::UnitManager& manager,
+                               std::string log_directory)
+    : loop_(loop),
+      manager_(manager),
+      log_directory_(std::move(log_directory)),
+      host_(short_host_name()) {}
+
+void LocalInspector::status(const std::string& unit,
+                            std::function<void(base::Result<api::UnitStatusText>)> done) {
+  manager_.get_properties(unit, [this, unit, done](base::Result<bus::Properties> properties) {
+    if (!properties) return done(base::unexpected(properties.error()));
+    manager_.get_processes(unit, [this, unit, done, properties = std::move(*properties)](
+                                     base::Result<std::vector<bus::UnitProcess>> processes) {
+      // A unit without processes has none to tell of: an error here is no reason to say nothing.
+      const std::vector<bus::UnitProcess> none;
+      const uint64_t pid = bus::unsigned_property(properties, "MainPID", 0);
+      api::UnitStatusText status;
+      status.text = bus::format_unit_status({properties, processes ? *processes : none,
+                                             pid == 0 ? std::string() : command_name(pid),
+                                             loop_.clock().wall()});
+      status.exit_status = bus::status_exit_code(properties);
+      if (const std::string lines = last_lines(unit, kStatusLines); !lines.empty())
+        status.text += "\n" + lines;
+      done(std::move(status));
+    });
+  });
+}
+
+std::string LocalInspector::last_lines(const std::string& unit, size_t count) const {
+  base::Result<logs::LogReader> reader =
+      logs::LogReader::open(log_directory_ + "/" + unit, loop_.clock());
+  if (!reader) return {};
+  base::Result<std::vector<logs::Entry>> entries = reader->last(count);
+  return entries ? text_of(std::move(*entries), host_) : std::string();
+}
+
+base::Result<std::shared_ptr<api::BodyStream>> LocalInspector::log(const std::string& unit,
+                                                                   int lines, bool follow) {
+  base::Result<logs::LogReader> reader =
+      logs::LogReader::open(log_directory_ + "/" + unit, loop_.clock());
+  if (!reader) {
+    if (reader.error().code != base::Errc::kNotFound)
+      return base::unexpected(std::move(reader).error());
+    if (follow)
+      return base::not_found("unit {} has not logged anything yet; try again later", unit);
+    return std::shared_ptr<api::BodyStream>(std::make_shared<NoEntries>());
+  }
+  base::Fd watch;
+  if (follow) {
+    FLOTILLA_ASSIGN(watch, reader->watch());
+  }
+  return std::shared_ptr<api::BodyStream>(std::make_shared<LogStream>(
+      loop_, std::move(*reader), host_, static_cast<size_t>(lines), std::move(watch)));
+}
+
+}  // namespace flotilla::fleetd
