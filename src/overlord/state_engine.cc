@@ -5,7 +5,7 @@
 namespace flotilla::overlord {
 
 StateEngine::StateEngine(base::EventLoop& loop) : loop_(loop) {}
-StateEngine::~StateEngine() { stop(); }
+StateEngine::~StateEngine() = default;
 
 void StateEngine::add(StateManager& manager) { managers_.push_back(&manager); }
 

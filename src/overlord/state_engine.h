@@ -34,7 +34,7 @@ class StateEngine {
   StateEngine(const StateEngine&) = delete;
   StateEngine& operator=(const StateEngine&) = delete;
 
-  // Requires: before start_up(); `manager` outlives the engine.
+  // Requires: before start_up(); `manager` lives until stop(), or as long as the loop runs.
   void add(StateManager& manager);
 
   // Calls every manager's start_up() in the order they were added, all of them even if some fail;
@@ -50,7 +50,8 @@ class StateEngine {
   void ensure_before(base::Micros delay);
   void ensure_soon() { ensure_before(base::Micros(0)); }
 
-  // Stops the managers in the order they were added. Later calls do nothing.
+  // Stops the managers in the order they were added. Later calls do nothing. The owner's to call:
+  // managers refer to the engine, so they are often gone when it is destroyed.
   void stop();
 
  private:

@@ -59,12 +59,33 @@ class ClusterView::Impl {
     mark(*key);
     base::Status status = put_object(*key, kv);
     if (status) {
-      cluster_.unreadable.erase(kv.key);
+      forget_unreadable(kv.key);
       return;
     }
     // What was last known stays in force: a record nobody can read must never stop a unit.
     SPDLOG_ERROR("{}: unreadable record: {}", kv.key, status.error().message);
     cluster_.unreadable[kv.key] = status.error().message;
+    name_unreadable();
+  }
+
+  void forget_unreadable(const std::string& key) {
+    if (cluster_.unreadable.erase(key) > 0) name_unreadable();
+  }
+
+  void name_unreadable() {
+    cluster_.unreadable_units.clear();
+    cluster_.unreadable_machines.clear();
+    for (const auto& [raw_key, reason] : cluster_.unreadable) {
+      const std::optional<ParsedKey> key = keys_.parse(raw_key);
+      if (!key) continue;
+      if (key->kind == KeyKind::kUnit || key->kind == KeyKind::kGlobal) {
+        cluster_.unreadable_units.insert(key->first);
+      } else if (key->kind == KeyKind::kSchedule) {
+        cluster_.unreadable_units.insert(key->second);
+      } else if (key->kind == KeyKind::kMachine || key->kind == KeyKind::kMetadata) {
+        cluster_.unreadable_machines.insert(key->first);
+      }
+    }
   }
 
   base::Status put_object(const ParsedKey& key, const store::KeyValue& kv) {
@@ -131,7 +152,7 @@ class ClusterView::Impl {
     const std::optional<ParsedKey> key = keys_.parse(raw_key);
     if (!key) return;
     mark(*key);
-    cluster_.unreadable.erase(raw_key);
+    forget_unreadable(raw_key);
     switch (key->kind) {
       case KeyKind::kFormat:
         return;

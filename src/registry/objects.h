@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -132,6 +133,9 @@ struct Cluster {
   // in the maps above; if there never was one, the object is listed here alone, and whoever acts
   // must leave what it names untouched.
   std::map<std::string, std::string, std::less<>> unreadable;
+  // The names in it: units of which the record or a schedule entry is unreadable, and machines.
+  std::set<std::string, std::less<>> unreadable_units;
+  std::set<std::string, std::less<>> unreadable_machines;
 
   // The machine the unit is scheduled to, or null.
   const std::string* machine_of(std::string_view unit) const;

@@ -1,0 +1,225 @@
+#include "engine/engine_manager.h"
+
+#include <spdlog/spdlog.h>
+
+#include "registry/codec.h"
+
+namespace flotilla::engine {
+
+namespace {
+
+constexpr base::Micros kRetry = std::chrono::seconds(1);
+
+}  // namespace
+
+EngineManager::EngineManager(store::Store& store, base::EventLoop& loop, std::string prefix,
+                             registry::MachineSession& session, registry::ClusterView& view,
+                             overlord::StateEngine& engine)
+    : store_(store),
+      loop_(loop),
+      keys_(std::move(prefix)),
+      session_(session),
+      view_(view),
+      engine_(engine),
+      storm_guard_(session.ttl()) {}
+
+EngineManager::~EngineManager() { *alive_ = false; }
+
+base::Status EngineManager::start_up() {
+  subscription_ = view_.subscribe([this](const registry::ClusterChange& change) {
+    // Unit states alone decide nothing.
+    const bool is_of_interest = change.leader || !change.units.empty() ||
+                                !change.schedule.empty() || !change.machines.empty() ||
+                                change.states.empty();
+    if (is_of_interest) engine_.ensure_soon();
+  });
+  view_.open();
+  return {};
+}
+
+void EngineManager::stop() {
+  subscription_.reset();
+  *alive_ = false;
+  leads_at_ = 0;
+}
+
+base::Status EngineManager::ensure() {
+  follow_leader();
+  if (!is_leader() || is_writing_ || !has_caught_up()) return {};
+  ++counters_.passes;
+  const Absence absence = look_out_for_storms();
+  std::vector<Decision> decisions = decide(view_.cluster(), requirements_, absence);
+  requirements_.prune(view_.cluster());
+  if (!decisions.empty()) write(std::move(decisions));
+  return {};
+}
+
+// Our own record must be in the view before we lead: a leader that does not see itself would take
+// its own units away.
+bool EngineManager::has_caught_up() const {
+  if (!view_.is_ready() || view_.cluster().revision < written_) return false;
+  const auto self = view_.cluster().machines.find(session_.self().id);
+  return self != view_.cluster().machines.end() && self->second.nonce == session_.self().nonce &&
+         self->second.lease == session_.lease();
+}
+
+void EngineManager::follow_leader() {
+  const auto& leader = view_.cluster().leader;
+  const bool is_ours = view_.is_ready() && session_.is_registered() && leader &&
+                       leader->machine == session_.self().id &&
+                       leader->nonce == session_.self().nonce && leader->lease == session_.lease();
+  if (is_ours != is_leader()) {
+    SPDLOG_INFO("Engine leadership {}", is_ours ? "acquired" : "lost");
+    counters_.leader_since = is_ours ? loop_.clock().wall() : base::WallTime{};
+  }
+  leads_at_ = is_ours ? leader->mod_revision : 0;
+  if (leader) note_leader(leader->machine);
+  if (is_ours || is_campaigning_ || !session_.is_registered() || !has_caught_up()) return;
+  // A key of our own machine is left from an earlier run of ours.
+  if (!leader || leader->machine == session_.self().id) campaign();
+}
+
+void EngineManager::note_leader(const std::string& machine) {
+  if (machine == last_leader_) return;
+  if (last_leader_.empty()) {
+    SPDLOG_INFO("Engine leader is {}", machine);
+  } else {
+    SPDLOG_INFO("Engine leadership changed from {} to {}", last_leader_, machine);
+  }
+  last_leader_ = machine;
+}
+
+void EngineManager::campaign() {
+  is_campaigning_ = true;
+  const auto& leader = view_.cluster().leader;
+  store::TxnRequest txn;
+  txn.compares.push_back(leader ? store::mod_is(keys_.leader(), leader->mod_revision)
+                                : store::key_is_absent(keys_.leader()));
+  registry::Leader self;
+  self.machine = session_.self().id;
+  self.nonce = session_.self().nonce;
+  txn.then_ops.emplace_back(store::PutOp{keys_.leader(), registry::encode(self), session_.lease()});
+  store_.txn(std::move(txn), [this, alive = alive_](auto result) {
+    if (!*alive) return;
+    is_campaigning_ = false;
+    // Won or lost, the view will tell who leads.
+    if (result) return engine_.ensure_soon();
+    SPDLOG_WARN("Failed to become the engine leader: {}", result.error().message);
+    engine_.ensure_before(kRetry);
+  });
+}
+
+Absence EngineManager::look_out_for_storms() {
+  std::set<std::string> present;
+  for (const auto& [id, machine] : view_.cluster().machines) present.insert(id);
+  const base::MonotonicTime now = loop_.clock().monotonic();
+  storm_guard_.look(now, view_.uninterrupted_since(), present);
+  if (storm_guard_.is_storm() && !said_storm_) {
+    SPDLOG_WARN(
+        "More than a third of the machines vanished together; waiting for one more lease "
+        "time before their units are moved");
+  }
+  said_storm_ = storm_guard_.is_storm();
+  if (storm_guard_.trusted_from() <= now) return Absence::kTrusted;
+  // Asked for only if it matters: an idle cluster is not woken up.
+  for (const auto& [unit, machines] : view_.cluster().schedule) {
+    for (const auto& [machine, entry] : machines) {
+      if (present.contains(machine)) continue;
+      engine_.ensure_before(storm_guard_.trusted_from() - now);
+      return Absence::kDoubted;
+    }
+  }
+  return Absence::kDoubted;
+}
+
+void EngineManager::write(std::vector<Decision> decisions) {
+  is_writing_ = true;
+  write_from(std::make_shared<std::vector<Decision>>(std::move(decisions)), 0);
+}
+
+// Cut at the store's limits; every piece holds only while we still lead.
+void EngineManager::write_from(std::shared_ptr<std::vector<Decision>> decisions, size_t from) {
+  store::TxnRequest txn;
+  txn.compares.push_back(store::mod_is(keys_.leader(), leads_at_));
+  size_t bytes = 0;
+  size_t next = from;
+  while (next < decisions->size() && txn.then_ops.size() < store::kMaxTxnOps) {
+    store::Op operation = operation_for((*decisions)[next]);
+    const auto* put = std::get_if<store::PutOp>(&operation);
+    const size_t size = put != nullptr ? put->key.size() + put->value.size() : 0;
+    if (next > from && bytes + size > store::kAdvisedRequestBytes) break;
+    bytes += size;
+    txn.then_ops.push_back(std::move(operation));
+    ++next;
+  }
+  store_.txn(std::move(txn), [this, alive = alive_, decisions, from,
+                              next](base::Result<store::TxnResponse> result) {
+    if (!*alive) return;
+    const bool is_lost = result && !result->succeeded;
+    if (!result || is_lost) {
+      ++counters_.failed_writes;
+      is_writing_ = false;
+      if (is_lost) {
+        SPDLOG_INFO("Engine leadership lost while writing decisions");
+        return engine_.ensure_soon();
+      }
+      SPDLOG_ERROR("Failed to write decisions: {}", result.error().message);
+      return engine_.ensure_before(kRetry);
+    }
+    written_ = std::max(written_, result->revision);
+    for (size_t i = from; i < next; ++i) report((*decisions)[i]);
+    // Without the lead, or the units the rest was decided on, the rest is decided anew.
+    if (next < decisions->size() && is_leader()) return write_from(decisions, next);
+    is_writing_ = false;
+    engine_.ensure_soon();
+  });
+}
+
+store::Op EngineManager::operation_for(const Decision& decision) const {
+  const registry::Cluster& cluster = view_.cluster();
+  const auto unit = cluster.units.find(decision.unit);
+  const bool has_unit = unit != cluster.units.end();
+  switch (decision.kind) {
+    case Decision::Kind::kSchedule:
+    case Decision::Kind::kUpdate: {
+      if (!has_unit) break;  // deleted since it was decided; the next pass sees to the rest
+      registry::ScheduleEntry entry = schedule_entry_of(unit->second, decision.machine);
+      if (const auto old = cluster.schedule.find(decision.unit); old != cluster.schedule.end()) {
+        const auto on_machine = old->second.find(decision.machine);
+        if (on_machine != old->second.end()) entry.extra = on_machine->second.extra;
+      }
+      return store::PutOp{keys_.schedule(decision.machine, decision.unit), registry::encode(entry)};
+    }
+    case Decision::Kind::kPutGlobal: {
+      if (!has_unit) break;
+      registry::GlobalEntry entry = global_entry_of(unit->second);
+      if (const auto old = cluster.globals.find(decision.unit); old != cluster.globals.end()) {
+        entry.extra = old->second.extra;
+      }
+      return store::PutOp{keys_.global(decision.unit), registry::encode(entry)};
+    }
+    case Decision::Kind::kUnschedule:
+    case Decision::Kind::kRemoveGlobal:
+      break;
+  }
+  const bool is_global =
+      decision.kind == Decision::Kind::kRemoveGlobal || decision.kind == Decision::Kind::kPutGlobal;
+  return store::DeleteRangeOp{
+      is_global ? keys_.global(decision.unit) : keys_.schedule(decision.machine, decision.unit),
+      {}};
+}
+
+void EngineManager::report(const Decision& decision) {
+  if (decision.kind == Decision::Kind::kSchedule) {
+    ++counters_.scheduled;
+    SPDLOG_INFO("Scheduled Unit({}) to Machine({})", decision.unit, decision.machine);
+  } else if (decision.kind == Decision::Kind::kUnschedule) {
+    ++counters_.unscheduled;
+    SPDLOG_INFO("Unscheduled Job({}) from Machine({})", decision.unit, decision.machine);
+  }
+  SPDLOG_INFO(
+      "EngineReconciler completed task: {{Type: {}, JobName: {}, MachineID: {}, Reason: \"{}\"}}",
+      to_string(decision.kind), decision.unit, decision.machine, decision.reason);
+}
+
+}  // namespace flotilla::engine

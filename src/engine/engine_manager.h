@@ -1,0 +1,76 @@
+// EngineManager: the scheduler's edge. Becomes leader if nobody is, feeds decide() with the view,
+// and writes what it decided in transactions that only the leader's can succeed.
+//
+// Owned by fleetd's composition; loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/decide.h"
+#include "engine/storm_guard.h"
+#include "overlord/state_engine.h"
+#include "registry/cluster_view.h"
+#include "registry/keys.h"
+#include "registry/machine_session.h"
+
+namespace flotilla::engine {
+
+// For metrics; counted since the start.
+struct EngineCounters {
+  uint64_t passes = 0;
+  uint64_t scheduled = 0;
+  uint64_t unscheduled = 0;
+  uint64_t failed_writes = 0;
+  base::WallTime leader_since;  // 0: not the leader
+};
+
+class EngineManager final : public overlord::StateManager {
+ public:
+  // Requires: all references outlive the manager; `view` is opened by start_up().
+  EngineManager(store::Store& store, base::EventLoop& loop, std::string prefix,
+                registry::MachineSession& session, registry::ClusterView& view,
+                overlord::StateEngine& engine);
+  ~EngineManager() override;
+
+  std::string_view name() const override { return "engine"; }
+  base::Status start_up() override;
+  base::Status ensure() override;
+  void stop() override;
+
+  bool is_leader() const { return leads_at_ != 0; }
+  const EngineCounters& counters() const { return counters_; }
+
+ private:
+  bool has_caught_up() const;
+  void follow_leader();
+  void campaign();
+  void note_leader(const std::string& machine);
+  Absence look_out_for_storms();
+  void write(std::vector<Decision> decisions);
+  void write_from(std::shared_ptr<std::vector<Decision>> decisions, size_t from);
+  store::Op operation_for(const Decision& decision) const;
+  void report(const Decision& decision);
+
+  store::Store& store_;
+  base::EventLoop& loop_;
+  const registry::Keys keys_;
+  registry::MachineSession& session_;
+  registry::ClusterView& view_;
+  overlord::StateEngine& engine_;
+  RequirementsCache requirements_;
+  StormGuard storm_guard_;
+  bool said_storm_ = false;
+  base::RegistrationPtr subscription_;
+  store::Revision leads_at_ = 0;  // mod revision of the leader key while it is ours, else 0
+  std::string last_leader_;
+  bool is_campaigning_ = false;
+  bool is_writing_ = false;
+  store::Revision written_ = 0;  // the view must have seen this before the next decision
+  EngineCounters counters_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace flotilla::engine

@@ -1,0 +1,156 @@
+#include "engine/engine_manager.h"
+
+#include <gtest/gtest.h>
+
+#include "base/fake_event_loop.h"
+#include "registry/registry.h"
+#include "store/memory_store.h"
+
+namespace flotilla::engine {
+namespace {
+
+using registry::TargetState;
+using std::chrono_literals::operator""s;
+
+constexpr const char* kPrefix = "/flotilla";
+
+// The scheduling half of one fleetd.
+struct Node {
+  Node(store::Store& store, base::FakeEventLoop& loop, const std::string& id,
+       const std::string& nonce = "n")
+      : state_engine(loop),
+        view(store, loop, kPrefix),
+        session(store, loop, kPrefix, machine(id, nonce), {30s, false}),
+        manager(store, loop, kPrefix, session, view, state_engine) {
+    state_engine.add(manager);
+    session.on_change([this] { state_engine.ensure_soon(); });
+    session.start();
+    EXPECT_TRUE(state_engine.start_up());
+  }
+  static registry::Machine machine(const std::string& id, const std::string& nonce) {
+    registry::Machine self;
+    self.id = id;
+    self.boot_id = "boot-" + id;
+    self.state_id = "dir-" + id;
+    self.nonce = nonce;
+    return self;
+  }
+
+  overlord::StateEngine state_engine;
+  registry::ClusterView view;
+  registry::MachineSession session;
+  EngineManager manager;
+};
+
+struct EngineManagerTest : testing::Test {
+  Node& start(const std::string& id, const std::string& nonce = "n") {
+    nodes[id] = std::make_unique<Node>(*store, loop, id, nonce);
+    loop.advance(1s);
+    return *nodes[id];
+  }
+  void put(const std::string& name, TargetState desired = TargetState::kLaunched,
+           std::vector<unit::UnitOption> options = {{"Service", "ExecStart", "/bin/x"}}) {
+    registry.put_unit(name, std::move(options), desired, [](auto r) { EXPECT_TRUE(r); });
+    loop.advance(base::Micros(0));
+  }
+  std::string where(const std::string& unit) {
+    registry::ClusterView view(*store, loop, kPrefix);
+    view.open();
+    loop.advance(base::Micros(0));
+    const std::string* machine = view.cluster().machine_of(unit);
+    return machine != nullptr ? *machine : "";
+  }
+  int leaders() {
+    int count = 0;
+    for (const auto& [id, node] : nodes) count += node->manager.is_leader() ? 1 : 0;
+    return count;
+  }
+
+  base::FakeEventLoop loop;
+  std::unique_ptr<store::Store> store = store::make_memory_store(loop);
+  registry::Registry registry{*store, kPrefix};
+  std::map<std::string, std::unique_ptr<Node>> nodes;
+};
+
+TEST_F(EngineManagerTest, ASingleMachineLeadsAndSchedulesAtOnce) {
+  put("a.service");
+  nodes["m1"] = std::make_unique<Node>(*store, loop, "m1");
+  loop.advance(base::Micros(0));
+  EXPECT_EQ(leaders(), 1);
+  EXPECT_EQ(where("a.service"), "m1");
+  put("b.service");
+  EXPECT_EQ(where("b.service"), "m1");
+  put("b.service", TargetState::kInactive);
+  EXPECT_EQ(where("b.service"), "");
+}
+
+TEST_F(EngineManagerTest, WhenTheLeaderDiesAnotherLeadsAndMovesItsUnits) {
+  start("m1");
+  start("m2");
+  start("m3");
+  EXPECT_EQ(leaders(), 1);
+  EXPECT_TRUE(nodes["m1"]->manager.is_leader());
+  loop.advance(60s);
+  put("a.service");
+  ASSERT_EQ(where("a.service"), "m1");
+  nodes.erase("m1");
+  loop.advance(15s);
+  EXPECT_EQ(where("a.service"), "m1");
+  loop.advance(20s);
+  EXPECT_EQ(leaders(), 1);
+  EXPECT_EQ(where("a.service"), "m2");
+}
+
+TEST_F(EngineManagerTest, ANewLeaderDoubtsAbsenceUntilItHasWatchedForALeaseTime) {
+  start("m1");
+  put("a.service");
+  nodes.erase("m1");
+  loop.advance(40s);
+  start("m2");
+  EXPECT_TRUE(nodes["m2"]->manager.is_leader());
+  EXPECT_EQ(where("a.service"), "m1");
+  put("b.service");
+  EXPECT_EQ(where("b.service"), "m2");
+  loop.advance(30s);
+  EXPECT_EQ(where("a.service"), "m2");
+}
+
+TEST_F(EngineManagerTest, ARestartedDaemonLeadsOnAndMovesNothing) {
+  start("m1");
+  start("m2");
+  loop.advance(60s);
+  for (int i = 0; i < 10; ++i) put("u" + std::to_string(i) + ".service");
+  const auto before = nodes["m2"]->view.cluster().schedule;
+  nodes.erase("m1");
+  loop.advance(5s);
+  start("m1", "n2");
+  loop.advance(100s);
+  EXPECT_TRUE(nodes["m1"]->manager.is_leader());
+  EXPECT_EQ(leaders(), 1);
+  EXPECT_EQ(nodes["m2"]->view.cluster().schedule, before);
+}
+
+TEST_F(EngineManagerTest, ManyUnitsAreWrittenInPieces) {
+  for (int i = 0; i < 500; ++i) {
+    registry.put_unit("u" + std::to_string(i) + ".service",
+                      {{"Service", "ExecStart", std::string(3000, 'x')}}, TargetState::kLaunched,
+                      [](auto r) { EXPECT_TRUE(r); });
+  }
+  loop.settle();
+  Node& node = start("m1");
+  EXPECT_EQ(node.view.cluster().schedule.size(), 500u);
+  EXPECT_EQ(node.manager.counters().scheduled, 500u);
+}
+
+TEST_F(EngineManagerTest, AnIdleClusterMakesNoPasses) {
+  start("m1");
+  start("m2");
+  put("a.service");
+  loop.advance(60s);
+  const auto passes = nodes["m1"]->manager.counters().passes;
+  loop.advance(100000s);
+  EXPECT_EQ(nodes["m1"]->manager.counters().passes, passes);
+}
+
+}  // namespace
+}  // namespace flotilla::engine

@@ -1,0 +1,64 @@
+#include "engine/storm_guard.h"
+
+#include <gtest/gtest.h>
+
+namespace flotilla::engine {
+namespace {
+
+using base::MonotonicTime;
+using std::chrono_literals::operator""s;
+
+MonotonicTime at(base::Micros seconds) { return {seconds}; }
+
+TEST(StormGuard, TrustsNothingUntilItHasWatchedForOneLeaseTime) {
+  StormGuard guard(30s);
+  EXPECT_TRUE(guard.trusted_from().is_never());
+  guard.look(at(100s), at(100s), {"a"});
+  EXPECT_EQ(guard.trusted_from(), at(130s));
+  EXPECT_FALSE(guard.is_storm());
+  guard.look(at(120s), MonotonicTime::never(), {"a"});
+  EXPECT_TRUE(guard.trusted_from().is_never());
+  guard.look(at(121s), at(121s), {"a"});
+  EXPECT_EQ(guard.trusted_from(), at(151s));
+}
+
+TEST(StormGuard, BelievesThatOneOfThreeIsGone) {
+  StormGuard guard(30s);
+  guard.look(at(100s), at(10s), {"a", "b", "c"});
+  guard.look(at(101s), at(10s), {"a", "b"});
+  EXPECT_LE(guard.trusted_from(), at(101s));
+  EXPECT_FALSE(guard.is_storm());
+}
+
+TEST(StormGuard, WaitsOneMoreLeaseTimeWhenMoreThanAThirdVanish) {
+  StormGuard guard(30s);
+  guard.look(at(100s), at(10s), {"a", "b", "c", "d", "e"});
+  guard.look(at(101s), at(10s), {"a", "b", "c", "d"});
+  EXPECT_FALSE(guard.is_storm());
+  guard.look(at(110s), at(10s), {"a", "b", "c"});
+  EXPECT_TRUE(guard.is_storm());
+  EXPECT_EQ(guard.trusted_from(), at(140s));
+  guard.look(at(140s), at(10s), {"a", "b", "c"});
+  EXPECT_FALSE(guard.is_storm());
+  EXPECT_LE(guard.trusted_from(), at(140s));
+}
+
+TEST(StormGuard, MachinesThatComeBackEndTheStorm) {
+  StormGuard guard(30s);
+  guard.look(at(100s), at(10s), {"a", "b"});
+  guard.look(at(101s), at(10s), {"a"});
+  EXPECT_TRUE(guard.is_storm());
+  guard.look(at(105s), at(10s), {"a", "b"});
+  EXPECT_FALSE(guard.is_storm());
+}
+
+TEST(StormGuard, MachinesThatVanishFarApartAreNoStorm) {
+  StormGuard guard(30s);
+  guard.look(at(100s), at(10s), {"a", "b", "c", "d"});
+  guard.look(at(101s), at(10s), {"a", "b", "c"});
+  guard.look(at(141s), at(10s), {"a", "b"});
+  EXPECT_FALSE(guard.is_storm());
+}
+
+}  // namespace
+}  // namespace flotilla::engine
