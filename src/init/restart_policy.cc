@@ -48,6 +48,8 @@ bool contains(const ExitStatusSet& set, const ProcessExit& exit) noexcept {
 
 ServiceResult result_of(const ProcessExit& exit, CleanEnd clean,
                         const ExitStatusSet& success) noexcept {
+  // Of a process that was not our child nothing is known but that it is gone.
+  if (exit.code == 0) return ServiceResult::kSuccess;
   if (exit.code == CLD_EXITED) {
     const bool ok = exit.status == 0 || contains(success, exit);
     return ok ? ServiceResult::kSuccess : ServiceResult::kExitCode;

@@ -74,6 +74,7 @@ struct ServiceState {
   // A spawn or kill whose outcome has not come back yet.
   enum class Awaits : uint8_t { kNothing, kSpawn, kKill };
   Awaits awaits = Awaits::kNothing;
+  bool spawns_main = false;  // kSpawn: it is to be the main process, not a control process
   ServiceSubState kill_state = ServiceSubState::kDead;  // what it becomes if somebody was signalled
 };
 
@@ -168,9 +169,8 @@ enum class ServiceLog : uint8_t {
   kWatchdog,         // span: the limit
   kWatchdogRequest,  // WATCHDOG=trigger
   kNoPidFile,        // "Daemon never wrote its PID file. Failing."
-  kNewMainPid,       // pid
+  kAlienMainPid,     // pid: not our child
   kOutOfMemory,
-  kLeftOver,  // processes remain
 };
 // What a timeout makes the machine do; the last word of its log line.
 enum class TimeoutAnswer : uint8_t { kTerminating, kAborting, kKilling, kSkippingSigkill };

@@ -1,0 +1,73 @@
+// What others ask about a service's state.
+#include "init/service_machine.h"
+
+namespace flotilla::init {
+
+using Kind = ServiceEvent::Kind;
+using State = ServiceSubState;
+
+StartAnswer answer_to_start(ServiceSubState state) noexcept {
+  switch (state) {
+    case State::kDead:
+    case State::kFailed:
+      return StartAnswer::kBegin;
+    case State::kCondition:
+    case State::kStartPre:
+    case State::kStart:
+    case State::kStartPost:
+      return StartAnswer::kUnderWay;
+    case State::kRunning:
+    case State::kExited:
+    case State::kReload:
+      return StartAnswer::kAlreadyThere;
+    case State::kAutoRestart:
+    case State::kStop:
+    case State::kStopWatchdog:
+    case State::kStopSigterm:
+    case State::kStopSigkill:
+    case State::kStopPost:
+    case State::kFinalWatchdog:
+    case State::kFinalSigterm:
+    case State::kFinalSigkill:
+    case State::kCleaning:
+      return StartAnswer::kLater;
+  }
+  return StartAnswer::kLater;
+}
+
+NeededFacts needed_facts(const ServiceSettings& settings, const ServiceState& state,
+                         ServiceEvent::Kind event) noexcept {
+  NeededFacts needed;
+  // The unit's processes are asked only where no main process tells whether it runs.
+  needed.processes =
+      !state.main_pid_known && event != Kind::kNotifyWatchdog && event != Kind::kNotifyExtend;
+  const bool may_load = event == Kind::kControlExit || event == Kind::kMainExit;
+  needed.pid_file = !settings.pid_file.empty() && (may_load || event == Kind::kPidFile);
+  needed.guess = settings.type == ServiceType::kForking && settings.guess_main_pid &&
+                 settings.pid_file.empty() && !state.main_pid_known && event == Kind::kControlExit;
+  // Whether it is hopeless to wait for a PID file depends on who is left to write it.
+  if (needed.pid_file && event == Kind::kControlExit) needed.processes = true;
+  return needed;
+}
+
+ActiveState active_state_of(ServiceType type, ServiceSubState state) noexcept {
+  if (type == ServiceType::kIdle) {
+    switch (state) {
+      case State::kCondition:
+      case State::kStartPre:
+      case State::kStart:
+      case State::kStartPost:
+        return ActiveState::kActive;
+      default:
+        break;
+    }
+  }
+  return active_state_of(state);
+}
+
+base::Micros watchdog_in_force(const ServiceSettings& settings,
+                               const ServiceState& state) noexcept {
+  return state.watchdog_override.count() != 0 ? state.watchdog_override : settings.watchdog;
+}
+
+}  // namespace flotilla::init
