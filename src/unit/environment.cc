@@ -79,6 +79,11 @@ void read_environment_setting(std::string_view value, const SpecifierContext& co
       return;
     }
     if (!*word) return;
+    if (environment.assignments().size() >= Environment::kMaxVariables) {
+      reporter.warn("Environment=: more than {} variables, the rest of the line is ignored",
+                    Environment::kMaxVariables);
+      return;
+    }
     auto assignment = expand_specifiers(**word, context);
     if (!assignment) {
       reporter.warn("Environment=: {}, the assignment is ignored", assignment.error().message);

@@ -21,7 +21,8 @@ bool is_valid_assignment(std::string_view assignment) noexcept;
 // NAME=VALUE in order of first setting; setting a name again keeps its place.
 class Environment {
  public:
-  static constexpr std::size_t kMaxVariables = 65536;
+  // The readers below stop there; a process could not be started with more anyway.
+  static constexpr std::size_t kMaxVariables = 4096;
 
   Environment() = default;
   // Later ones win.
@@ -57,7 +58,8 @@ void read_environment_setting(std::string_view value, const SpecifierContext& co
 
 // The bytes of an EnvironmentFile=: NAME=VALUE lines, "#" and ";" comments, quotes as in a shell
 // without expansion, "\" to go on in the next line. Lines with bad names are reported, if `reports`
-// is there, and left out. Errors: kInvalid for invalid UTF-8 or NUL, kTooLarge beyond 4 MiB.
+// is there, and left out. Errors: kInvalid for invalid UTF-8 or NUL, kTooLarge beyond 4 MiB or
+// kMaxVariables.
 base::Result<Environment> parse_environment_file(std::string_view bytes, std::string_view file,
                                                  std::vector<Diagnostic>* reports = nullptr);
 

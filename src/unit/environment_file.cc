@@ -27,6 +27,10 @@ class EnvironmentReader {
       } else {
         read_assignment();
       }
+      if (environment_.assignments().size() > Environment::kMaxVariables) {
+        return base::too_large("{}: the file has more than {} variables", file_,
+                               Environment::kMaxVariables);
+      }
     }
     return std::move(environment_);
   }

@@ -125,6 +125,21 @@ TEST(EnvironmentFile, RefusesWhatIsNoText) {
   EXPECT_FALSE(parse_environment_file(std::string(5'000'000, '\n'), "e").has_value());
 }
 
+TEST(EnvironmentFile, RefusesMoreVariablesThanAProcessCouldTake) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += fmt::format("A{}=1\n", i);
+  EXPECT_EQ(parse_environment_file(text, "e").error().message,
+            "e: the file has more than 4096 variables");
+}
+
+TEST_F(EnvironmentSetting, StopsAtMoreVariablesThanAProcessCouldTake) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += fmt::format("A{}=1 ", i);
+  read(text);
+  EXPECT_EQ(environment_.assignments().size(), 4096U);
+  EXPECT_EQ(reports_.size(), 1U);
+}
+
 TEST(VariableNames, AreCheckedOneByOne) {
   const SpecifierContext context{UnitName::parse("a.service").value(), nullptr, "", ""};
   std::vector<Diagnostic> reports;

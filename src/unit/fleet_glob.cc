@@ -1,7 +1,6 @@
 #include "unit/fleet_glob.h"
 
 #include <optional>
-#include <vector>
 
 #include "unit/utf8.h"
 
@@ -16,118 +15,102 @@ char32_t take_rune(std::string_view& text) {
   return rune;
 }
 
-struct Range {
-  char32_t first;
-  char32_t last;
-};
-
-// One element of a pattern. The ranges are those of the rune or class; "*" and "?" have none.
-struct Element {
-  enum class Kind { kLiteral, kClass, kAnyOne, kAnyRun };
-  Kind kind = Kind::kLiteral;
-  bool negated = false;
-  std::vector<Range> ranges;
-
-  bool matches(char32_t rune) const {
-    if (kind == Kind::kAnyOne) return rune != '/';
-    bool inside = false;
-    for (const Range& range : ranges) inside |= rune >= range.first && rune <= range.last;
-    return inside != negated;
-  }
-};
-
-// A character of a class, where "-" and "]" need a "\" before them.
+// A character of a class, where "-" and "]" need a "\" before them. More must follow.
 std::optional<char32_t> take_class_rune(std::string_view& rest) {
   if (rest.empty() || rest.front() == '-' || rest.front() == ']') return std::nullopt;
-  if (rest.front() == '\\') {
-    rest.remove_prefix(1);
-    if (rest.empty()) return std::nullopt;
-  }
+  if (rest.front() == '\\') rest.remove_prefix(1);
   if (utf8_sequence_length(rest) == 0) return std::nullopt;
-  return take_rune(rest);
+  const char32_t rune = take_rune(rest);
+  if (rest.empty()) return std::nullopt;
+  return rune;
 }
 
-std::optional<Element> take_class(std::string_view& rest) {
-  Element element;
-  element.kind = Element::Kind::kClass;
-  if (rest.starts_with('^')) {
-    element.negated = true;
-    rest.remove_prefix(1);
-  }
-  while (true) {
-    if (rest.starts_with(']') && !element.ranges.empty()) {
+// Takes the class behind its "[" off the pattern. Nothing if it is malformed, else whether the rune
+// is of it.
+std::optional<bool> take_class(std::string_view& rest, char32_t rune) {
+  const bool negated = rest.starts_with('^');
+  if (negated) rest.remove_prefix(1);
+  bool inside = false;
+  for (bool is_first = true;; is_first = false) {
+    if (rest.starts_with(']') && !is_first) {
       rest.remove_prefix(1);
-      return element;
+      return inside != negated;
     }
     const auto first = take_class_rune(rest);
-    if (!first || rest.empty()) return std::nullopt;
+    if (!first) return std::nullopt;
     auto last = first;
     if (rest.front() == '-') {
       rest.remove_prefix(1);
       last = take_class_rune(rest);
-      if (!last || rest.empty()) return std::nullopt;
+      if (!last) return std::nullopt;
     }
-    element.ranges.push_back(Range{*first, *last});
+    inside |= *first <= rune && rune <= *last;
   }
 }
 
-// Nothing if the pattern is malformed.
-std::optional<std::vector<Element>> compile(std::string_view pattern) {
-  std::vector<Element> elements;
-  while (!pattern.empty()) {
-    if (pattern.front() == '[') {
-      pattern.remove_prefix(1);
-      auto element = take_class(pattern);
-      if (!element) return std::nullopt;
-      elements.push_back(std::move(*element));
+// The pattern up to its next "*" that is one.
+std::string_view take_chunk(std::string_view& pattern) {
+  bool in_class = false;
+  std::size_t i = 0;
+  for (; i < pattern.size(); ++i) {
+    if (pattern[i] == '\\') {
+      ++i;
+    } else if (pattern[i] == '[') {
+      in_class = true;
+    } else if (pattern[i] == ']') {
+      in_class = false;
+    } else if (pattern[i] == '*' && !in_class) {
+      break;
+    }
+  }
+  const std::string_view chunk = pattern.substr(0, i);
+  pattern.remove_prefix(chunk.size());
+  return chunk;
+}
+
+// What is left of the name behind a chunk without "*", or nothing if it does not begin with one.
+std::optional<std::string_view> match_chunk(std::string_view chunk, std::string_view name) {
+  while (!chunk.empty()) {
+    if (name.empty()) return std::nullopt;
+    if (chunk.front() == '[') {
+      chunk.remove_prefix(1);
+      if (!take_class(chunk, take_rune(name)).value_or(false)) return std::nullopt;
       continue;
     }
-    Element element;
-    if (pattern.front() == '*' || pattern.front() == '?') {
-      element.kind = pattern.front() == '*' ? Element::Kind::kAnyRun : Element::Kind::kAnyOne;
-      pattern.remove_prefix(1);
-    } else {
-      if (pattern.front() == '\\') {
-        pattern.remove_prefix(1);
-        if (pattern.empty()) return std::nullopt;
-      }
-      const char32_t rune = take_rune(pattern);
-      element.ranges.push_back(Range{rune, rune});
+    if (chunk.front() == '?') {
+      if (name.front() == '/') return std::nullopt;
+      chunk.remove_prefix(1);
+      take_rune(name);
+      continue;
     }
-    elements.push_back(std::move(element));
+    if (chunk.front() == '\\') chunk.remove_prefix(1);
+    if (chunk.empty() || chunk.front() != name.front()) return std::nullopt;
+    chunk.remove_prefix(1);
+    name.remove_prefix(1);
   }
-  return elements;
+  return name;
 }
 
 }  // namespace
 
 bool glob_matches(std::string_view pattern, std::string_view name) {
-  const auto elements = compile(pattern);
-  if (!elements) return false;
-  // reachable[i]: the first i elements match what has been read of the name.
-  std::vector<char> reachable(elements->size() + 1, 0);
-  const auto skip_stars = [&] {
-    for (std::size_t i = 0; i < elements->size(); ++i) {
-      if (reachable[i] != 0 && (*elements)[i].kind == Element::Kind::kAnyRun) reachable[i + 1] = 1;
+  while (!pattern.empty()) {
+    const bool has_star = pattern.front() == '*';
+    pattern.remove_prefix(std::min(pattern.find_first_not_of('*'), pattern.size()));
+    const std::string_view chunk = take_chunk(pattern);
+    if (has_star && chunk.empty()) return name.find('/') == std::string_view::npos;
+    // As in Go, a star takes as little as lets its chunk match, and never takes more later on.
+    std::optional<std::string_view> rest;
+    for (;;) {
+      rest = match_chunk(chunk, name);
+      if (rest && pattern.empty() && !rest->empty()) rest.reset();
+      if (rest || !has_star || name.empty() || name.front() == '/') break;
+      name.remove_prefix(1);
     }
-  };
-  reachable[0] = 1;
-  skip_stars();
-  while (!name.empty()) {
-    const char32_t rune = take_rune(name);
-    for (std::size_t i = elements->size(); i > 0; --i) {
-      const Element& element = (*elements)[i - 1];
-      if (element.kind == Element::Kind::kAnyRun) {
-        // A star eats the rune and stays; what stands before it is left for skip_stars.
-        reachable[i] = rune != '/' && reachable[i] != 0 ? 1 : 0;
-      } else {
-        reachable[i] = reachable[i - 1] != 0 && element.matches(rune) ? 1 : 0;
-      }
-    }
-    reachable[0] = 0;
-    skip_stars();
+    if (!rest) return false;
+    name = *rest;
   }
-  return reachable.back() != 0;
+  return name.empty();
 }
 
 }  // namespace flotilla::unit

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
+#include <utility>
 
 #include "unit/fleet_glob.h"
 #include "unit/fleet_name.h"
@@ -10,6 +12,7 @@ namespace flotilla::unit {
 namespace {
 
 constexpr std::size_t kShortIdLength = 8;
+constexpr std::size_t kMaxComparison = 100'000'000;
 
 constexpr std::array<std::string_view, 11> kKnownKeys = {"MachineID",
                                                          "X-ConditionMachineID",
@@ -88,9 +91,10 @@ class Section {
   std::vector<std::string> values(std::initializer_list<std::string_view> keys) const {
     std::vector<std::string> out;
     for (std::string_view key : keys) {
-      for (const auto& [name, list] : entries_) {
-        if (name == key) out.insert(out.end(), list.begin(), list.end());
-      }
+      const auto it = index_.find(std::string(key));
+      if (it == index_.end()) continue;
+      const std::vector<std::string>& list = entries_[it->second].second;
+      out.insert(out.end(), list.begin(), list.end());
     }
     return out;
   }
@@ -107,13 +111,13 @@ class Section {
 
  private:
   std::vector<std::string>& find_or_add(const std::string& key) {
-    for (auto& [name, values] : entries_) {
-      if (name == key) return values;
-    }
-    return entries_.emplace_back(key, std::vector<std::string>()).second;
+    const auto [it, is_new] = index_.emplace(key, entries_.size());
+    if (is_new) entries_.emplace_back(key, std::vector<std::string>());
+    return entries_[it->second].second;
   }
 
   std::vector<std::pair<std::string, std::vector<std::string>>> entries_;
+  std::unordered_map<std::string, std::size_t> index_;
 };
 
 bool is_true(std::string value) {
@@ -136,6 +140,12 @@ void add_metadata(std::string_view value, FleetRequirements& out) {
 bool any_matches(const std::vector<std::string>& patterns, std::string_view name) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [name](const std::string& pattern) { return glob_matches(pattern, name); });
+}
+
+std::size_t total_length(const std::vector<std::string>& values) {
+  std::size_t sum = values.size();
+  for (const std::string& value : values) sum += value.size();
+  return sum;
 }
 
 base::Status check_contradictions(const FleetRequirements& wants) {
@@ -201,6 +211,11 @@ FleetRequirements extract_requirements(const std::vector<UnitOption>& options,
 base::Status validate_fleet_options(const std::vector<UnitOption>& options) {
   FLOTILLA_TRY(parse_fleet_file(serialize(options)));
   const FleetRequirements wants = extract_requirements(options, "");
+  // Every peer is held against every pattern: what this takes is bounded by the product.
+  const std::size_t patterns = total_length(wants.conflicts) + total_length(wants.replaces);
+  if (total_length(wants.peers) > kMaxComparison / (patterns + 1)) {
+    return base::too_large("[X-Fleet] has too many peers and patterns to compare them all");
+  }
   for (const std::string& peer : wants.peers) {
     for (const std::string& pattern : wants.conflicts) {
       if (!glob_matches(pattern, peer)) continue;

@@ -38,7 +38,7 @@ FleetRequirements extract_requirements(const std::vector<UnitOption>& options,
 
 // What the API asks of the options of a new unit: they survive fleet's parser, and the requirements
 // do not contradict each other. Errors: kInvalid with fleet's text, the first that applies in order
-// of appearance.
+// of appearance; kTooLarge for more peers and patterns than can be compared in a moment.
 base::Status validate_fleet_options(const std::vector<UnitOption>& options);
 
 }  // namespace flotilla::unit

@@ -157,6 +157,16 @@ TEST(FleetOptionValidation, DoesNotExpandSpecifiers) {
             "unresolvable requirements: peer \"%p.socket\" matches conflict \"%p*\"");
 }
 
+TEST(FleetOptionValidation, RefusesMoreThanCanBeCompared) {
+  std::vector<UnitOption> options;
+  for (int i = 0; i < 20000; ++i) {
+    options.push_back({"X-Fleet", "MachineOf", fmt::format("peer{}.service", i)});
+    options.push_back({"X-Fleet", "Conflicts", fmt::format("*{}*", i)});
+    options.push_back({"X-Fleet", fmt::format("Key{}", i), ""});
+  }
+  EXPECT_EQ(validate_fleet_options(options).error().code, base::Errc::kTooLarge);
+}
+
 TEST(FleetOptionValidation, RefusesWhatFleetsParserWouldNotReadBack) {
   const auto status = validate_fleet_options({{"Service", "ExecStart", std::string(2048, 'x')}});
   EXPECT_EQ(status.error().message, "line too long (max 2048 bytes)");
