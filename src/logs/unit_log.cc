@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +18,13 @@ namespace {
 constexpr mode_t kDirectoryMode = 0750;
 constexpr mode_t kFileMode = 0640;
 constexpr std::size_t kRepairBatch = 256;
+
+constexpr std::uint64_t kSpaceForReport = std::uint64_t{64} * 1024;
+
+bool has_space(int directory, std::uint64_t size) noexcept {
+  struct statvfs status {};
+  return ::fstatvfs(directory, &status) != 0 || status.f_bavail * status.f_frsize >= size;
+}
 
 std::uint64_t end_of(const BatchView& batch, std::size_t index) noexcept {
   return index + 1 < batch.count ? batch.records[index + 1].offset : batch.text_size;
@@ -272,14 +280,17 @@ std::uint16_t UnitLog::number_of(const LogPlace& place, SourceSlot& slot) noexce
 
 void UnitLog::append(const LogPlace& place, const BatchView& batch, SourceSlot& source) noexcept {
   if (batch.count == 0) return;
-  report_losses(place);
+  report_losses(place, batch.text_size);
   // While the report itself does not fit, what follows it must not stand before it.
   const std::size_t written = lost_ == 0 ? write_batch(place, batch, source) : 0;
   lost_ += batch.count - written;
 }
 
-void UnitLog::report_losses(const LogPlace& place) noexcept {
+void UnitLog::report_losses(const LogPlace& place, std::size_t what_follows) noexcept {
   if (lost_ == 0) return;
+  // On a full disk the report may just fit into the last block, where no line does: it would come
+  // again and again.
+  if (error_ == ENOSPC && !has_space(place.directory, kSpaceForReport + what_follows)) return;
   char message[160];
   const char* why = ::strerrordesc_np(error_);
   const int size =

@@ -50,8 +50,9 @@ class UnitLog {
   void append(const LogPlace& place, const BatchView& batch, SourceSlot& source) noexcept;
 
   std::uint64_t lost_lines() const noexcept { return lost_; }
-  // Tries to write the line that tells of lost ones, if there are any.
-  void report_losses(const LogPlace& place) noexcept;
+  // Tries to write the line that tells of lost ones, if there are any; on a disk that was full,
+  // once there is room for it and for what follows.
+  void report_losses(const LogPlace& place, std::size_t what_follows = 0) noexcept;
   // The errno of the last failure to open, write or repair.
   int last_error() const noexcept { return error_; }
   std::uint64_t next_sequence() const noexcept { return first_sequence_ + records_; }
