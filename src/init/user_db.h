@@ -42,9 +42,8 @@ class UserDb {
 
   explicit UserDb(const base::FileTree& tree) noexcept : tree_(tree) {}
 
-  // By name, or by number if the text is one; a number without an entry is a user with that id, no
-  // name, home "/" and shell "/bin/sh". Fails with kNotFound for a name that is not there. The
-  // pointer is good until the next call.
+  // By name, or by number if the text is one. Fails with kNotFound for what is not there; root and
+  // nobody always are. The pointer is good until the next call.
   base::Result<const UserEntry*> find_user(std::string_view name_or_uid);
   base::Result<gid_t> find_group(std::string_view name_or_gid);
   // The groups of initgroups(): `primary` and all that name the user as a member, without repeats.
@@ -66,7 +65,6 @@ class UserDb {
   std::vector<UserEntry> users_;
   std::vector<GroupEntry> groups_;
   std::unordered_map<std::string_view, size_t> user_by_name_, group_by_name_;
-  UserEntry numeric_;  // the last user without an entry
 };
 
 }  // namespace flotilla::init
