@@ -1,6 +1,8 @@
 #include "bus/pump.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <utility>
@@ -29,11 +31,28 @@ Pump::Pump(base::EventLoop& loop, sd_bus* bus, std::function<void(int)> on_close
 
 Pump::~Pump() {
   life_->pump = nullptr;
-  // Before the descriptor is closed.
-  watch_.reset();
-  timer_.reset();
+  stop_watching();
   sd_bus_api().sd_bus_close(bus_);
   sd_bus_api().sd_bus_unref(bus_);
+}
+
+void Pump::stop_watching() {
+  watch_.reset();
+  timer_.reset();
+  watched_.reset();
+  watched_inode_ = 0;
+}
+
+bool Pump::follow_descriptor(int fd) {
+  // A client that has several addresses to try changes its socket until one answers.
+  if (watched_ && sd_bus_api().sd_bus_is_ready(bus_) > 0) return true;
+  struct stat info {};
+  if (::fstat(fd, &info) < 0) return false;
+  if (watched_ && info.st_ino == watched_inode_) return true;
+  watch_.reset();
+  watched_.reset(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  watched_inode_ = info.st_ino;
+  return watched_.is_open();
 }
 
 void Pump::update() {
@@ -47,12 +66,16 @@ void Pump::update() {
     fail(fd < 0 ? -fd : events < 0 ? -events : -timeout);
     return;
   }
+  if (!follow_descriptor(fd)) {
+    fail(errno);
+    return;
+  }
   const auto wanted = static_cast<uint32_t>(events) & (EPOLLIN | EPOLLOUT);
   if (watch_ == nullptr || wanted != events_) {
     watch_.reset();
     events_ = wanted;
     // An error alone is the loop saying that it cannot watch the descriptor.
-    watch_ = loop_.watch(fd, wanted, [this](uint32_t ready) {
+    watch_ = loop_.watch(watched_.get(), wanted, [this](uint32_t ready) {
       if (ready == EPOLLERR) return fail(EIO);
       run();
     });
@@ -118,8 +141,7 @@ void Pump::run() {
 
 void Pump::close(int error_number) {
   if (std::exchange(closed_, true)) return;
-  watch_.reset();
-  timer_.reset();
+  stop_watching();
   auto on_closed = std::move(on_closed_);
   if (on_closed) on_closed(error_number);  // may destroy us
 }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/event_loop.h"
+#include "base/fd.h"
 
 struct sd_bus;
 
@@ -35,11 +36,18 @@ class Pump {
 
   void run();
   void close(int error_number);
+  void stop_watching();
+  // False if there is nothing to watch: then the connection is about to end.
+  bool follow_descriptor(int fd);
 
   base::EventLoop& loop_;
   sd_bus* bus_;
   std::function<void(int)> on_closed_;
   std::shared_ptr<Life> life_;  // what posts and run() look at to see whether we are still there
+  // sd-bus closes its descriptor when it sees fit, also while it is watched; so the loop watches a
+  // duplicate, which is closed after the watch has ended.
+  base::Fd watched_;
+  uint64_t watched_inode_ = 0;
   base::RegistrationPtr watch_;
   base::RegistrationPtr timer_;
   base::MonotonicTime deadline_ = base::MonotonicTime::never();
