@@ -27,11 +27,11 @@ struct ExecInputs {
   const std::vector<std::string>& manager_environment;
   std::string_view invocation_id;
   pid_t main_pid = 0;              // 0: no MAINPID=
-  std::string_view notify_socket;  // empty: none is passed
+  std::string_view notify_socket{};  // empty: none is passed
   Micros watchdog{0};              // 0: none
   // For ExecStop= and ExecStopPost= alone.
-  std::string_view service_result;
-  ProcessExit main_exit;
+  std::string_view service_result{};
+  ProcessExit main_exit{};
 };
 
 class PreparedExec {

@@ -97,10 +97,9 @@ class Manager::Impl {
   std::vector<std::unique_ptr<Unit>> units;  // by UnitId; null: a stub or free
   std::vector<ActiveState> active_states;    // by UnitId
   ManagerObserver* observer = nullptr;
-  Timestamps userspace, finished, units_load_start, units_load_finish;
+  Timestamps userspace, boot_finish, units_load_start, units_load_finish;
   uint32_t n_installed_jobs = 0, n_failed_jobs = 0;
   int exit_code = 0;
-  bool reexec_requested = false;
 
  private:
   struct Change {
@@ -159,7 +158,6 @@ class Manager::Impl {
   void flush_events();
   void check_boot_finished();
   void check_shutdown();
-  uint32_t count_failed() const;
 
   // services
   std::optional<ServiceEvent> carry_out(Unit& unit, const ServiceAction& action);
@@ -203,7 +201,6 @@ class Manager::Impl {
     bool done = false;
   };
   std::optional<Final> final_;
-  std::string bus_invocation_;
 };
 
 }  // namespace flotilla::init

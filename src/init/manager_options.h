@@ -96,6 +96,7 @@ struct ManagerOptions {
   std::string runtime_directory = "/run";
   std::string config_directory = "/etc/systemd/system";  // of links that last
   std::string runtime_unit_directory = "/run/systemd/system";
+  std::string control_group;  // the manager's own, under the cgroup root; empty without one
   int log_level = 6;
   bool is_pid1 = false;
 };

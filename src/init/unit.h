@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "init/unit_settings.h"
+#include "init/unit_state.h"
 
 namespace flotilla::init {
 
@@ -36,7 +37,7 @@ struct ServiceRuntime;  // what only services have; defined in manager_service.h
 
 class Unit {
  public:
-  Unit();
+  explicit Unit(UnitSettings unit_settings);
   ~Unit();
   Unit(const Unit&) = delete;
   Unit& operator=(const Unit&) = delete;
@@ -51,6 +52,7 @@ class Unit {
   std::string_view load_state() const;     // "loaded", "not-found", "bad-setting", ...
 
   // --- State, in the words of systemctl ---
+  ActiveState active() const;
   std::string_view active_state() const;  // "active", "inactive", "failed", ...
   std::string_view sub_state() const;     // "running", "dead", "auto-restart", ...
   std::string_view result() const;        // services: "success", "exit-code", ...

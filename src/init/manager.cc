@@ -1,0 +1,304 @@
+#include "init/manager.h"
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/version.h"
+#include "init/manager_impl.h"
+#include "unit/environment.h"
+
+namespace flotilla::init {
+
+using base::Errc;
+using base::Result;
+using base::Status;
+
+Manager::Manager(ManagerOptions options, ManagerEdges edges)
+    : impl_(std::make_unique<Impl>(std::move(options), edges)) {}
+Manager::~Manager() = default;
+
+void Manager::set_observer(ManagerObserver* observer) { impl_->observer = observer; }
+
+// --- Units ---
+
+const Unit* Manager::find_unit(std::string_view name) const { return impl_->find(name); }
+
+Result<const Unit*> Manager::load_unit(std::string_view name) {
+  FLOTILLA_ASSIGN(const Unit* unit, impl_->load(name));
+  return unit;
+}
+
+const Unit* Manager::find_unit_by_pid(pid_t pid) const { return impl_->find_by_pid(pid); }
+
+const Unit* Manager::find_unit_by_invocation(const std::array<uint8_t, 16>& id) const {
+  for (const auto& unit : impl_->units) {
+    if (unit && unit->invocation == id) return unit.get();
+  }
+  return nullptr;
+}
+
+std::vector<const Unit*> Manager::units() const {
+  std::vector<const Unit*> all;
+  for (const auto& unit : impl_->units) {
+    if (unit) all.push_back(unit.get());
+  }
+  std::sort(all.begin(), all.end(), [](const Unit* a, const Unit* b) { return a->id < b->id; });
+  return all;
+}
+
+std::vector<std::string> Manager::dependencies(const Unit& unit, Dependency kind) const {
+  std::vector<std::string> names;
+  for (const UnitId other : impl_->graph.dependencies(unit.graph_id, kind)) {
+    names.push_back(impl_->graph.id(other));
+  }
+  return names;
+}
+
+bool Manager::need_daemon_reload(const Unit& unit) const {
+  return impl_->loader.is_outdated(unit.settings);
+}
+
+std::vector<pid_t> Manager::processes(const Unit& unit) const {
+  std::vector<pid_t> pids;
+  if (unit.service && unit.service->group) unit.service->group->pids(pids);
+  return pids;
+}
+
+std::optional<uint64_t> Manager::memory_current(const Unit& unit) const {
+  if (!unit.service || !unit.service->group) return std::nullopt;
+  return unit.service->group->memory_current();
+}
+
+std::optional<uint64_t> Manager::tasks_current(const Unit& unit) const {
+  if (!unit.service || !unit.service->group) return std::nullopt;
+  return unit.service->group->tasks_current();
+}
+
+// --- Requests ---
+
+Result<uint32_t> Manager::enqueue_job(std::string_view unit, std::string_view type,
+                                      std::string_view mode) {
+  return impl_->request(unit, type, mode);
+}
+
+Status Manager::cancel_job(uint32_t id) {
+  if (impl_->jobs.find(id) == nullptr) {
+    return base::unexpected({Errc::kNotFound, fmt::format("Job {} does not exist.", id), 0,
+                             "org.freedesktop.systemd1.NoSuchJob"});
+  }
+  impl_->finish(id, JobResult::kCanceled);
+  return {};
+}
+
+void Manager::clear_jobs() { impl_->clear_all_jobs(); }
+
+namespace {
+
+JobView view_of(const Manager::Impl& impl, const Job& job) {
+  return {job.id, impl.graph.id(job.unit), to_string(job.type), to_string(job.state)};
+}
+
+}  // namespace
+
+std::vector<JobView> Manager::jobs() const {
+  std::vector<JobView> views;
+  for (const JobId id : impl_->jobs.ids()) {
+    if (const Job* job = impl_->jobs.find(id)) views.push_back(view_of(*impl_, *job));
+  }
+  return views;
+}
+
+std::optional<JobView> Manager::find_job(uint32_t id) const {
+  const Job* job = impl_->jobs.find(id);
+  if (job == nullptr) return std::nullopt;
+  return view_of(*impl_, *job);
+}
+
+Status Manager::kill_unit(std::string_view name, KillWhom whom, int signal) {
+  FLOTILLA_ASSIGN(Unit * unit, impl_->load(name));
+  if (signal <= 0 || signal > SIGRTMAX) {
+    return base::unexpected({Errc::kInvalid, "Signal number out of range.", 0,
+                             "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
+  return impl_->kill(*unit, whom, signal);
+}
+
+Status Manager::reset_failed(std::string_view name) {
+  Unit* unit = impl_->find(name);
+  if (unit == nullptr) {
+    return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
+                             "org.freedesktop.systemd1.NoSuchUnit"});
+  }
+  return impl_->reset_failed(*unit);
+}
+
+void Manager::reset_failed_all() {
+  for (const auto& unit : impl_->units) {
+    if (unit) static_cast<void>(impl_->reset_failed(*unit));
+  }
+}
+
+Result<std::vector<UnitFileChange>> Manager::link_unit_files(const std::vector<std::string>& paths,
+                                                             bool runtime, bool force) {
+  base::FileTree& tree = impl_->edges.tree;
+  const ManagerOptions& options = impl_->options;
+  const std::string& directory =
+      runtime ? options.runtime_unit_directory : options.config_directory;
+  // A path as the caller sees it may begin with the root that the tree hangs from.
+  std::string root = tree.host_path("/");
+  while (!root.empty() && root.back() == '/') root.pop_back();
+  std::vector<UnitFileChange> changes;
+  for (const std::string& given : paths) {
+    std::string path = given;
+    if (!root.empty() && path.compare(0, root.size() + 1, root + "/") == 0) {
+      path.erase(0, root.size());
+    }
+    const std::string name = path.substr(path.rfind('/') + 1);
+    if (path.empty() || path[0] != '/') {
+      return base::invalid("Unit file path {} is not absolute.", given);
+    }
+    if (!unit::UnitName::is_valid(name)) return base::invalid("{} is no valid unit name.", name);
+    const auto stat = tree.stat(path);
+    if (!stat) return in_context(stat.error(), "Failed to link {}", given);
+    if (stat->kind != base::FileKind::kRegular) {
+      return base::invalid("{} is not a regular file.", given);
+    }
+    const auto& searched = options.unit_directories;
+    const std::string parent = path.substr(0, path.rfind('/'));
+    if (std::any_of(searched.begin(), searched.end(),
+                    [&](const UnitDirectory& place) { return place.path == parent; })) {
+      continue;
+    }
+    const std::string link = directory + "/" + name;
+    const auto old = tree.read_link(link);
+    if (old && *old == path) continue;
+    if (!force && (old || tree.lstat(link))) {
+      return base::unexpected({Errc::kAlreadyExists, fmt::format("File {} already exists.", link),
+                               EEXIST, "org.freedesktop.systemd1.UnitExists"});
+    }
+    FLOTILLA_TRY(tree.make_directories(directory, 0755));
+    FLOTILLA_TRY(tree.make_symlink(path, link));
+    changes.push_back({"symlink", link, path});
+  }
+  return changes;
+}
+
+Status Manager::reload() { return impl_->reload_all(); }
+
+Status Manager::reexecute() {
+  impl_->log(6, "Reexecuting.");
+  impl_->edges.program.finish(FinalAction::kReexec, 0);
+  return {};
+}
+
+Status Manager::set_environment(const std::vector<std::string>& assignments) {
+  for (const std::string& assignment : assignments) {
+    if (!unit::is_valid_assignment(assignment)) {
+      return base::unexpected({Errc::kInvalid, "Invalid environment assignments", 0,
+                               "org.freedesktop.DBus.Error.InvalidArgs"});
+    }
+  }
+  unit::Environment environment(impl_->options.environment);
+  for (const std::string& assignment : assignments) environment.set_assignment(assignment);
+  impl_->options.environment = environment.assignments();
+  return {};
+}
+
+Status Manager::unset_environment(const std::vector<std::string>& names) {
+  unit::Environment environment(impl_->options.environment);
+  for (const std::string& name : names) environment.unset(name.substr(0, name.find('=')));
+  impl_->options.environment = environment.assignments();
+  return {};
+}
+
+void Manager::exit(int code) { impl_->begin_shutdown(FinalAction::kExit, code); }
+
+void Manager::shutdown(std::string_view how) {
+  if (how == "reboot" || how == "kexec") return impl_->begin_shutdown(FinalAction::kReboot, 0);
+  if (how == "halt") return impl_->begin_shutdown(FinalAction::kHalt, 0);
+  impl_->begin_shutdown(FinalAction::kPoweroff, 0);
+}
+
+// --- The manager's own properties ---
+
+std::string_view Manager::version() const {
+  static const std::string text = fmt::format("252 (flotilla {})", base::kVersion);
+  return text;
+}
+
+std::string_view Manager::features() const { return ""; }
+
+std::string_view Manager::system_state() const {
+  if (impl_->is_stopping()) return "stopping";
+  if (!impl_->boot_finish.is_set()) return "starting";
+  return n_failed_units() > 0 ? "degraded" : "running";
+}
+
+std::vector<std::string> Manager::environment() const { return impl_->options.environment; }
+
+std::vector<std::string> Manager::unit_path() const {
+  std::vector<std::string> paths;
+  for (const UnitDirectory& directory : impl_->options.unit_directories) {
+    paths.push_back(directory.path);
+  }
+  return paths;
+}
+
+namespace {
+
+constexpr std::string_view kLogLevels[] = {"emerg",   "alert",  "crit", "err",
+                                           "warning", "notice", "info", "debug"};
+
+}  // namespace
+
+std::string_view Manager::log_level() const {
+  return kLogLevels[static_cast<size_t>(std::clamp(impl_->options.log_level, 0, 7))];
+}
+
+Status Manager::set_log_level(std::string_view level) {
+  const auto found = std::find(std::begin(kLogLevels), std::end(kLogLevels), level);
+  if (found == std::end(kLogLevels)) {
+    return base::unexpected({Errc::kInvalid, fmt::format("Invalid log level '{}'", level), 0,
+                             "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
+  impl_->options.log_level = static_cast<int>(found - std::begin(kLogLevels));
+  return {};
+}
+
+std::string Manager::default_target() const {
+  const Unit* unit = impl_->find("default.target");
+  return unit == nullptr ? impl_->options.default_unit : unit->id;
+}
+
+Timestamps Manager::userspace_time() const { return impl_->userspace; }
+Timestamps Manager::finish_time() const { return impl_->boot_finish; }
+Timestamps Manager::units_load_start_time() const { return impl_->units_load_start; }
+Timestamps Manager::units_load_finish_time() const { return impl_->units_load_finish; }
+
+uint32_t Manager::n_names() const {
+  uint32_t count = 0;
+  for (const auto& unit : impl_->units) {
+    if (unit) count += 1 + static_cast<uint32_t>(unit->settings.aliases.size());
+  }
+  return count;
+}
+
+uint32_t Manager::n_jobs() const { return static_cast<uint32_t>(impl_->jobs.size()); }
+uint32_t Manager::n_installed_jobs() const { return impl_->n_installed_jobs; }
+uint32_t Manager::n_failed_jobs() const { return impl_->n_failed_jobs; }
+
+uint32_t Manager::n_failed_units() const {
+  return static_cast<uint32_t>(std::count_if(
+      impl_->units.begin(), impl_->units.end(),
+      [](const auto& unit) { return unit && unit->active() == ActiveState::kFailed; }));
+}
+
+bool Manager::show_status() const { return false; }
+bool Manager::is_user_manager() const { return impl_->options.scope == ManagerScope::kUser; }
+std::string_view Manager::process_tracking() const {
+  return to_string(impl_->edges.tracker.kind());
+}
+std::string Manager::control_group() const { return impl_->options.control_group; }
+int Manager::exit_code() const { return impl_->exit_code; }
+
+}  // namespace flotilla::init

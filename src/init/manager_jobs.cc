@@ -1,0 +1,329 @@
+// Requests, the job queue, and what follows from the end of a job.
+#include <algorithm>
+
+#include "init/manager_impl.h"
+
+namespace flotilla::init {
+namespace {
+
+using base::Errc;
+using base::Result;
+using unit::UnitType;
+
+// The words of the bus are types but for the two that depend on the unit.
+std::optional<JobType> type_of(std::string_view word, const UnitFacts& facts) {
+  if (word == "start") return JobType::kStart;
+  if (word == "stop") return JobType::kStop;
+  if (word == "reload") return JobType::kReload;
+  if (word == "restart") return JobType::kRestart;
+  if (word == "try-restart") return JobType::kTryRestart;
+  if (word == "verify-active") return JobType::kVerifyActive;
+  if (word == "reload-or-restart") return reload_if_possible(facts, JobType::kRestart);
+  if (word == "reload-or-try-restart") return reload_if_possible(facts, JobType::kTryRestart);
+  return std::nullopt;
+}
+
+bool has_jobs_of_its_own(UnitType type) {
+  return type == UnitType::kService || type == UnitType::kTarget || type == UnitType::kSlice ||
+         type == UnitType::kScope;
+}
+
+}  // namespace
+
+Result<uint32_t> Manager::Impl::request(std::string_view name, std::string_view type_word,
+                                        std::string_view mode_word) {
+  FLOTILLA_ASSIGN(Unit * unit, load(name));
+  const auto type = type_of(type_word, graph.facts(unit->graph_id));
+  const auto mode = parse_job_mode(mode_word);
+  if (!type || !mode) {
+    return base::unexpected({Errc::kInvalid,
+                             type ? fmt::format("Job mode {} invalid", mode_word)
+                                  : fmt::format("Job type {} invalid", type_word),
+                             0, "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
+  FLOTILLA_TRY(check_manual_request(graph, unit->graph_id, *type));
+  return enqueue({unit->graph_id, *type, *mode});
+}
+
+Result<uint32_t> Manager::Impl::enqueue(const JobRequest& request) {
+  std::vector<std::string> warnings;
+  auto plan = build_transaction(view(), request, &warnings);
+  if (!plan) {
+    for (const std::string& warning : warnings) log(4, warning);
+    return base::unexpected(std::move(plan).error());
+  }
+  for (const std::string& warning : plan->warnings) log(4, warning);
+  for (const JobId id : plan->cancel) finish(id, JobResult::kCanceled, Recursion::kThisOnly);
+  uint32_t anchor = 0;
+  for (size_t i = 0; i < plan->jobs.size(); ++i) {
+    const Job& job = plan->jobs[i];
+    const JobTable::Installed installed = jobs.install(job, active(job.unit));
+    Unit* unit = unit_at(job.unit);
+    if (installed.replaced) {
+      if (observer != nullptr && unit != nullptr) {
+        events_.removed_jobs.push_back({installed.replaced->id, unit->id, JobResult::kCanceled});
+      }
+      job_timers_.erase(installed.replaced->id);
+    }
+    if (installed.is_new) {
+      ++n_installed_jobs;
+      if (observer != nullptr && unit != nullptr) {
+        events_.new_jobs.emplace_back(installed.id, unit->id);
+      }
+    }
+    if (unit != nullptr) {
+      if (job.type != JobType::kNop) unit->job = installed.id;
+      note_changed(*unit);
+      arm_job_timer(installed.id, job.unit, false);
+      save(*unit);
+    }
+    queue_job(job.unit);
+    if (i == plan->anchor) anchor = installed.id;
+  }
+  save_manager();
+  return anchor;
+}
+
+void Manager::Impl::arm_job_timer(JobId id, UnitId unit_id, bool running) {
+  const UnitSettings& settings = unit_at(unit_id)->settings;
+  const Micros limit = running ? settings.job_running_timeout : settings.job_timeout;
+  if (limit == kInfinity || limit.count() == 0) return;
+  auto& timer = job_timers_[id];
+  if (!timer) timer = std::make_unique<JobTimer>(*this, id);
+  const auto deadline = edges.timers.clock().monotonic() + limit;
+  if (!timer->timer.is_armed() || deadline < timer->timer.deadline()) {
+    edges.timers.arm(timer->timer, deadline);
+  }
+}
+
+void Manager::Impl::JobTimer::on_expiry() {
+  Impl& owner = impl;
+  const JobId id = job;
+  if (const Job* expired = owner.jobs.find(id); expired != nullptr) {
+    if (const Unit* unit = owner.unit_at(expired->unit)) {
+      owner.edges.logs.message(
+          unit->id, 4,
+          fmt::format("{}: Job {}/{} timed out.", unit->id, unit->id, to_string(expired->type)));
+    }
+    owner.finish(id, JobResult::kTimeout);  // ends this timer
+    owner.edges.program.request_turn();
+  }
+}
+
+void Manager::Impl::queue_job(UnitId unit) {
+  if (unit >= queued_.size() || queued_[unit]) return;
+  queued_[unit] = true;
+  run_queue_.push_back(unit);
+  edges.program.request_turn();
+}
+
+void Manager::Impl::look_at_job(UnitId unit) { queue_job(unit); }
+
+bool Manager::Impl::run_one_job() {
+  if (run_queue_.empty()) return false;
+  const UnitId id = run_queue_.front();
+  run_queue_.pop_front();
+  queued_[id] = false;
+  if (unit_at(id) == nullptr) return true;
+  for (const Job* job : {jobs.of_unit(id), jobs.nop_of_unit(id)}) {
+    if (job == nullptr || job->state == JobState::kRunning) continue;
+    if (!job_is_runnable(graph, jobs, *job)) continue;
+    const Job copy = *job;
+    run_job(copy);
+  }
+  return true;
+}
+
+void Manager::Impl::run_job(const Job& job) {
+  Unit& unit = *unit_at(job.unit);
+  if (job.type == JobType::kNop) return finish(job.id, JobResult::kDone);
+  switch (decide_job_start(job.type, unit.active())) {
+    case JobStart::kFinishDone:
+      return finish(job.id, JobResult::kDone);
+    case JobStart::kFinishSkipped:
+      return finish(job.id, JobResult::kSkipped);
+    case JobStart::kFinishInvalid:
+      return finish(job.id, JobResult::kInvalid);
+    case JobStart::kLater:
+      return;
+    case JobStart::kRun:
+      break;
+  }
+  if (!has_jobs_of_its_own(unit.settings.name.type()) && job.type != JobType::kStop) {
+    return finish(job.id, JobResult::kUnsupported);
+  }
+  jobs.set_state(job.id, JobState::kRunning);
+  if (observer != nullptr) events_.changed_jobs.push_back(job.id);
+  arm_job_timer(job.id, job.unit, true);
+  switch (job.type) {
+    case JobType::kStart:
+      return run_start(job, unit);
+    case JobType::kStop:
+    case JobType::kRestart:
+      if (unit.service) return feed(unit, ServiceEvent::of(ServiceEvent::Kind::kStop));
+      unit.simple_active = false;
+      return change_state(unit, ActiveState::kInactive, false);
+    case JobType::kReload:
+      if (unit.service) return feed(unit, ServiceEvent::of(ServiceEvent::Kind::kReload));
+      return finish(job.id, JobResult::kDone);
+    default:
+      return finish(job.id, JobResult::kInvalid);
+  }
+}
+
+void Manager::Impl::run_start(const Job& job, Unit& unit) {
+  if (const auto state = check_load_state(graph, job.unit); !state) {
+    return finish(job.id, JobResult::kInvalid);
+  }
+  if (find_missing_binding(view(), job.unit) != kNoUnit) {
+    return finish(job.id, JobResult::kDependency);
+  }
+  if (unit.service) return start_service(job, unit);
+  if (!check_conditions(job, unit)) return;
+  begin_run(unit);
+  unit.simple_active = true;
+  change_state(unit, ActiveState::kActive, false);
+}
+
+void Manager::Impl::start_service(const Job& job, Unit& unit) {
+  switch (answer_to_start(unit.service->state.sub)) {
+    case StartAnswer::kAlreadyThere:
+      return finish(job.id, JobResult::kDone);
+    case StartAnswer::kUnderWay:
+      return;
+    case StartAnswer::kLater:
+      jobs.set_state(job.id, JobState::kWaiting);
+      return;
+    case StartAnswer::kBegin:
+      break;
+  }
+  if (!check_conditions(job, unit)) return;
+  StartLimit& limit = start_limits_[job.unit];
+  const bool admitted =
+      limit.admit(edges.timers.clock().monotonic(), unit.settings.start_limit_interval,
+                  unit.settings.start_limit_burst);
+  feed(unit,
+       ServiceEvent::of(admitted ? ServiceEvent::Kind::kStart : ServiceEvent::Kind::kStartRefused));
+}
+
+bool Manager::Impl::check_conditions(const Job& job, Unit& unit) {
+  const UnitSettings& settings = unit.settings;
+  const Condition* failed = nullptr;
+  unit.condition_time = now();
+  unit.condition_result =
+      settings.conditions.empty() || all_hold(settings.conditions, world(), &failed);
+  note_changed(unit);
+  if (!unit.condition_result) {
+    edges.logs.message(
+        unit.id, 6,
+        fmt::format("{} was skipped because of an unmet condition check "
+                    "(Condition{}={}{}).",
+                    unit.id, failed->kind, failed->negate ? "!" : "", failed->parameter));
+    finish(job.id, JobResult::kDone);
+    return false;
+  }
+  unit.assert_time = unit.condition_time;
+  unit.assert_result =
+      settings.assertions.empty() || all_hold(settings.assertions, world(), &failed);
+  if (!unit.assert_result) {
+    edges.logs.message(
+        unit.id, 5,
+        fmt::format("Starting {} failed because of an unmet assertion "
+                    "(Assert{}={}{}).",
+                    unit.id, failed->kind, failed->negate ? "!" : "", failed->parameter));
+    finish(job.id, JobResult::kAssert);
+    return false;
+  }
+  return true;
+}
+
+void Manager::Impl::finish(JobId id, JobResult result, Recursion recursion) {
+  if (jobs.find(id) == nullptr) return;
+  const JobFinish end = finish_job(view(), id, result, recursion);
+  if (end.continues_as_start) {
+    jobs.continue_as_start(id);
+    if (observer != nullptr) events_.changed_jobs.push_back(id);
+    const UnitId unit = jobs.find(id)->unit;
+    if (Unit* restarted = unit_at(unit)) save(*restarted);
+    queue_job(unit);
+  }
+  for (const FinishedJob& finished : end.finished) finish_one(finished);
+  for (const UnitId unit : end.look_again) queue_job(unit);
+  for (const UnitId failed : end.on_failure) {
+    if (unit_at(failed) == nullptr) continue;
+    for (const UnitId handler : graph.dependencies(failed, Dependency::kOnFailure)) {
+      wishes_.push_back({{handler, JobType::kStart, JobMode::kReplace}, kNoUnit});
+    }
+  }
+  garbage_possible_ = true;
+  edges.program.request_turn();
+}
+
+void Manager::Impl::finish_one(const FinishedJob& finished) {
+  const auto job = jobs.remove(finished.id);
+  if (!job) return;
+  job_timers_.erase(job->id);
+  switch (finished.result) {
+    case JobResult::kFailed:
+    case JobResult::kTimeout:
+    case JobResult::kDependency:
+    case JobResult::kAssert:
+    case JobResult::kUnsupported:
+      ++n_failed_jobs;
+      break;
+    default:
+      break;
+  }
+  Unit* unit = unit_at(job->unit);
+  if (unit == nullptr) return;
+  if (observer != nullptr) {
+    events_.removed_jobs.push_back({job->id, unit->id, finished.result});
+  }
+  const Job* remaining = jobs.of_unit(job->unit);
+  unit->job = remaining == nullptr ? 0 : remaining->id;
+  if (job->type != JobType::kNop) log_job_end(*job, *unit, finished.result);
+  note_changed(*unit);
+  save(*unit);
+}
+
+void Manager::Impl::log_job_end(const Job& job, Unit& unit, JobResult result) {
+  const auto say = [&](int priority, std::string_view text) {
+    const std::string& description = unit.settings.description;
+    edges.logs.message(unit.id, priority,
+                       description.empty()
+                           ? fmt::format("{} {}.", text, unit.id)
+                           : fmt::format("{} {} - {}.", text, unit.id, description));
+  };
+  const bool is_start = job.type == JobType::kStart;
+  const bool is_stop = job.type == JobType::kStop || job.type == JobType::kRestart;
+  switch (result) {
+    case JobResult::kDone:
+      if (is_start && unit.settings.name.type() == UnitType::kTarget)
+        return say(6, "Reached target");
+      // A condition that did not hold has said so already.
+      if (is_start && unit.condition_result) {
+        const bool is_oneshot = unit.settings.service.type == ServiceType::kOneshot;
+        return say(6, unit.service && is_oneshot ? "Finished" : "Started");
+      }
+      if (is_stop) return say(6, "Stopped");
+      if (job.type == JobType::kReload) return say(6, "Reloaded");
+      return;
+    case JobResult::kFailed:
+      if (is_start) return say(3, "Failed to start");
+      if (job.type == JobType::kReload) return say(3, "Reload failed for");
+      return;
+    case JobResult::kDependency:
+      if (is_start) return say(4, "Dependency failed for");
+      return;
+    case JobResult::kTimeout:
+      return say(3, is_start ? "Timed out starting" : "Timed out stopping");
+    default:
+      return;
+  }
+}
+
+void Manager::Impl::clear_all_jobs() {
+  for (const JobId id : jobs.ids()) finish(id, JobResult::kCanceled, Recursion::kThisOnly);
+}
+
+}  // namespace flotilla::init

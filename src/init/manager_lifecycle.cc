@@ -1,0 +1,160 @@
+// One turn of the manager, its boot, and its end.
+#include <algorithm>
+
+#include "init/manager_impl.h"
+
+namespace flotilla::init {
+namespace {
+
+// More steps than any sane machine needs in one turn; what is left waits for the next.
+constexpr size_t kMaxStepsPerTurn = 1'000'000;
+
+std::string_view target_of(FinalAction action) {
+  switch (action) {
+    case FinalAction::kReboot:
+      return "reboot.target";
+    case FinalAction::kPoweroff:
+      return "poweroff.target";
+    case FinalAction::kHalt:
+      return "halt.target";
+    case FinalAction::kExit:
+    case FinalAction::kReexec:
+      break;
+  }
+  return "exit.target";
+}
+
+}  // namespace
+
+Manager::Impl::Impl(ManagerOptions manager_options, ManagerEdges manager_edges)
+    : options(std::move(manager_options)),
+      edges(manager_edges),
+      loader({options.unit_directories, options.host_values, options.scope,
+              options.scope == ManagerScope::kSystem ? "system.slice" : "app.slice"}),
+      users(edges.host) {
+  userspace = now();
+}
+
+Manager::Impl::~Impl() = default;
+
+Timestamps Manager::Impl::now() const noexcept {
+  const base::Clock& clock = edges.timers.clock();
+  return {clock.wall(), clock.monotonic()};
+}
+
+const ConditionWorld& Manager::Impl::world() {
+  if (!world_) {
+    world_ = std::make_unique<ConditionWorld>(ConditionWorld::of_machine(edges.host));
+    world_->environment = options.environment;
+    const auto user = users.find_user(std::to_string(world_->uid));
+    if (user) world_->user_names.push_back((*user)->name);
+  }
+  return *world_;
+}
+
+void Manager::Impl::note_changed(Unit& unit) {
+  if (observer != nullptr) events_.changed_units.insert(unit.id);
+}
+
+void Manager::Impl::run_turn() {
+  for (size_t steps = 0; steps < kMaxStepsPerTurn; ++steps) {
+    // What has happened goes before what is wanted, and both before what merely tidies up.
+    if (!run_one_change() && !run_one_wish() && !run_one_job() && !settle_one()) break;
+  }
+  check_boot_finished();
+  check_shutdown();
+  collect_garbage();
+  flush_events();
+  edges.logs.flush();
+}
+
+void Manager::Impl::boot() {
+  booting_ = true;
+  units_load_start = now();
+  const auto start = [&](const std::string& name) -> base::Status {
+    FLOTILLA_ASSIGN(Unit * unit, load(name));
+    FLOTILLA_TRY(check_load_state(graph, unit->graph_id));
+    FLOTILLA_ASSIGN([[maybe_unused]] const uint32_t id,
+                    enqueue({unit->graph_id, JobType::kStart, JobMode::kReplace}));
+    return {};
+  };
+  auto started = start(options.default_unit);
+  units_load_finish = now();
+  if (!started) {
+    log(3, fmt::format("Failed to start {}: {}", options.default_unit, started.error().message));
+    if (const auto rescue = start("rescue.target"); !rescue) {
+      log(2, fmt::format("Failed to start rescue.target: {}", rescue.error().message));
+    }
+  }
+  save_manager();
+  edges.program.request_turn();
+}
+
+void Manager::Impl::check_boot_finished() {
+  if (!booting_ || jobs.size() != 0) return;
+  booting_ = false;
+  boot_finish = now();
+  const Micros took = boot_finish.monotonic - userspace.monotonic;
+  log(6, fmt::format("Startup finished in {:.3f}s.", static_cast<double>(took.count()) / 1e6));
+  save_manager();
+  if (observer != nullptr) observer->on_startup_finished(took);
+}
+
+void Manager::Impl::begin_shutdown(FinalAction action, int code) {
+  if (final_) return;
+  final_ = Final{action, code};
+  exit_code = code;
+  booting_ = false;
+  const std::string target(target_of(action));
+  log(6, fmt::format("Shutting down: starting {}.", target));
+  auto unit = load(target);
+  const auto id = unit
+                      ? enqueue({(*unit)->graph_id, JobType::kStart, JobMode::kReplaceIrreversibly})
+                      : base::Result<uint32_t>(base::unexpected(unit.error()));
+  if (!id) {
+    log(4,
+        fmt::format("Failed to start {}: {}; stopping all services.", target, id.error().message));
+    clear_all_jobs();
+  }
+  edges.program.request_turn();
+}
+
+// First the target's own transaction, in order; then whatever is left, all at once.
+void Manager::Impl::check_shutdown() {
+  if (!final_ || final_->done || jobs.size() != 0) return;
+  bool any = false;
+  for (const auto& unit : units) {
+    if (!unit || !unit->service || unit->is_inactive_or_failed()) continue;
+    any = true;
+    if (final_->draining) continue;
+    wishes_.push_back({{unit->graph_id, JobType::kStop, JobMode::kReplaceIrreversibly}, kNoUnit});
+  }
+  if (any && !final_->draining) {
+    final_->draining = true;
+    edges.program.request_turn();
+    return;
+  }
+  if (any) return;
+  final_->done = true;
+  flush_events();
+  edges.logs.flush();
+  edges.program.finish(final_->action, final_->exit_code);
+}
+
+void Manager::Impl::flush_events() {
+  if (observer == nullptr) return;
+  Events events = std::move(events_);
+  events_ = {};
+  for (int i = 0; i < events.reloads; ++i) observer->on_reloading(true);
+  for (const std::string& unit : events.new_units) observer->on_unit_new(unit);
+  for (const auto& [id, unit] : events.new_jobs) observer->on_job_new(id, unit);
+  for (const uint32_t id : events.changed_jobs) observer->on_job_changed(id);
+  for (const std::string& unit : events.changed_units) observer->on_unit_changed(unit);
+  for (const Events::Removed& job : events.removed_jobs) {
+    observer->on_job_removed(job.id, job.unit, to_string(job.result));
+  }
+  for (const std::string& unit : events.removed_units) observer->on_unit_removed(unit);
+  for (int i = 0; i < events.reloads; ++i) observer->on_reloading(false);
+}
+
+}  // namespace flotilla::init

@@ -1,0 +1,352 @@
+// Feeds the service machine and carries out what it answers; state changes and what follows from
+// them.
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+
+#include "init/manager_impl.h"
+
+namespace flotilla::init {
+namespace {
+
+using base::Status;
+using Kind = ServiceEvent::Kind;
+
+constexpr Micros kPidFilePoll{50'000};
+
+bool is_up(ActiveState state) {
+  return state == ActiveState::kActive || state == ActiveState::kReloading;
+}
+bool is_down(ActiveState state) {
+  return state == ActiveState::kInactive || state == ActiveState::kFailed;
+}
+
+}  // namespace
+
+ServiceRuntime::ServiceRuntime(Manager::Impl& owner, Unit& of_unit)
+    : manager(owner),
+      unit(of_unit),
+      timeout(Callback<void()>::to<&ServiceRuntime::on_timeout>(*this)),
+      watchdog(Callback<void()>::to<&ServiceRuntime::on_watchdog>(*this)),
+      pid_file_poll(Callback<void()>::to<&ServiceRuntime::on_pid_file_poll>(*this)),
+      verify(Callback<void()>::to<&ServiceRuntime::on_verify>(*this)),
+      main_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_main_exit>(*this)),
+      control_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_control_exit>(*this)) {
+}
+
+void ServiceRuntime::on_timeout() { manager.feed(unit, ServiceEvent::of(Kind::kTimeout)); }
+void ServiceRuntime::on_watchdog() { manager.feed(unit, ServiceEvent::of(Kind::kWatchdogTimeout)); }
+void ServiceRuntime::on_pid_file_poll() {
+  manager.edges.timers.arm_after(pid_file_poll, kPidFilePoll);
+  manager.feed(unit, ServiceEvent::of(Kind::kPidFile));
+}
+
+// After an adoption: a process that is gone and whose exit nobody told within a second was reaped
+// by a keeper that died too.
+void ServiceRuntime::on_verify() {
+  const auto is_lost = [&](const ChildWatch& watch) {
+    return watch.is_watching() && !manager.edges.processes.inspect(watch.pid());
+  };
+  const auto lose = [&](ChildWatch& watch, bool is_main) {
+    const ChildExit exit{watch.pid(), CLD_KILLED, SIGKILL, 0};
+    manager.edges.logs.message(
+        unit.id, 4,
+        fmt::format("{}: Process {} is gone, and how it ended is not known.", unit.id, exit.pid));
+    manager.edges.processes.unwatch(watch);
+    is_main ? on_main_exit(exit) : on_control_exit(exit);
+  };
+  if (is_lost(main_watch)) lose(main_watch, true);
+  if (is_lost(control_watch)) lose(control_watch, false);
+}
+
+void ServiceRuntime::on_main_exit(const ChildExit& exit) {
+  manager.record_exit(unit, true, exit);
+  manager.feed(unit, ServiceEvent::main_exit({exit.code, exit.status}));
+}
+
+void ServiceRuntime::on_control_exit(const ChildExit& exit) {
+  manager.record_exit(unit, false, exit);
+  manager.feed(unit, ServiceEvent::control_exit({exit.code, exit.status}));
+}
+
+void ServiceRuntime::on_processes_gone() {
+  manager.feed(unit, ServiceEvent::of(Kind::kProcessesGone));
+}
+
+void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit) {
+  ServiceRuntime& runtime = *unit.service;
+  if (runtime.group) runtime.group->forget(exit.pid);
+  const auto close = [&](CommandRun& run) {
+    run.exit = now();
+    run.code = exit.code;
+    run.status = exit.status;
+  };
+  const auto close_indexed = [&](ServiceCommand which, size_t index) {
+    auto& runs = runtime.runs[static_cast<size_t>(which)];
+    if (index < runs.size()) close(runs[index]);
+  };
+  const ServiceState& state = runtime.state;
+  if (is_main) {
+    close(runtime.main_run);
+    if (state.has_main_command) close_indexed(ServiceCommand::kStart, state.main_index);
+  } else {
+    close(runtime.control_run);
+    if (state.has_control_command) close_indexed(state.control_command, state.control_index);
+  }
+}
+
+ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
+  const ServiceRuntime& runtime = *unit.service;
+  ServiceFacts facts{unit.settings.service, unit.settings.kill, edges.timers.clock().monotonic()};
+  if (const Job* job = jobs.of_unit(unit.graph_id)) {
+    facts.stop_job = job->type == JobType::kStop;
+    facts.restart_job = job->type == JobType::kRestart;
+  }
+  const NeededFacts needed = needed_facts(unit.settings.service, runtime.state, event);
+  if (needed.processes) {
+    facts.processes = runtime.group && runtime.group->is_populated()
+                          ? ServiceFacts::Processes::kSome
+                          : ServiceFacts::Processes::kNone;
+  }
+  if (needed.pid_file) read_pid_file(unit, facts);
+  if (needed.guess && runtime.group) {
+    std::vector<pid_t> pids;
+    runtime.group->pids(pids);
+    const pid_t control = runtime.state.control_pid;
+    pids.erase(std::remove(pids.begin(), pids.end(), control), pids.end());
+    // Only a process that is the single one can be meant.
+    if (pids.size() == 1) facts.guessed_main_pid = pids[0];
+  }
+  return facts;
+}
+
+void Manager::Impl::read_pid_file(const Unit& unit, ServiceFacts& facts) const {
+  const auto text = edges.host.read(unit.settings.service.pid_file, 64);
+  if (!text) return;
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), pid);
+  if (error != std::errc() || pid <= 1 || end == text->data()) return;
+  const auto info = edges.processes.inspect(pid);
+  if (!info) return;
+  facts.pid_from_file = pid;
+  facts.pid_from_file_alien = !edges.processes.is_ours(*info);
+}
+
+void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
+  ServiceRuntime& runtime = *unit.service;
+  ServiceActions actions;
+  std::optional<ServiceEvent> next = event;
+  while (next) {
+    const ServiceEvent current = *next;
+    next.reset();
+    step(runtime.state, current, facts_for(unit, current.kind), actions);
+    for (const ServiceAction& action : actions) {
+      if (auto outcome = carry_out(unit, action)) next = outcome;
+    }
+    if (!next && runtime.pretended_exit) {
+      next = runtime.pretended_exit;
+      runtime.pretended_exit.reset();
+    }
+  }
+  arm_service_timers(runtime);
+  save(unit);
+  note_changed(unit);
+  edges.program.request_turn();
+}
+
+void Manager::Impl::arm_service_timers(ServiceRuntime& runtime) {
+  const ServiceState& state = runtime.state;
+  if (runtime.timeout.deadline() != state.timeout_at) {
+    edges.timers.arm(runtime.timeout, state.timeout_at);
+  }
+  if (runtime.watchdog.deadline() != state.watchdog_at) {
+    edges.timers.arm(runtime.watchdog, state.watchdog_at);
+  }
+}
+
+std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAction& action) {
+  ServiceRuntime& runtime = *unit.service;
+  switch (action.kind) {
+    case ServiceAction::Kind::kEnterState:
+      change_state(unit, active_state_of(unit.settings.service.type, action.state), action.flag);
+      return std::nullopt;
+    case ServiceAction::Kind::kBeginRun:
+      begin_run(unit);
+      return std::nullopt;
+    case ServiceAction::Kind::kSpawn:
+      return spawn(unit, action);
+    case ServiceAction::Kind::kKill:
+      return send_kill(unit, action.kill);
+    case ServiceAction::Kind::kKillControl:
+      edges.processes.signal(action.pid, SIGKILL);
+      return std::nullopt;
+    case ServiceAction::Kind::kUnwatchMain:
+      edges.processes.unwatch(runtime.main_watch);
+      return std::nullopt;
+    case ServiceAction::Kind::kUnwatchControl:
+      edges.processes.unwatch(runtime.control_watch);
+      return std::nullopt;
+    case ServiceAction::Kind::kWatchMain:
+      watch_main(unit, action.pid);
+      return std::nullopt;
+    case ServiceAction::Kind::kWatchPidFile:
+      edges.timers.arm_after(runtime.pid_file_poll, kPidFilePoll);
+      return std::nullopt;
+    case ServiceAction::Kind::kUnwatchPidFile:
+      edges.timers.cancel(runtime.pid_file_poll);
+      return std::nullopt;
+    case ServiceAction::Kind::kQueueRestart:
+      wishes_.push_back({{unit.graph_id, JobType::kRestart, JobMode::kReplace}, unit.graph_id});
+      edges.program.request_turn();
+      return std::nullopt;
+    case ServiceAction::Kind::kPropagateReload:
+      for (const UnitId other :
+           graph.dependencies(unit.graph_id, Dependency::kPropagatesReloadTo)) {
+        wishes_.push_back({{other, JobType::kTryReload, JobMode::kFail}, kNoUnit});
+      }
+      return std::nullopt;
+    case ServiceAction::Kind::kReleaseResources:
+      release_resources(unit, action.flag);
+      return std::nullopt;
+    case ServiceAction::Kind::kLog:
+      edges.logs.message(unit.id, priority_of(action), unit.id + ": " + text_of(action));
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void Manager::Impl::begin_run(Unit& unit) {
+  edges.processes.fill_random(unit.invocation);
+  // An id of version 4, as everybody else makes them.
+  unit.invocation[6] = static_cast<uint8_t>((unit.invocation[6] & 0x0f) | 0x40);
+  unit.invocation[8] = static_cast<uint8_t>((unit.invocation[8] & 0x3f) | 0x80);
+  if (!unit.service) return;
+  ServiceRuntime& runtime = *unit.service;
+  if (!runtime.status_text.empty() && edges.side != nullptr) {
+    static_cast<void>(edges.side->put(unit.id, SideKind::kStatusText, ""));
+  }
+  runtime.status_text.clear();
+  runtime.status_errno = 0;
+  runtime.main_run = {};
+  runtime.watchdog_time = {};
+  for (auto& runs : runtime.runs) runs.clear();
+  if (runtime.group) runtime.group->set_invocation(unit.invocation_id());
+}
+
+void Manager::Impl::release_resources(Unit& unit, bool restarts) {
+  ServiceRuntime& runtime = *unit.service;
+  // A restart follows: what would be made again at once stays.
+  if (restarts) return;
+  if (runtime.group) {
+    runtime.group->release();
+    unit.cgroup_path.clear();
+  }
+  runtime.main_exec.clear();
+  runtime.control_exec.clear();
+  if (runtime.streams_open) {
+    edges.logs.close_streams(unit.id);
+    runtime.streams_open = false;
+  }
+}
+
+void Manager::Impl::watch_main(Unit& unit, pid_t pid) {
+  ServiceRuntime& runtime = *unit.service;
+  ensure_group(unit);
+  if (runtime.group) runtime.group->add(pid);
+  runtime.main_run = {};
+  runtime.main_run.start = now();
+  runtime.main_run.pid = pid;
+  // An alien becomes ours, and its exit comes here, when its own parent is gone.
+  edges.processes.watch(runtime.main_watch, pid);
+}
+
+void Manager::Impl::change_state(Unit& unit, ActiveState state, bool will_auto_restart) {
+  const UnitId id = unit.graph_id;
+  const ActiveState before = active_states[id];
+  active_states[id] = state;
+  const Timestamps stamp = now();
+  unit.state_change = stamp;
+  if (is_down(before) && !is_down(state)) unit.inactive_exit = stamp;
+  if (!is_down(before) && is_down(state)) unit.inactive_enter = stamp;
+  if (!is_up(before) && is_up(state)) unit.active_enter = stamp;
+  if (is_up(before) && !is_up(state)) unit.active_exit = stamp;
+  changes_.push_back({id, before, state, will_auto_restart});
+  note_changed(unit);
+  if (!unit.service) save(unit);
+  edges.program.request_turn();
+}
+
+bool Manager::Impl::run_one_change() {
+  if (changes_.empty()) return false;
+  const Change change = changes_.front();
+  changes_.pop_front();
+  Unit* unit = unit_at(change.unit);
+  if (unit == nullptr) return true;
+  ReloadOutcome reload = ReloadOutcome::kNone;
+  if (unit->service && unit->service->state.reload_result != ServiceResult::kSuccess) {
+    reload = ReloadOutcome::kFailed;
+  }
+  const Job* job = jobs.of_unit(change.unit);
+  const JobVerdict verdict = judge_job(job, change.now, reload);
+  if (job != nullptr && verdict.result) finish(job->id, *verdict.result);
+  if (verdict.look_again) queue_job(change.unit);
+  const StateChange told{change.unit, change.before, change.now, verdict.unexpected,
+                         change.will_auto_restart};
+  for (const Consequence& consequence : requests_of_change(view(), told)) {
+    wishes_.push_back({consequence.request, kNoUnit});
+  }
+  for (const UnitId other : units_to_settle(view(), told)) settle_queue_.push_back(other);
+  if (is_down(change.now)) garbage_possible_ = true;
+  return true;
+}
+
+bool Manager::Impl::run_one_wish() {
+  if (wishes_.empty()) return false;
+  const Wish wish = wishes_.front();
+  wishes_.pop_front();
+  Unit* unit = unit_at(wish.request.unit);
+  if (unit == nullptr) return true;
+  const auto id = enqueue(wish.request);
+  if (id) return true;
+  edges.logs.message(unit->id, 4,
+                     fmt::format("{}: Failed to enqueue a {} job: {}", unit->id,
+                                 to_string(wish.request.type), id.error().message));
+  if (wish.tell_restart_failed != kNoUnit) feed(*unit, ServiceEvent::of(Kind::kRestartFailed));
+  return true;
+}
+
+bool Manager::Impl::settle_one() {
+  if (settle_queue_.empty()) return false;
+  const UnitId id = settle_queue_.front();
+  settle_queue_.pop_front();
+  Unit* unit = unit_at(id);
+  if (unit == nullptr) return true;
+  std::vector<bool> restarting(units.size(), false);
+  for (UnitId other = 0; other < units.size(); ++other) {
+    restarting[other] =
+        units[other] && units[other]->service && will_restart(units[other]->service->state);
+  }
+  const auto consequence = settle_unit(view(), id, restarting);
+  if (!consequence) return true;
+  // What cannot be settled must not be tried for ever.
+  auto& [count, since] = settle_limits_[id];
+  const auto time = edges.timers.clock().monotonic();
+  if (time - since > Micros(10'000'000)) {
+    since = time;
+    count = 0;
+  }
+  if (++count > 16) return true;
+  edges.logs.message(unit->id, 6, unit->id + ": " + text_of(graph, *consequence));
+  wishes_.push_back({consequence->request, kNoUnit});
+  return true;
+}
+
+Status Manager::Impl::reset_failed(Unit& unit) {
+  start_limits_.erase(unit.graph_id);
+  if (unit.service) feed(unit, ServiceEvent::of(Kind::kResetFailed));
+  garbage_possible_ = true;
+  edges.program.request_turn();
+  return {};
+}
+
+}  // namespace flotilla::init

@@ -1,0 +1,223 @@
+// Processes: spawning what the service machine asks for, and signals.
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+#include "init/manager_impl.h"
+
+namespace flotilla::init {
+namespace {
+
+using base::Status;
+using Kind = ServiceEvent::Kind;
+
+// Stands for a process that was never there because its set-up failed in the manager.
+constexpr pid_t kNoProcess = INT32_MAX;
+
+bool wants_log(const StreamSetting& stream) { return stream.kind == StreamSetting::Kind::kJournal; }
+
+}  // namespace
+
+void Manager::Impl::ensure_group(Unit& unit) {
+  ServiceRuntime& runtime = *unit.service;
+  if (runtime.group) return;
+  runtime.group = edges.tracker.make_group(
+      group_path(unit), Callback<void()>::to<&ServiceRuntime::on_processes_gone>(runtime));
+  if (runtime.group) runtime.group->set_invocation(unit.invocation_id());
+}
+
+bool Manager::Impl::attach_streams(Unit& unit, ExecSpec& spec) {
+  const ExecSettings& exec = unit.settings.exec;
+  const bool out = wants_log(exec.standard_output);
+  const bool err_inherits = exec.standard_error.kind == StreamSetting::Kind::kInherit ||
+                            (out && wants_log(exec.standard_error));
+  const bool err = wants_log(exec.standard_error) || (out && err_inherits);
+  if (!out && !err) return true;
+  UnitLogs::Request request;
+  request.unit = unit.id;
+  request.identifier = exec.syslog_identifier;
+  request.priority = exec.syslog_level;
+  request.level_prefix = exec.syslog_level_prefix;
+  request.separate_stderr = false;
+  const auto fds = edges.logs.open_streams(request);
+  if (!fds) {
+    edges.logs.message(
+        unit.id, 3, fmt::format("{}: Failed to set up its log: {}", unit.id, fds.error().message));
+    return false;
+  }
+  unit.service->streams_open = true;
+  if (out) spec.stdout_fd = fds->out;
+  if (err) spec.stderr_fd = fds->out;
+  return true;
+}
+
+// False: `outcome` says what the machine is told instead of a spawn.
+bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, PreparedExec& exec,
+                                 ServiceEvent& outcome) {
+  ServiceRuntime& runtime = *unit.service;
+  const auto& commands = unit.settings.service.commands[static_cast<size_t>(action.command)];
+  outcome = ServiceEvent::of(Kind::kSpawnFailed);
+  if (action.index >= commands.size()) return false;
+  const bool is_stop =
+      action.command == ServiceCommand::kStop || action.command == ServiceCommand::kStopPost;
+  const std::string invocation = unit.invocation_id();
+  const bool notifies = unit.settings.service.notify_access != NotifyAccess::kNone;
+  ExecInputs inputs{unit.settings, commands[action.index], action.command, options.environment,
+                    invocation};
+  if (action.is_control && runtime.state.main_pid > 0) inputs.main_pid = runtime.state.main_pid;
+  if (notifies) inputs.notify_socket = options.notify_socket;
+  if (!action.is_control) inputs.watchdog = watchdog_in_force(unit.settings.service, runtime.state);
+  if (is_stop) {
+    inputs.service_result = to_string(runtime.state.result);
+    inputs.main_exit = runtime.state.main_exit;
+  }
+  PreparedExec::Failure failure;
+  if (exec.prepare(inputs, edges.host, users, failure)) return true;
+  edges.logs.message(unit.id, 3, fmt::format("{}: {}", unit.id, failure.message));
+  if (failure.stage == SpawnStage::kNone) return false;
+  const int code = static_cast<int>(exit_code_of(failure.stage));
+  edges.logs.message(unit.id, 3,
+                     fmt::format("{}: Failed at step {} spawning {}", unit.id, exit_code_name(code),
+                                 commands[action.index].path));
+  outcome = ServiceEvent::spawned(kNoProcess, false);
+  const ProcessExit exit{CLD_EXITED, code};
+  runtime.pretended_exit =
+      action.is_control ? ServiceEvent::control_exit(exit) : ServiceEvent::main_exit(exit);
+  return false;
+}
+
+ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
+  ServiceRuntime& runtime = *unit.service;
+  ServiceEvent outcome = ServiceEvent::of(Kind::kSpawnFailed);
+  PreparedExec& exec = action.is_control ? runtime.control_exec : runtime.main_exec;
+  // An automatic restart of a plain service runs what was prepared before.
+  const bool can_renew =
+      !action.is_control && exec.is_prepared() && unit.settings.exec.environment_files.empty() &&
+      unit.settings.service.commands[static_cast<size_t>(action.command)].size() == 1;
+  CommandRun run;
+  run.start = now();
+  if (can_renew) {
+    exec.renew(unit.invocation_id());
+  } else if (!prepare_exec(unit, action, exec, outcome)) {
+    run.exit = run.start;
+    if (runtime.pretended_exit) {
+      run.code = runtime.pretended_exit->exit.code;
+      run.status = runtime.pretended_exit->exit.status;
+    }
+    (action.is_control ? runtime.control_run : runtime.main_run) = run;
+    return outcome;
+  }
+  ExecSpec& spec = exec.spec();
+  ensure_group(unit);
+  if (runtime.group) {
+    const auto cgroup = runtime.group->prepare();
+    if (!cgroup) {
+      edges.logs.message(unit.id, 3, fmt::format("{}: {}", unit.id, cgroup.error().message));
+      return outcome;
+    }
+    spec.cgroup_fd = *cgroup;
+    unit.cgroup_path = runtime.group->cgroup_path();
+  }
+  if (!attach_streams(unit, spec)) return outcome;
+
+  // Written down before it is done: see adoption.
+  runtime.pending_spawn = action;
+  save(unit);
+  const auto slot = slots_.find(unit.graph_id);
+  const auto kind =
+      action.is_control ? StateFile::SpawnKind::kControl : StateFile::SpawnKind::kMain;
+  int32_t* pid_location =
+      slot == slots_.end() ? nullptr : edges.state.spawn_pid(slot->second, kind);
+  spec.pid_location = pid_location;
+  const SpawnResult result = edges.spawner.spawn(spec);
+  runtime.pending_spawn.reset();
+  if (result.pid < 0) {
+    edges.logs.message(
+        unit.id, 3,
+        fmt::format("{}: Failed to fork: {}", unit.id, base::describe_errno(result.error)));
+    if (pid_location != nullptr) *pid_location = 0;
+    return outcome;
+  }
+  if (!result.is_running()) {
+    const int code = static_cast<int>(exit_code_of(result.stage));
+    edges.logs.message(
+        unit.id, 3,
+        fmt::format("{}: Failed at step {} spawning {}: {}", unit.id, exit_code_name(code),
+                    spec.path, base::describe_errno(result.error)));
+  }
+  run.pid = result.pid;
+  auto& runs = runtime.runs[static_cast<size_t>(action.command)];
+  if (runs.size() <= action.index) runs.resize(action.index + 1U);
+  runs[action.index] = run;
+  (action.is_control ? runtime.control_run : runtime.main_run) = run;
+  edges.processes.watch(action.is_control ? runtime.control_watch : runtime.main_watch, result.pid);
+  if (runtime.group) runtime.group->add(result.pid);
+  if (runtime.streams_open) edges.logs.set_pid(unit.id, result.pid);
+  runtime.uid = spec.uid;
+  runtime.gid = spec.gid;
+  return ServiceEvent::spawned(result.pid, result.is_running());
+}
+
+ServiceEvent Manager::Impl::send_kill(Unit& unit, const KillPlan& plan) {
+  ServiceRuntime& runtime = *unit.service;
+  const ServiceState& state = runtime.state;
+  bool waits = false;
+  const bool needs_wakeup = plan.signal != SIGKILL && plan.signal != SIGCONT;
+  const auto send_one = [&](pid_t pid, bool can_wait) {
+    if (pid <= 0 || edges.processes.signal(pid, plan.signal) != 0) return;
+    if (needs_wakeup) edges.processes.signal(pid, SIGCONT);
+    if (plan.hangup) edges.processes.signal(pid, SIGHUP);
+    waits = waits || can_wait;
+  };
+  if (plan.main) send_one(state.main_pid, true);
+  if (plan.control) send_one(state.control_pid, true);
+  if (plan.others && runtime.group) {
+    std::array<pid_t, 2> except{};
+    size_t count = 0;
+    if (state.main_pid > 0) except[count++] = state.main_pid;
+    if (state.control_pid > 0) except[count++] = state.control_pid;
+    const std::span<const pid_t> others_except(except.data(), count);
+    if (runtime.group->signal(plan.signal, others_except) > 0) {
+      waits = true;
+      if (needs_wakeup) runtime.group->signal(SIGCONT, others_except);
+      if (plan.hangup) runtime.group->signal(SIGHUP, others_except);
+    }
+  }
+  return ServiceEvent::kill_sent(waits);
+}
+
+Status Manager::Impl::kill(Unit& unit, KillWhom whom, int signal) {
+  const auto no_process = [&](std::string_view which) {
+    return base::unexpected({base::Errc::kNotFound, fmt::format("No {} process to kill", which), 0,
+                             "org.freedesktop.systemd1.NoSuchProcess"});
+  };
+  if (!unit.service) {
+    return base::unexpected({base::Errc::kUnsupported,
+                             fmt::format("Unit {} does not support process killing.", unit.id), 0,
+                             "org.freedesktop.DBus.Error.NotSupported"});
+  }
+  ServiceRuntime& runtime = *unit.service;
+  const pid_t main = runtime.state.main_pid, control = runtime.state.control_pid;
+  if (whom == KillWhom::kMain && main <= 0) return no_process("main");
+  if (whom == KillWhom::kControl && control <= 0) return no_process("control");
+  size_t reached = 0;
+  int error = 0;
+  const auto send = [&](pid_t pid) {
+    if (pid <= 0) return;
+    const int failed = edges.processes.signal(pid, signal);
+    failed == 0 ? static_cast<void>(++reached) : static_cast<void>(error = failed);
+  };
+  if (whom != KillWhom::kControl) send(main);
+  if (whom != KillWhom::kMain) send(control);
+  if (whom == KillWhom::kAll && runtime.group) {
+    std::array<pid_t, 2> except{};
+    size_t count = 0;
+    if (main > 0) except[count++] = main;
+    if (control > 0) except[count++] = control;
+    reached += runtime.group->signal(signal, {except.data(), count});
+  }
+  if (error != 0) return base::system_error(error, "Failed to kill a process of {}", unit.id);
+  return {};
+}
+
+}  // namespace flotilla::init

@@ -1,0 +1,253 @@
+// The manager's units: loading with everything they name, daemon-reload, and forgetting.
+#include <algorithm>
+
+#include "init/manager_impl.h"
+
+namespace flotilla::init {
+namespace {
+
+using base::Result;
+using base::Status;
+using unit::UnitName;
+using unit::UnitType;
+
+constexpr size_t kMaxUnits = 100'000;
+
+bool is_perpetual(const std::string& id) {
+  return id == "-.slice" || id == "system.slice" || id == "init.scope";
+}
+
+}  // namespace
+
+Unit* Manager::Impl::find(std::string_view name) const noexcept {
+  const UnitId id = graph.find(name);
+  return id == kNoUnit ? nullptr : unit_at(id);
+}
+
+Result<Unit*> Manager::Impl::load(std::string_view name) {
+  auto parsed = UnitName::parse(name);
+  if (!parsed) {
+    return base::unexpected({base::Errc::kInvalid, fmt::format("Unit name {} is not valid.", name),
+                             0, "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
+  if (parsed->is_template()) {
+    return base::unexpected({base::Errc::kInvalid,
+                             fmt::format("Unit name {} is missing the instance name.", name), 0,
+                             "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
+  Unit* unit = load_name(*parsed);
+  if (unit == nullptr) return base::too_large("too many units are loaded");
+  return unit;
+}
+
+// Loads the unit and whatever its files name, and so on, as far as it is not loaded yet.
+Unit* Manager::Impl::load_name(const UnitName& name) {
+  Unit* known = find(name.str());
+  if (known != nullptr && known->settings.load_state != LoadState::kNotFound) return known;
+  if (known != nullptr) {
+    // A file may have come since.
+    if (loader.load(name).load_state == LoadState::kNotFound) return known;
+  }
+  std::vector<UnitName> wanted{name};
+  std::vector<UnitId> targets;
+  Unit* first = nullptr;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    Unit* unit = find(wanted[i].str());
+    const bool is_first = i == 0;
+    if (unit == nullptr || is_first) {
+      if (units.size() > kMaxUnits) return first;
+      unit = take_settings(loader.load(wanted[i]));
+      for (const auto& list : unit->settings.dependencies) {
+        for (const UnitName& other : list) {
+          if (find(other.str()) == nullptr) wanted.push_back(other);
+        }
+      }
+      if (unit->settings.name.type() == UnitType::kTarget) targets.push_back(unit->graph_id);
+    }
+    if (is_first) first = unit;
+  }
+  order_targets(targets);
+  return first;
+}
+
+Unit* Manager::Impl::take_settings(UnitSettings settings) {
+  log_warnings(settings);
+  Unit* unit = find(settings.name.str());
+  const bool is_new = unit == nullptr;
+  const UnitId id = graph.replace(settings);
+  if (id >= units.size()) {
+    units.resize(id + 1);
+    active_states.resize(id + 1, ActiveState::kInactive);
+    queued_.resize(id + 1, false);
+  }
+  if (is_new) {
+    units[id] = std::make_unique<Unit>(std::move(settings));
+    unit = units[id].get();
+    unit->graph_id = id;
+    unit->tracked_by_cgroup = edges.tracker.kind() == TrackingKind::kCgroup;
+    if (unit->settings.name.type() == UnitType::kService) {
+      unit->service = std::make_unique<ServiceRuntime>(*this, *unit);
+    }
+    if (is_perpetual(unit->id)) unit->simple_active = true;
+    active_states[id] = unit->active();
+    garbage_possible_ = true;
+    edges.program.request_turn();
+    if (observer != nullptr) events_.new_units.push_back(unit->id);
+  } else {
+    unit->settings = std::move(settings);
+    if (unit->service) unit->service->main_exec.clear();
+    note_changed(*unit);
+  }
+  for (const UnitName& alias : unit->settings.aliases) {
+    // Somebody may have named the alias before it was known to be one.
+    const UnitId other = graph.find(alias.str());
+    if (other != kNoUnit && other != id && unit_at(other) != nullptr) forget_unit(other);
+  }
+  return unit;
+}
+
+// A target comes after what it wants, unless either side does without default dependencies or the
+// other is ordered behind it.
+void Manager::Impl::order_targets(const std::vector<UnitId>& targets) {
+  for (const UnitId id : targets) {
+    const Unit* target = unit_at(id);
+    if (target == nullptr || !target->settings.default_dependencies) continue;
+    for (const Dependency kind : {Dependency::kRequires, Dependency::kRequisite, Dependency::kWants,
+                                  Dependency::kBindsTo}) {
+      for (const UnitName& name : target->settings.dependencies[static_cast<size_t>(kind)]) {
+        const Unit* other = find(name.str());
+        if (other == nullptr || !other->settings.default_dependencies) continue;
+        if (graph.has(id, Dependency::kBefore, other->graph_id)) continue;
+        graph.add(id, Dependency::kAfter, other->graph_id);
+      }
+    }
+  }
+}
+
+void Manager::Impl::log_warnings(const UnitSettings& settings) {
+  for (const std::string& warning : settings.warnings) {
+    edges.logs.message(settings.name.str(), 4, warning);
+  }
+}
+
+Status Manager::Impl::reload_all() {
+  if (observer != nullptr) ++events_.reloads;
+  log(6, "Reloading.");
+  loader.refresh();
+  units_load_start = now();
+  std::vector<UnitId> targets;
+  std::vector<UnitName> named;
+  for (UnitId id = 0; id < units.size(); ++id) {
+    if (!units[id]) continue;
+    Unit& unit = *units[id];
+    UnitSettings settings = loader.load(unit.settings.name);
+    if (!(settings.name == unit.settings.name)) {
+      // It is an alias now. What runs under the old name stays as it is until it is stopped.
+      if (!unit.is_inactive_or_failed() || unit.job != 0) continue;
+      forget_unit(id);
+      continue;
+    }
+    Unit* kept = take_settings(std::move(settings));
+    if (kept->settings.name.type() == UnitType::kTarget) targets.push_back(kept->graph_id);
+    for (const auto& list : kept->settings.dependencies) {
+      for (const UnitName& other : list) {
+        if (find(other.str()) == nullptr) named.push_back(other);
+      }
+    }
+  }
+  for (const UnitName& name : named) load_name(name);
+  order_targets(targets);
+  units_load_finish = now();
+  garbage_possible_ = true;
+  edges.program.request_turn();
+  return {};
+}
+
+bool Manager::Impl::is_garbage_root(const Unit& unit) const {
+  if (unit.job != 0 || is_perpetual(unit.id) || unit.active() != ActiveState::kInactive) {
+    return true;
+  }
+  if (unit.service && (unit.main_pid() != 0 || unit.control_pid() != 0)) return true;
+  return jobs.nop_of_unit(unit.graph_id) != nullptr;
+}
+
+// Forgets units that are dead, have no job, and that nothing which stays refers to.
+void Manager::Impl::collect_garbage() {
+  if (!garbage_possible_) return;
+  garbage_possible_ = false;
+  std::vector<bool> stays(units.size(), false);
+  std::vector<UnitId> reached;
+  for (UnitId id = 0; id < units.size(); ++id) {
+    if (units[id] && is_garbage_root(*units[id])) {
+      stays[id] = true;
+      reached.push_back(id);
+    }
+  }
+  while (!reached.empty()) {
+    const Unit& unit = *units[reached.back()];
+    reached.pop_back();
+    for (const auto& list : unit.settings.dependencies) {
+      for (const UnitName& name : list) {
+        const UnitId other = graph.find(name.str());
+        if (other == kNoUnit || other >= units.size() || !units[other] || stays[other]) continue;
+        stays[other] = true;
+        reached.push_back(other);
+      }
+    }
+  }
+  for (UnitId id = 0; id < units.size(); ++id) {
+    if (units[id] && !stays[id]) forget_unit(id);
+  }
+  graph.collect_stubs();
+}
+
+void Manager::Impl::forget_unit(UnitId id) {
+  Unit& unit = *units[id];
+  forget_slot(unit);
+  if (unit.service) edges.logs.close_streams(unit.id);
+  if (observer != nullptr) {
+    events_.changed_units.erase(unit.id);
+    events_.removed_units.push_back(unit.id);
+  }
+  start_limits_.erase(id);
+  settle_limits_.erase(id);
+  run_queue_.erase(std::remove(run_queue_.begin(), run_queue_.end(), id), run_queue_.end());
+  settle_queue_.erase(std::remove(settle_queue_.begin(), settle_queue_.end(), id),
+                      settle_queue_.end());
+  queued_[id] = false;
+  active_states[id] = ActiveState::kInactive;
+  units[id].reset();
+  graph.release(id);
+}
+
+Unit* Manager::Impl::find_by_pid(pid_t pid) const {
+  for (const auto& unit : units) {
+    if (unit && unit->service && (unit->main_pid() == pid || unit->control_pid() == pid)) {
+      return unit.get();
+    }
+  }
+  std::vector<pid_t> pids;
+  for (const auto& unit : units) {
+    if (!unit || !unit->service || !unit->service->group) continue;
+    pids.clear();
+    unit->service->group->pids(pids);
+    if (std::find(pids.begin(), pids.end(), pid) != pids.end()) return unit.get();
+  }
+  return nullptr;
+}
+
+// "system.slice/a.service"; a slice stands inside those its name begins with.
+std::string Manager::Impl::group_path(const Unit& unit) const {
+  std::string path;
+  const std::string& slice = unit.settings.exec.slice;
+  if (!slice.empty() && slice != "-.slice") {
+    const std::string stem = slice.substr(0, slice.size() - 6);
+    for (size_t dash = stem.find('-'); dash != std::string::npos; dash = stem.find('-', dash + 1)) {
+      path += stem.substr(0, dash) + ".slice/";
+    }
+    path += slice + "/";
+  }
+  return path + unit.id;
+}
+
+}  // namespace flotilla::init

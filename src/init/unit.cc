@@ -1,0 +1,93 @@
+#include "init/unit.h"
+
+#include "init/directives_values.h"
+#include "init/manager_service.h"
+
+namespace flotilla::init {
+namespace {
+
+const CommandRun kNoRun;
+const std::string kNoText;
+
+}  // namespace
+
+Unit::Unit(UnitSettings unit_settings)
+    : settings(std::move(unit_settings)), id(settings.name.str()) {}
+Unit::~Unit() = default;
+
+const std::string& Unit::description() const {
+  return settings.description.empty() ? id : settings.description;
+}
+
+std::string_view Unit::load_state() const { return to_string(settings.load_state); }
+
+ActiveState Unit::active() const {
+  if (service) return active_state_of(settings.service.type, service->state.sub);
+  return simple_active ? ActiveState::kActive : ActiveState::kInactive;
+}
+
+std::string_view Unit::active_state() const { return to_string(active()); }
+
+std::string_view Unit::sub_state() const {
+  if (service) return to_string(service->state.sub);
+  if (!simple_active) return "dead";
+  switch (settings.name.type()) {
+    case unit::UnitType::kScope:
+      return "running";
+    default:
+      return "active";
+  }
+}
+
+std::string_view Unit::result() const {
+  return to_string(service ? service->state.result : ServiceResult::kSuccess);
+}
+
+bool Unit::is_active_or_activating() const {
+  const ActiveState state = active();
+  return state == ActiveState::kActive || state == ActiveState::kActivating ||
+         state == ActiveState::kReloading;
+}
+
+bool Unit::is_inactive_or_failed() const {
+  const ActiveState state = active();
+  return state == ActiveState::kInactive || state == ActiveState::kFailed;
+}
+
+std::string Unit::invocation_id() const {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  bool any = false;
+  for (const uint8_t byte : invocation) {
+    any = any || byte != 0;
+    text.push_back(kDigits[byte >> 4]);
+    text.push_back(kDigits[byte & 15]);
+  }
+  return any ? text : std::string();
+}
+
+std::string_view Unit::process_tracking() const {
+  return tracked_by_cgroup ? "cgroup" : "best-effort";
+}
+
+pid_t Unit::main_pid() const { return service ? service->state.main_pid : 0; }
+pid_t Unit::control_pid() const { return service ? service->state.control_pid : 0; }
+const CommandRun& Unit::main_run() const { return service ? service->main_run : kNoRun; }
+
+CommandRun Unit::command_run(ServiceCommand which, size_t index) const {
+  if (!service) return {};
+  const auto& runs = service->runs[static_cast<size_t>(which)];
+  return index < runs.size() ? runs[index] : CommandRun();
+}
+
+uint32_t Unit::n_restarts() const { return service ? service->state.n_restarts : 0; }
+const std::string& Unit::status_text() const { return service ? service->status_text : kNoText; }
+int Unit::status_errno() const { return service ? service->status_errno : 0; }
+Timestamps Unit::watchdog_time() const { return service ? service->watchdog_time : Timestamps(); }
+Micros Unit::watchdog() const {
+  return service ? watchdog_in_force(settings.service, service->state) : Micros{0};
+}
+uid_t Unit::uid() const { return service ? service->uid : UINT32_MAX; }
+gid_t Unit::gid() const { return service ? service->gid : UINT32_MAX; }
+
+}  // namespace flotilla::init
