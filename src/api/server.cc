@@ -82,6 +82,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_body();
   void on_request();
   void refuse(int status, std::string_view message);
+  void refuse_body() {
+    refuse(413, fmt::format("the body of the request has more than {} bytes", kMaxBody));
+  }
   void send(Response response);
   void send_stream(Response response);
   void send_piece();
@@ -158,8 +161,10 @@ void Session::read_request() {
 
 void Session::on_header(error_code error) {
   if (closed_) return;
-  if (error == http::error::header_limit)
+  if (error == http::error::header_limit) {
     return refuse(431, "the header of the request is too large");
+  }
+  if (error == http::error::body_limit) return refuse_body();
   if (error) {
     // The peer left, or what it sent is no HTTP.
     const bool is_syntax =
@@ -187,10 +192,7 @@ void Session::read_body() {
   stream_.expires_after(kStalled);
   http::async_read(
       stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
-        if (error == http::error::body_limit) {
-          return self->refuse(
-              413, fmt::format("the body of the request has more than {} bytes", kMaxBody));
-        }
+        if (error == http::error::body_limit) return self->refuse_body();
         if (error) return self->finish(false);
         self->on_request();
       });

@@ -1,0 +1,345 @@
+// The routes by plain calls: over the memory store, in virtual time.
+#include "api/api.h"
+
+#include <gtest/gtest.h>
+
+#include "api/fake_inspector.h"
+#include "base/fake_event_loop.h"
+#include "registry/codec.h"
+#include "registry/keys.h"
+#include "store/memory_store.h"
+
+namespace flotilla::api {
+namespace {
+
+constexpr const char* kMachine = "113f16a7aaaabbbbccccddddeeeeffff";
+constexpr const char* kHello =
+    R"({"desiredState":"launched","options":[{"section":"Service","name":"ExecStart","value":"/bin/x"}]})";
+
+class ApiTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    registry.open([](base::Result<void> opened) { ASSERT_TRUE(opened); });
+    view.open();
+    loop.settle();
+  }
+  Response call(const std::string& method, const std::string& target, const std::string& body = {},
+                std::vector<std::string> types = {"application/json"}) {
+    if (body.empty()) types.clear();
+    std::optional<Response> response;
+    api.handle({method, target, std::move(types), body},
+               [&](Response answer) { response = std::move(answer); });
+    loop.settle();
+    EXPECT_TRUE(response) << method << " " << target << " was not answered";
+    return response.value_or(Response{});
+  }
+  void expect_error(const Response& response, int status, const std::string& message) {
+    EXPECT_EQ(response.status, status);
+    EXPECT_EQ(response.body, error_response(status, message).body);
+  }
+  void put_raw(const std::string& key, const std::string& value) {
+    store::TxnRequest txn;
+    txn.then_ops.emplace_back(store::PutOp{key, value, 0});
+    store->txn(txn, [](base::Result<store::TxnResponse> done) { ASSERT_TRUE(done); });
+    loop.settle();
+  }
+  void schedule(const std::string& unit, const std::string& machine) {
+    registry::ScheduleEntry entry;
+    entry.hash = view.cluster().units.at(unit).hash;
+    entry.text = unit::serialize(view.cluster().units.at(unit).options);
+    entry.target = registry::TargetState::kLaunched;
+    put_raw(keys.schedule(machine, unit), registry::encode(entry));
+  }
+  void report(const std::string& unit, const std::string& machine) {
+    registry::UnitState state;
+    state.hash = view.cluster().units.at(unit).hash;
+    state.load_state = "loaded";
+    state.active_state = "active";
+    state.sub_state = "running";
+    state.launched = true;
+    put_raw(keys.state(unit, machine), registry::encode(state));
+  }
+  void add_machine(const std::string& id, const registry::Metadata& metadata) {
+    registry::Machine machine;
+    machine.id = id;
+    machine.public_ip = "192.0.2.10";
+    machine.metadata = metadata;
+    machine.boot_id = "b";
+    machine.state_id = "s";
+    machine.nonce = "n";
+    put_raw(keys.machine(id), registry::encode(machine));
+  }
+
+  base::FakeEventLoop loop;
+  std::unique_ptr<store::Store> store = store::make_memory_store(loop);
+  registry::Registry registry{*store, "/flotilla"};
+  registry::ClusterView view{*store, loop, "/flotilla"};
+  registry::Keys keys{"/flotilla"};
+  FakeInspector inspector;
+  bool available = true;
+  Api api{{registry, view, inspector, kMachine, [this] { return available; }, 3}};
+};
+
+TEST_F(ApiTest, RefusesWhatNoRouteServes) {
+  struct Case {
+    const char* method;
+    const char* target;
+    int status;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"GET", "/", 405, ""},
+      {"POST", "/", 405, ""},
+      {"GET", "/fleet/v1", 405, ""},
+      {"GET", "/v1-alpha", 405, ""},
+      {"GET", "/nope", 404, ""},
+      {"GET", "/fleet/v1/", 404, ""},
+      {"GET", "/fleet/v1x/units", 404, ""},
+      {"GET", "/fleet/v1/units/", 404, ""},
+      {"GET", "/fleet/v1/units/a/b", 404, ""},
+      {"GET", "/fleet/v1/units/a%2Fb", 404, ""},
+      {"GET", "/fleet/v1/machines/x", 404, ""},
+      {"HEAD", "/fleet/v1/units", 405, "only GET supported against this resource"},
+      {"OPTIONS", "/fleet/v1/units", 405, "only GET supported against this resource"},
+      {"POST", "/fleet/v1/units/a.service", 405,
+       "only GET, PUT and DELETE supported against this resource"},
+      {"HEAD", "/fleet/v1/units/a.service", 405,
+       "only GET, PUT and DELETE supported against this resource"},
+      {"PUT", "/fleet/v1/state", 405, "only GET supported against this resource"},
+      {"PUT", "/fleet/v1/state/a.service", 405, "only GET supported against this resource"},
+      {"PUT", "/fleet/v1/machines", 405, "only GET and PATCH supported against this resource"},
+      {"GET", "/fleet/v1/units/a.service", 404, "unit does not exist"},
+      {"GET", "/fleet/v1/state/a.service", 404, "unit state does not exist"},
+      {"DELETE", "/fleet/v1/units/a.service", 404, "unit does not exist"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(std::string(c.method) + " " + c.target);
+    expect_error(call(c.method, c.target), c.status, c.message);
+  }
+}
+
+TEST_F(ApiTest, RedirectsToTheCleanPath) {
+  const Response response = call("GET", "//fleet/v1/./units?alt=json");
+  EXPECT_EQ(response.status, 301);
+  EXPECT_EQ(response.headers[0],
+            (std::pair<std::string, std::string>("Location", "/fleet/v1/units?alt=json")));
+}
+
+TEST_F(ApiTest, AnswersNothingUntilTheMachineIsRegistered) {
+  available = false;
+  for (const char* target : {"/", "/fleet/v1/units", "/nope"}) {
+    const Response response = call("GET", target);
+    expect_error(response, 503, "fleet server unable to communicate with etcd");
+    EXPECT_FALSE(response.is_ours);
+  }
+}
+
+TEST_F(ApiTest, EmptyListsAreEmptyObjects) {
+  for (const char* target : {"/fleet/v1/units", "/v1-alpha/state", "/fleet/v1/machines?alt=json"}) {
+    const Response response = call("GET", target);
+    EXPECT_EQ(response.status, 200);
+    EXPECT_EQ(response.body, "{}");
+  }
+}
+
+TEST_F(ApiTest, CreatesAndShowsAUnit) {
+  Response response = call("PUT", "/fleet/v1/units/hello.service", kHello);
+  EXPECT_EQ(response.status, 201);
+  EXPECT_EQ(response.body, "");
+  EXPECT_TRUE(response.headers.empty());
+  response = call("GET", "/fleet/v1/units/hello.service");
+  EXPECT_EQ(response.body,
+            R"({"currentState":"inactive","desiredState":"launched","name":"hello.service",)"
+            R"("options":[{"name":"ExecStart","section":"Service","value":"/bin/x"}]})");
+  add_machine(kMachine, {});
+  schedule("hello.service", kMachine);
+  report("hello.service", kMachine);
+  response = call("GET", "/fleet/v1/units");
+  EXPECT_EQ(
+      response.body,
+      std::string(
+          R"({"units":[{"currentState":"launched","desiredState":"launched","machineID":")") +
+          kMachine +
+          R"(","name":"hello.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/x"}]}]})");
+  response = call("GET", "/fleet/v1/state/hello.service");
+  EXPECT_EQ(
+      response.body,
+      "{\"hash\":\"" + view.cluster().units.at("hello.service").hash + "\",\"machineID\":\"" +
+          kMachine +
+          R"(","name":"hello.service","systemdActiveState":"active","systemdLoadState":"loaded",)"
+          R"("systemdSubState":"running"})");
+}
+
+TEST_F(ApiTest, PutChecksInOrder) {
+  struct Case {
+    const char* name;
+    const char* body;
+    int status;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"a.service", "{bad", 400, nullptr},
+      {"a.service", R"({"name":"b.service"})", 400,
+       "name in URL \"a.service\" differs from unit name in request body \"b.service\""},
+      {"abc", "{}", 400, "unit name must contain \".\""},
+      {"abc.bar", "{}", 400, "invalid unit type: \"bar\""},
+      {"a%20b.service", "{}", 400, "invalid character ' ' in unit name"},
+      {"a.service", R"({"desiredState":"bogus"})", 400, "invalid value \"bogus\" for JobState"},
+      {"a.service", R"({"desiredState":"launched"})", 409,
+       "unit does not exist and options field empty"},
+      {"a.service",
+       R"({"options":[{"section":"X-Fleet","name":"MachineID","value":"x"},{"section":"X-Fleet","name":"Global","value":"true"}]})",
+       400, "MachineID cannot be used with Global"},
+      {"a@.service",
+       R"({"desiredState":"launched","options":[{"section":"Service","name":"ExecStart","value":"/x"}]})",
+       400, "cannot activate template \"a@.service\""},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.body);
+    const Response response = call("PUT", std::string("/fleet/v1/units/") + c.name, c.body);
+    EXPECT_EQ(response.status, c.status);
+    if (c.message != nullptr) expect_error(response, c.status, c.message);
+  }
+  EXPECT_TRUE(view.cluster().units.empty());
+}
+
+TEST_F(ApiTest, PutWantsExactlyOneJsonContentType) {
+  const std::string target = "/fleet/v1/units/a.service";
+  expect_error(call("PUT", target, kHello, {}), 415, "expected 1 Content-Type, got 0");
+  expect_error(call("PUT", target, kHello, {"application/json", "application/json"}), 415,
+               "expected 1 Content-Type, got 2");
+  expect_error(call("PUT", target, kHello, {"text/plain"}), 415,
+               "only acceptable Content-Type is application/json");
+  EXPECT_EQ(call("PUT", target, kHello, {" application/json ; charset=utf-8"}).status, 201);
+}
+
+TEST_F(ApiTest, PutChangesTheStateOfAnExistingUnit) {
+  const std::string target = "/fleet/v1/units/a.service";
+  EXPECT_EQ(call("PUT", target, kHello).status, 201);
+  EXPECT_EQ(call("PUT", target, R"({"desiredState":"loaded"})").status, 204);
+  EXPECT_EQ(view.cluster().units.at("a.service").desired, registry::TargetState::kLoaded);
+  EXPECT_EQ(call("PUT", target, kHello).status, 204) << "the same options only change the state";
+  expect_error(call("PUT", target, "{}"), 409, "must provide DesiredState to update existing unit");
+  // Other options without a state put the unit back to inactive, as fleet did.
+  EXPECT_EQ(call("PUT", target,
+                 R"({"options":[{"section":"Service","name":"ExecStart","value":"/bin/y"}]})")
+                .status,
+            201);
+  EXPECT_EQ(view.cluster().units.at("a.service").desired, registry::TargetState::kInactive);
+}
+
+TEST_F(ApiTest, DeleteRemovesAUnit) {
+  EXPECT_EQ(call("PUT", "/fleet/v1/units/a.service", kHello).status, 201);
+  const Response response = call("DELETE", "/fleet/v1/units/a.service");
+  EXPECT_EQ(response.status, 204);
+  EXPECT_EQ(response.body, "");
+  EXPECT_EQ(call("GET", "/fleet/v1/units/a.service").status, 404);
+}
+
+TEST_F(ApiTest, AUnitWithoutAStateYetHasAnEmptyOne) {
+  EXPECT_EQ(call("PUT", "/fleet/v1/units/a.service", kHello).status, 201);
+  const Response response = call("GET", "/fleet/v1/state/a.service");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, R"({"name":"a.service"})");
+}
+
+TEST_F(ApiTest, GlobalUnitsHaveNoCurrentStateOfTheirOwn) {
+  const std::string body =
+      R"({"options":[{"section":"Service","name":"ExecStart","value":"/x"},{"section":"X-Fleet","name":"Global","value":"true"}]})";
+  EXPECT_EQ(call("PUT", "/fleet/v1/units/g.service", body).status, 201);
+  EXPECT_EQ(call("GET", "/fleet/v1/units/g.service").body.find("currentState"), std::string::npos);
+  EXPECT_NE(call("GET", "/fleet/v1/units").body.find(R"("currentState":"inactive")"),
+            std::string::npos);
+}
+
+TEST_F(ApiTest, ListsComeInPages) {
+  for (const char* name : {"d", "b", "a", "c"}) {
+    EXPECT_EQ(call("PUT", std::string("/fleet/v1/units/") + name + ".service", kHello).status, 201);
+  }
+  Response response = call("GET", "/fleet/v1/units");
+  EXPECT_EQ(response.body.substr(0, 29), R"({"nextPageToken":"AwACAA==",")");
+  EXPECT_NE(response.body.find("c.service"), std::string::npos);
+  EXPECT_EQ(response.body.find("d.service"), std::string::npos);
+  response = call("GET", "/fleet/v1/units?nextPageToken=AwACAA%3D%3D");
+  EXPECT_EQ(response.body.find("nextPageToken"), std::string::npos);
+  EXPECT_NE(response.body.find("d.service"), std::string::npos);
+  EXPECT_EQ(call("GET", "/fleet/v1/units?nextPageToken=AwAJAA%3D%3D").body, "{}");
+  expect_error(call("GET", "/fleet/v1/units?nextPageToken=ZAACAA%3D%3D"), 400,
+               "token limit must be 3");
+  expect_error(call("GET", "/fleet/v1/units?nextPageToken="), 400, "EOF");
+}
+
+TEST_F(ApiTest, StatesCanBeFiltered) {
+  for (const char* name : {"a.service", "b.service"}) {
+    call("PUT", std::string("/fleet/v1/units/") + name, kHello);
+    report(name, "m1");
+    report(name, "m2");
+  }
+  const auto count = [&](const std::string& query) {
+    const std::string body = call("GET", "/fleet/v1/state" + query).body;
+    size_t states = 0;
+    for (size_t at = body.find("\"name\""); at != std::string::npos;
+         at = body.find("\"name\"", at + 1))
+      ++states;
+    return states;
+  };
+  EXPECT_EQ(count("?machineID=m1"), 2U);
+  EXPECT_EQ(count("?unitName=a.service"), 2U);
+  EXPECT_EQ(count("?unitName=a.service&machineID=m2"), 1U);
+  EXPECT_EQ(count("?unitName=nope"), 0U);
+  EXPECT_EQ(count("?unitName="), 3U);
+}
+
+TEST_F(ApiTest, MachinesShowTheirMergedMetadata) {
+  add_machine(kMachine, {{"region", "eu"}, {"disk", "ssd"}});
+  EXPECT_EQ(call("GET", "/fleet/v1/machines").body,
+            std::string(R"({"machines":[{"id":")") + kMachine +
+                R"(","metadata":{"disk":"ssd","region":"eu"},"primaryIP":"192.0.2.10"}]})");
+  const std::string path = std::string("/") + kMachine + "/metadata/";
+  const Response response =
+      call("PATCH", "/fleet/v1/machines",
+           R"([{"op":"remove","path":")" + path + R"(region"},{"op":"add","path":")" + path +
+               R"(rack","value":{"value":"7"}}])");
+  EXPECT_EQ(response.status, 204);
+  EXPECT_EQ(call("GET", "/fleet/v1/machines").body,
+            std::string(R"({"machines":[{"id":")") + kMachine +
+                R"(","metadata":{"disk":"ssd","rack":"7"},"primaryIP":"192.0.2.10"}]})");
+}
+
+TEST_F(ApiTest, MetadataEditsAreCheckedBeforeAnyIsMade) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"([{"op":"test","path":"/m/metadata/a"}])", "invalid op: expect add, remove, or replace"},
+      {R"([{"op":"add","path":"/m/metadata/","value":"1"}])", "machine metadata path invalid"},
+      {R"([{"op":"add","path":"/m/x/metadata/a","value":"1"}])", "machine metadata path invalid"},
+      {R"([{"op":"add","path":"/m/metadata/a b","value":"1"}])", "machine metadata path invalid"},
+      {R"([{"op":"add","path":"/m/metadata/a","value":"1"},{"op":"add","path":"/m/metadata/a"}])",
+       "invalid value: add and replace require a value"},
+  };
+  for (const auto& [body, message] : cases) {
+    expect_error(call("PATCH", "/fleet/v1/machines", body), 400, message);
+  }
+  EXPECT_TRUE(view.cluster().metadata_edits.empty());
+  EXPECT_EQ(call("PATCH", "/fleet/v1/machines", "[]").status, 204);
+}
+
+TEST_F(ApiTest, TheMachineOfTheUnitTellsOfIt) {
+  call("PUT", "/fleet/v1/units/a.service", kHello);
+  expect_error(call("GET", "/fleet/v1/units/nope.service/log"), 404, "unit does not exist");
+  expect_error(call("GET", "/fleet/v1/units/a.service/status"), 409,
+               "unit is not scheduled to any machine");
+  schedule("a.service", kMachine);
+  EXPECT_EQ(call("GET", "/fleet/v1/units/a.service/status").body,
+            R"({"exitStatus":3,"text":"a.service is fine\n"})");
+  Response response = call("GET", "/fleet/v1/units/a.service/log?lines=5&follow");
+  ASSERT_TRUE(response.stream);
+  EXPECT_EQ(inspector.asked, "a.service 5 follow");
+  call("GET", "/fleet/v1/units/a.service/log");
+  EXPECT_EQ(inspector.asked, "a.service 10");
+  expect_error(call("GET", "/fleet/v1/units/a.service/log?lines=-1"), 400,
+               "invalid value \"-1\" for lines: expected a number from 0 to 100000");
+  expect_error(call("DELETE", "/fleet/v1/units/a.service/log"), 405,
+               "only GET supported against this resource");
+}
+
+}  // namespace
+}  // namespace flotilla::api

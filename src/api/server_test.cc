@@ -1,0 +1,201 @@
+// The server over real sockets: what raw bytes in give as raw bytes out.
+#include "api/server.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "api/fake_inspector.h"
+#include "api/listener.h"
+#include "store/memory_store.h"
+
+namespace flotilla::api {
+namespace {
+
+class ServerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = "/tmp/flotilla-api-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder = pattern;
+    path = folder + "/fleet.sock";
+    thread = std::thread([this] { serve(); });
+    while (!ready) std::this_thread::yield();
+  }
+  void TearDown() override {
+    loop.stop();
+    thread.join();
+    std::filesystem::remove_all(folder);
+  }
+  // Everything the API needs lives on the loop's thread.
+  void serve() {
+    auto store = store::make_memory_store(loop);
+    registry::Registry registry(*store, "/flotilla");
+    registry::ClusterView view(*store, loop, "/flotilla");
+    Api api({registry, view, inspector, "m1", [] { return true; }});
+    auto address = parse_listen_address(path);
+    auto listener = open_listener(*address);
+    ASSERT_TRUE(listener) << listener.error().message;
+    std::vector<base::Fd> listeners;
+    listeners.push_back(std::move(*listener));
+    Server server(loop, api, std::move(listeners));
+    const auto watch = view.subscribe([this](const registry::ClusterChange&) { ready = true; });
+    registry.open([](base::Result<void>) {});
+    view.open();
+    loop.run();
+  }
+  base::Fd connect_client() const {
+    base::Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    return fd;
+  }
+  static void send_text(const base::Fd& fd, const std::string& text) {
+    ASSERT_EQ(send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(text.size()));
+  }
+  // Reads until `end` has been seen, or to the end of the connection.
+  static std::string receive(const base::Fd& fd, const std::string& end) {
+    std::string got;
+    char buffer[4096];
+    while (end.empty() || got.find(end) == std::string::npos) {
+      const ssize_t count = read(fd.get(), buffer, sizeof buffer);
+      if (count <= 0) break;
+      got.append(buffer, static_cast<size_t>(count));
+    }
+    return got;
+  }
+
+  overlord::AsioLoop loop;
+  FakeInspector inspector;
+  std::string folder;
+  std::string path;
+  std::thread thread;
+  std::atomic<bool> ready = false;
+};
+
+TEST_F(ServerTest, KeepsConnectionsAndNamesItself) {
+  const base::Fd fd = connect_client();
+  for (int i = 0; i < 3; ++i) {
+    send_text(fd, "GET /fleet/v1/units HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string answer = receive(fd, "{}");
+    EXPECT_EQ(answer.substr(0, 15), "HTTP/1.1 200 OK");
+    EXPECT_NE(answer.find("Server: fleetd/"), std::string::npos);
+    EXPECT_NE(answer.find("Content-Type: application/json\r\n"), std::string::npos);
+    EXPECT_NE(answer.find("Content-Length: 2\r\n"), std::string::npos);
+  }
+}
+
+TEST_F(ServerTest, AnswersAWriteWhenItIsVisible) {
+  const base::Fd fd = connect_client();
+  const std::string body = R"({"options":[{"section":"Service","name":"ExecStart","value":"/x"}]})";
+  send_text(
+      fd,
+      "PUT /fleet/v1/units/a.service HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+      "Content-Length: " +
+          std::to_string(body.size()) + "\r\n\r\n" + body);
+  EXPECT_EQ(receive(fd, "\r\n\r\n").substr(0, 20), "HTTP/1.1 201 Created");
+  send_text(fd, "GET /fleet/v1/units/a.service HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_NE(receive(fd, "]}").find("\"name\":\"a.service\""), std::string::npos);
+  send_text(fd, "DELETE /fleet/v1/units/a.service HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string gone = receive(fd, "\r\n\r\n");
+  EXPECT_EQ(gone.substr(0, 23), "HTTP/1.1 204 No Content");
+  EXPECT_EQ(gone.find("Content-Length"), std::string::npos);
+}
+
+TEST_F(ServerTest, HeadHasNoBody) {
+  const base::Fd fd = connect_client();
+  send_text(fd, "HEAD /fleet/v1/units HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string answer = receive(fd, "");
+  EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 405");
+  EXPECT_EQ(answer.substr(answer.size() - 4), "\r\n\r\n");
+}
+
+TEST_F(ServerTest, RefusesWhatIsNoHttpAndWhatIsTooLarge) {
+  const base::Fd garbage = connect_client();
+  send_text(garbage, "hello\r\n\r\n");
+  EXPECT_EQ(receive(garbage, "").substr(0, 12), "HTTP/1.1 400");
+  const base::Fd header = connect_client();
+  send_text(header, "GET / HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n");
+  EXPECT_EQ(receive(header, "").substr(0, 12), "HTTP/1.1 431");
+  const base::Fd body = connect_client();
+  send_text(
+      body,
+      "PUT /fleet/v1/units/a.service HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n");
+  EXPECT_EQ(receive(body, "").substr(0, 12), "HTTP/1.1 413");
+  const base::Fd fine = connect_client();
+  send_text(fine, "GET /fleet/v1/units HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(receive(fine, "{}").substr(0, 12), "HTTP/1.1 200");
+}
+
+TEST_F(ServerTest, SaysContinueToThoseWhoWait) {
+  const base::Fd fd = connect_client();
+  send_text(
+      fd,
+      "PUT /fleet/v1/units/a.service HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+      "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(receive(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  send_text(fd, "{}");
+  EXPECT_EQ(receive(fd, "empty").substr(0, 12), "HTTP/1.1 409");
+}
+
+TEST_F(ServerTest, SurvivesPeersThatLeaveInTheMiddle) {
+  for (const char* beginning :
+       {"", "GE", "GET / HTTP/1.1\r\n", "PUT /x HTTP/1.1\r\nContent-Length: 5\r\n\r\nab"}) {
+    const base::Fd fd = connect_client();
+    send_text(fd, beginning);
+  }
+  const base::Fd fine = connect_client();
+  send_text(fine, "GET /fleet/v1/units HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(receive(fine, "{}").substr(0, 12), "HTTP/1.1 200");
+}
+
+TEST_F(ServerTest, ItsSocketIsForTheGroupOnlyAndIsNotTakenFromALivingServer) {
+  struct stat info {};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0660U);
+  const auto second = open_listener(*parse_listen_address(path));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message, "listen=" + path + ": another process listens there");
+}
+
+TEST(Listener, ReadsAddresses) {
+  EXPECT_TRUE(parse_listen_address("/run/fleet.sock")->is_unix);
+  EXPECT_EQ(parse_listen_address("unix:///run/fleet.sock")->path, "/run/fleet.sock");
+  EXPECT_EQ(parse_listen_address("127.0.0.1:49153")->port, "49153");
+  EXPECT_EQ(parse_listen_address("http://[::1]:8080")->host, "::1");
+  for (const char* wrong : {"", "fleet.sock", ":80", "127.0.0.1:x", "127.0.0.1:99999"}) {
+    EXPECT_FALSE(parse_listen_address(wrong)) << wrong;
+  }
+}
+
+TEST(Listener, ListensOnLoopbackOnly) {
+  EXPECT_TRUE(open_listener(*parse_listen_address("127.0.0.1:0")));
+  const auto open = open_listener(*parse_listen_address("0.0.0.0:0"));
+  ASSERT_FALSE(open);
+  EXPECT_EQ(open.error().code, base::Errc::kDenied);
+}
+
+TEST(Listener, ReplacesASocketThatNobodyServes) {
+  std::string pattern = "/tmp/flotilla-api-XXXXXX";
+  ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+  const auto address = parse_listen_address(pattern + "/s");
+  { const auto first = open_listener(*address); }
+  EXPECT_TRUE(open_listener(*address));
+  std::filesystem::remove(pattern + "/s");
+  std::filesystem::create_directory(pattern + "/s");
+  EXPECT_FALSE(open_listener(*address)) << "a folder is not replaced";
+  std::filesystem::remove_all(pattern);
+}
+
+}  // namespace
+}  // namespace flotilla::api
