@@ -1,5 +1,5 @@
 // The seam that knows which processes belong to a unit. CgroupTracker (cgroup.h) gives every unit a
-// v2 cgroup; BestEffortTracker (process_table.h) goes by parents, sessions and INVOCATION_ID;
+// v2 cgroup; BestEffortTracker (best_effort_tracker.h) goes by parents, sessions and INVOCATION_ID;
 // FakeTracker (fake_tracker.h) is told.
 //
 // Loop thread only.

@@ -1,0 +1,348 @@
+#include "init/cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <unordered_set>
+
+#include "init/best_effort_tracker.h"
+
+namespace flotilla::init {
+namespace {
+
+constexpr int kMostPasses = 16;
+constexpr int kMostDepth = 32;  // of cgroups a service makes inside its own
+
+std::string read_text(int directory, const char* name) {
+  std::string text;
+  const base::Fd fd(openat(directory, name, O_RDONLY | O_CLOEXEC));
+  if (!fd) return text;
+  std::array<char, 4096> buffer;
+  for (ssize_t size = 0; (size = read(fd.get(), buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<size_t>(size));
+  }
+  return text;
+}
+
+bool write_text(int directory, const char* name, std::string_view text) {
+  const base::Fd fd(openat(directory, name, O_WRONLY | O_CLOEXEC));
+  return fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+std::optional<uint64_t> read_number(int directory, const char* name) {
+  const std::string text = directory >= 0 ? read_text(directory, name) : std::string();
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() ? std::optional(number) : std::nullopt;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    if (end != 0) parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+// mountinfo writes blanks and backslashes as \ooo.
+std::string unescape_octal(std::string_view text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto digit = [&](size_t at) { return text[at] >= '0' && text[at] <= '7'; };
+    if (text[i] == '\\' && i + 3 < text.size() && digit(i + 1) && digit(i + 2) && digit(i + 3)) {
+      plain.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                        (text[i + 3] - '0')));
+      i += 3;
+    } else {
+      plain.push_back(text[i]);
+    }
+  }
+  return plain;
+}
+
+// Calls `visit` with a descriptor of the directory and of each below it, the deepest first.
+template <typename F>
+void visit_subtree(int directory, int depth, F& visit) {
+  const int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* const entries = copy >= 0 ? fdopendir(copy) : nullptr;
+  if (entries == nullptr) {
+    if (copy >= 0) close(copy);
+    return;
+  }
+  while (const dirent* const entry = depth > 0 ? readdir(entries) : nullptr) {
+    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+    const base::Fd child(openat(copy, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!child) continue;
+    visit_subtree(child.get(), depth - 1, visit);
+    visit.leave(copy, entry->d_name);
+  }
+  visit.at(copy);
+  closedir(entries);
+}
+
+struct CollectPids {
+  std::vector<pid_t>& out;
+  void at(int directory) {
+    const std::string text = read_text(directory, "cgroup.procs");
+    for (const std::string_view line : split(text, '\n')) {
+      pid_t pid = 0;
+      std::from_chars(line.data(), line.data() + line.size(), pid);
+      if (pid > 0) out.push_back(pid);  // 0: of another pid namespace
+    }
+  }
+  void leave(int, const char*) {}
+};
+
+struct RemoveEmpty {
+  void at(int) {}
+  void leave(int parent, const char* name) { unlinkat(parent, name, AT_REMOVEDIR); }
+};
+
+}  // namespace
+
+base::Result<CgroupPlace> find_cgroup2(std::string_view mountinfo, std::string_view self_cgroup) {
+  CgroupPlace place;
+  std::string mount_root;
+  for (const std::string_view line : split(mountinfo, '\n')) {
+    const size_t separator = line.find(" - ");
+    if (separator == std::string_view::npos) continue;
+    if (line.substr(separator + 3).substr(0, 8) != "cgroup2 ") continue;
+    const std::vector<std::string_view> fields = split(line.substr(0, separator), ' ');
+    if (fields.size() < 5) continue;
+    mount_root = unescape_octal(fields[3]);
+    place.mount_point = unescape_octal(fields[4]);
+    break;
+  }
+  if (place.mount_point.empty()) return base::not_found("no v2 cgroups are mounted");
+  for (const std::string_view line : split(self_cgroup, '\n')) {
+    if (line.substr(0, 3) == "0::") place.own_path = line.substr(3);
+  }
+  if (place.own_path.empty()) return base::not_found("this process is in no v2 cgroup");
+  // A mount that shows only a part of the tree: our path inside of that part.
+  if (mount_root != "/") {
+    if (place.own_path.compare(0, mount_root.size(), mount_root) != 0) {
+      return base::not_found("our own cgroup is outside of what is mounted at {}",
+                             place.mount_point);
+    }
+    place.own_path.erase(0, mount_root.size());
+    if (place.own_path.empty()) place.own_path = "/";
+  }
+  return place;
+}
+
+class CgroupGroup final : public ProcessGroup {
+ public:
+  CgroupGroup(CgroupTracker& tracker, std::string path, Callback<void()> on_empty)
+      : tracker_(tracker), path_(std::move(path)), on_empty_(on_empty) {
+    // One that an earlier manager left is taken over at once.
+    if (faccessat(tracker_.root_.get(), path_.c_str(), F_OK, 0) == 0) (void)prepare();
+  }
+  ~CgroupGroup() override { unwatch(); }
+
+  base::Result<int> prepare() override {
+    if (directory_) return directory_.get();
+    for (size_t slash = path_.find('/'); slash != std::string::npos;
+         slash = path_.find('/', slash + 1)) {
+      const std::string parent = path_.substr(0, slash);
+      if (mkdirat(tracker_.root_.get(), parent.c_str(), 0755) != 0 && errno != EEXIST) {
+        return base::system_error(errno, "make the cgroup {}", parent);
+      }
+    }
+    if (mkdirat(tracker_.root_.get(), path_.c_str(), 0755) != 0 && errno != EEXIST) {
+      return base::system_error(errno, "make the cgroup {}", path_);
+    }
+    directory_.reset(
+        openat(tracker_.root_.get(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory_) return base::system_error(errno, "open the cgroup {}", path_);
+    const std::string events = fmt::format("/proc/self/fd/{}/cgroup.events", directory_.get());
+    watch_ = inotify_add_watch(tracker_.inotify_.get(), events.c_str(), IN_MODIFY);
+    if (watch_ < 0) {
+      const int error = errno;
+      directory_.reset();
+      return base::system_error(error, "watch the cgroup {}", path_);
+    }
+    tracker_.watches_[watch_] = this;
+    return directory_.get();
+  }
+  std::string cgroup_path() const override {
+    if (!directory_) return {};
+    return (tracker_.root_path_ == "/" ? "" : tracker_.root_path_) + "/" + path_;
+  }
+
+  void add(pid_t) override {}  // born in it
+  base::Status attach(pid_t pid) override {
+    FLOTILLA_ASSIGN(const int directory, prepare());
+    if (!write_text(directory, "cgroup.procs", std::to_string(pid))) {
+      return base::system_error(errno, "move process {} to the cgroup {}", pid, path_);
+    }
+    return {};
+  }
+  void forget(pid_t) noexcept override {}
+  void set_invocation(std::string_view) override {}
+
+  void pids(std::vector<pid_t>& out) const override {
+    if (!directory_) return;
+    CollectPids collect{out};
+    visit_subtree(directory_.get(), kMostDepth, collect);
+  }
+  bool is_populated() const override {
+    return directory_ &&
+           read_text(directory_.get(), "cgroup.events").find("populated 1") != std::string::npos;
+  }
+  size_t signal(int signal, std::span<const pid_t> except) override {
+    std::vector<pid_t> now;
+    pids(now);
+    if (signal == SIGKILL && except.empty() && directory_ &&
+        write_text(directory_.get(), "cgroup.kill", "1")) {
+      return now.size();
+    }
+    std::unordered_set<pid_t> signalled;
+    for (int pass = 0; pass < kMostPasses; ++pass) {
+      bool is_new = false;
+      for (const pid_t pid : now) {
+        if (std::find(except.begin(), except.end(), pid) != except.end()) continue;
+        if (!signalled.insert(pid).second || kill(pid, signal) != 0) continue;
+        is_new = true;
+      }
+      if (!is_new) break;
+      now.clear();
+      pids(now);
+    }
+    return signalled.size();
+  }
+  base::Status freeze(bool frozen) override {
+    if (!directory_ || !write_text(directory_.get(), "cgroup.freeze", frozen ? "1" : "0")) {
+      return base::unsupported("the cgroup {} cannot be frozen", path_);
+    }
+    return {};
+  }
+  std::optional<uint64_t> memory_current() const override {
+    return read_number(directory_.get(), "memory.current");
+  }
+  std::optional<uint64_t> tasks_current() const override {
+    return read_number(directory_.get(), "pids.current");
+  }
+
+  void release() noexcept override {
+    if (!directory_) return;
+    unwatch();
+    RemoveEmpty remove;
+    visit_subtree(directory_.get(), kMostDepth, remove);
+    directory_.reset();
+    unlinkat(tracker_.root_.get(), path_.c_str(), AT_REMOVEDIR);
+  }
+
+  void on_events() {
+    if (!is_populated()) on_empty_();
+  }
+
+ private:
+  void unwatch() noexcept {
+    if (watch_ < 0) return;
+    inotify_rm_watch(tracker_.inotify_.get(), watch_);
+    tracker_.watches_.erase(watch_);
+    watch_ = -1;
+  }
+
+  CgroupTracker& tracker_;
+  std::string path_;
+  Callback<void()> on_empty_;
+  base::Fd directory_;
+  int watch_ = -1;
+};
+
+base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,
+                                                                   const CgroupPlace& place,
+                                                                   std::string_view name) {
+  std::string root_path = place.own_path;
+  if (!name.empty()) root_path.append(root_path == "/" ? "" : "/").append(name);
+  const std::string whole = place.mount_point + root_path;
+  if (mkdir(whole.c_str(), 0755) != 0 && errno != EEXIST) {
+    return base::system_error(errno, "make the cgroup {}", whole);
+  }
+  base::Fd root(open(whole.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return base::system_error(errno, "open the cgroup {}", whole);
+  // Making one is the only way to know that one can be made.
+  if (mkdirat(root.get(), "flotilla-probe", 0755) != 0 && errno != EEXIST) {
+    return base::system_error(errno, "make a cgroup under {}", whole);
+  }
+  unlinkat(root.get(), "flotilla-probe", AT_REMOVEDIR);
+  base::Fd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!inotify) return base::system_error(errno, "watch cgroups");
+  std::unique_ptr<CgroupTracker> tracker(
+      new CgroupTracker(std::move(root), std::move(inotify), std::move(root_path)));
+  FLOTILLA_TRY(loop.watch(tracker->source_, tracker->inotify_.get(), EPOLLIN));
+  return tracker;
+}
+
+CgroupTracker::CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path) noexcept
+    : root_(std::move(root)),
+      inotify_(std::move(inotify)),
+      root_path_(std::move(root_path)),
+      source_(Priority::kTracking,
+              Callback<void(uint32_t)>::to<&CgroupTracker::on_inotify>(*this)) {}
+
+CgroupTracker::~CgroupTracker() {
+  // Slices without units; the kernel refuses what has processes.
+  RemoveEmpty remove;
+  visit_subtree(root_.get(), kMostDepth, remove);
+}
+
+std::unique_ptr<ProcessGroup> CgroupTracker::make_group(std::string_view path,
+                                                        Callback<void()> on_empty) {
+  return std::make_unique<CgroupGroup>(*this, std::string(path), on_empty);
+}
+
+void CgroupTracker::on_inotify(uint32_t) {
+  alignas(inotify_event) std::array<char, 4096> buffer;
+  const ssize_t size = read(inotify_.get(), buffer.data(), buffer.size());
+  // What does not fit makes the descriptor ready again.
+  for (ssize_t at = 0; at + static_cast<ssize_t>(sizeof(inotify_event)) <= size;) {
+    const auto* const event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+    at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+    if ((event->mask & IN_Q_OVERFLOW) != 0) {
+      std::vector<int> all;
+      for (const auto& [watch, group] : watches_) all.push_back(watch);
+      for (const int watch : all) {
+        if (const auto found = watches_.find(watch); found != watches_.end()) {
+          found->second->on_events();
+        }
+      }
+    } else if (const auto found = watches_.find(event->wd); found != watches_.end()) {
+      found->second->on_events();
+    }
+  }
+}
+
+std::unique_ptr<ProcessTracker> make_process_tracker(Loop& loop, std::string_view name,
+                                                     std::string& reason) {
+  reason.clear();
+  if (geteuid() != 0) {
+    reason = "processes are tracked by best effort: cgroups need root";
+    return std::make_unique<BestEffortTracker>();
+  }
+  const base::Result<CgroupPlace> place = find_cgroup2(read_text(AT_FDCWD, "/proc/self/mountinfo"),
+                                                       read_text(AT_FDCWD, "/proc/self/cgroup"));
+  base::Error error;
+  if (place) {
+    auto tracker = CgroupTracker::create(loop, *place, name);
+    if (tracker) return std::move(tracker).value();
+    error = tracker.error();
+  } else {
+    error = place.error();
+  }
+  reason = "processes are tracked by best effort: " + error.message;
+  return std::make_unique<BestEffortTracker>();
+}
+
+}  // namespace flotilla::init

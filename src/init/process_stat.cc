@@ -1,0 +1,91 @@
+#include "init/process_stat.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <string>
+
+#include "base/fd.h"
+
+namespace flotilla::init {
+namespace {
+
+constexpr size_t kMaxEnvironment = size_t{256} * 1024;
+
+base::Fd open_of(pid_t pid, const char* file) noexcept {
+  std::array<char, 64> path{};
+  *fmt::format_to_n(path.data(), path.size() - 1, "/proc/{}/{}", pid, file).out = '\0';
+  return base::Fd(open(path.data(), O_RDONLY | O_CLOEXEC));
+}
+
+template <typename T>
+bool next_number(std::string_view& text, T& number) noexcept {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return false;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return true;
+}
+
+}  // namespace
+
+std::optional<ProcessStat> parse_process_stat(std::string_view text) noexcept {
+  ProcessStat stat;
+  if (!next_number(text, stat.pid)) return std::nullopt;
+  // The name is in parentheses and may hold anything, parentheses too: the last one ends it.
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return std::nullopt;
+  stat.state = text[name_end + 2];
+  text.remove_prefix(name_end + 3);
+  // Fields 4 to 22: parent, process group, session, 15 others, start time.
+  int64_t skipped = 0;
+  if (!next_number(text, stat.parent) || !next_number(text, skipped)) return std::nullopt;
+  if (!next_number(text, stat.session)) return std::nullopt;
+  for (int i = 0; i < 15; ++i) {
+    uint64_t large = 0;
+    if (!next_number(text, skipped) && !next_number(text, large)) return std::nullopt;
+  }
+  if (!next_number(text, stat.start_ticks)) return std::nullopt;
+  return stat;
+}
+
+std::optional<ProcessStat> read_process_stat(pid_t pid) noexcept {
+  const base::Fd fd = open_of(pid, "stat");
+  if (!fd) return std::nullopt;
+  std::array<char, 1024> text;
+  const ssize_t size = read(fd.get(), text.data(), text.size());
+  if (size <= 0) return std::nullopt;
+  return parse_process_stat({text.data(), static_cast<size_t>(size)});
+}
+
+bool has_in_environment(pid_t pid, std::string_view assignment) {
+  const base::Fd fd = open_of(pid, "environ");
+  if (!fd) return false;
+  std::string text(1, '\0');  // so that each assignment has a NUL before and behind it
+  std::array<char, 4096> buffer;
+  for (ssize_t size = 0; text.size() < kMaxEnvironment &&
+                         (size = read(fd.get(), buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<size_t>(size));
+  }
+  text.push_back('\0');
+  std::string wanted(1, '\0');
+  wanted.append(assignment).push_back('\0');
+  return text.find(wanted) != std::string::npos;
+}
+
+bool signal_process(const ProcessStat& process, int signal) noexcept {
+  const base::Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0)));
+  if (!pidfd) return false;
+  // The descriptor is of whoever has the pid now; that one must be as old as ours.
+  const std::optional<ProcessStat> now = read_process_stat(process.pid);
+  if (!now || now->start_ticks != process.start_ticks) return false;
+  return syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+}
+
+}  // namespace flotilla::init

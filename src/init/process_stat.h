@@ -1,0 +1,32 @@
+// What /proc says of one process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace flotilla::init {
+
+struct ProcessStat {
+  pid_t pid = 0;
+  pid_t parent = 0;
+  pid_t session = 0;
+  char state = '?';          // 'Z' and 'X': dead
+  uint64_t start_ticks = 0;  // since boot; with the pid it names one process for good
+  bool is_dead() const noexcept { return state == 'Z' || state == 'X'; }
+};
+
+// The text of /proc/PID/stat; nothing if it is not one.
+std::optional<ProcessStat> parse_process_stat(std::string_view text) noexcept;
+// Nothing if there is no such process.
+std::optional<ProcessStat> read_process_stat(pid_t pid) noexcept;
+// Whether the process has this assignment in the environment it was started with. False where we
+// may not look.
+bool has_in_environment(pid_t pid, std::string_view assignment);
+
+// Signals this very process, or nothing if its pid is another's by now.
+bool signal_process(const ProcessStat& process, int signal) noexcept;
+
+}  // namespace flotilla::init
