@@ -131,6 +131,7 @@ class Builder {
   const JobRequest& request_;
   std::vector<std::string>& warnings_;
   TransactionSet set_;
+  bool has_merged_ = false;
 };
 
 Status Builder::check_request() const {
@@ -351,6 +352,7 @@ Status Builder::merge_jobs() {
       const SetIndex a = set_.first_of(unit);
       const SetIndex b = set_[a].next_of_unit;
       if (b == kNone) break;
+      has_merged_ = true;
       const JobType type =
           *merge_and_collapse(set_[a].job.type, set_[b].job.type, set_.active(unit));
       if (b == set_.anchor()) {
@@ -416,6 +418,8 @@ Result<Plan> Builder::build() {
   drop_redundant();
   FLOTILLA_TRY(break_cycles());
   FLOTILLA_TRY(merge_jobs());
+  // The order depends on the types, and some are others now.
+  if (has_merged_) FLOTILLA_TRY(break_cycles());
   drop_redundant();
   FLOTILLA_TRY(check_destructive());
   return make_plan();
