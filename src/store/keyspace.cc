@@ -19,10 +19,10 @@ size_t Keyspace::bytes_of(const Map::value_type& entry, const Version& version) 
 }
 
 const Keyspace::Version* Keyspace::find_at(const Versions& versions, Revision at) {
-  for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
-    if (it->id.revision <= at) return &*it;
-  }
-  return nullptr;
+  const auto after = std::upper_bound(
+      versions.begin(), versions.end(), at,
+      [](Revision revision, const Version& version) { return revision < version.id.revision; });
+  return after == versions.begin() ? nullptr : &*std::prev(after);
 }
 
 KeyValue Keyspace::key_value(const std::string& key, const Version& version, bool keys_only) {
@@ -227,17 +227,16 @@ std::vector<ChangeId> Keyspace::compact(Revision revision) {
     const LogEntry entry = log_.front();
     log_.pop_front();
     Versions& versions = entry.key->second;
-    // The last version at or before `revision` stays; each log entry looks back from itself, so
-    // that the entry of that last version has removed all before it.
-    size_t before = 0;
-    while (versions[before].id.revision < entry.id.revision) {
-      const Version& old = versions[before];
-      removed.push_back(old.id);
-      superseded_bytes_ -= bytes_of(*entry.key, old);
-      if (old.version == 0) superseded_bytes_ -= bytes_of(*entry.key, old);
-      ++before;
+    // The last version at or before `revision` stays; its log entry removes all before it at once.
+    const Version* last = find_at(versions, revision);
+    if (last->id.revision != entry.id.revision) continue;
+    const std::ptrdiff_t before = last - versions.data();
+    for (const Version* old = versions.data(); old != last; ++old) {
+      removed.push_back(old->id);
+      superseded_bytes_ -= bytes_of(*entry.key, *old);
+      if (old->version == 0) superseded_bytes_ -= bytes_of(*entry.key, *old);
     }
-    versions.erase(versions.begin(), versions.begin() + static_cast<std::ptrdiff_t>(before));
+    versions.erase(versions.begin(), versions.begin() + before);
     const bool is_last = versions.size() == 1;
     if (is_last && versions[0].version == 0) {
       removed.push_back(versions[0].id);
@@ -279,15 +278,12 @@ void Keyspace::finish_restore(Revision revision, Revision compact_revision) {
 
 Event Keyspace::event_of(const LogEntry& entry, bool with_prev) const {
   const Versions& versions = entry.key->second;
-  auto it = std::find_if(versions.rbegin(), versions.rend(), [&](const Version& version) {
-    return version.id.revision == entry.id.revision;
-  });
+  const Version* version = find_at(versions, entry.id.revision);
   Event event;
-  event.type = it->version == 0 ? EventType::kDelete : EventType::kPut;
-  event.kv = key_value(entry.key->first, *it, false);
-  ++it;
-  if (with_prev && it != versions.rend() && it->version != 0) {
-    event.prev_kv = key_value(entry.key->first, *it, false);
+  event.type = version->version == 0 ? EventType::kDelete : EventType::kPut;
+  event.kv = key_value(entry.key->first, *version, false);
+  if (with_prev && version != versions.data() && (version - 1)->version != 0) {
+    event.prev_kv = key_value(entry.key->first, *(version - 1), false);
   }
   return event;
 }

@@ -277,7 +277,7 @@ TEST_P(StoreConformance, ACallbackMayCallTheStoreAgain) {
   int done = 0;
   std::function<void()> next = [&] {
     store().txn({{}, {PutOp{"k", std::to_string(done), 0}}, {}},
-                [&](base::Result<TxnResponse> response) {
+                [&](const base::Result<TxnResponse>& response) {
                   EXPECT_TRUE(response);
                   if (++done < 10) next();
                 });

@@ -97,7 +97,7 @@ TEST_P(StoreConformance, ASlowReaderGetsEveryEventInOrder) {
   size_t answered = 0;
   for (size_t i = 0; i < kWrites; ++i) {
     store().txn({{}, {PutOp{"k", std::to_string(i), 0}}, {}},
-                [&](base::Result<TxnResponse> response) {
+                [&](const base::Result<TxnResponse>& response) {
                   EXPECT_TRUE(response);
                   ++answered;
                 });
