@@ -180,6 +180,8 @@ Result<std::vector<UnitFileChange>> Manager::link_unit_files(const std::vector<s
     FLOTILLA_TRY(tree.make_symlink(path, link));
     changes.push_back({"symlink", link, path});
   }
+  // The directory's time may be too coarse to show that it changed.
+  if (!changes.empty()) impl_->loader.refresh();
   return changes;
 }
 
