@@ -525,12 +525,38 @@ TEST(ServiceMachine, ForkingWaitsForThePidFile) {
   EXPECT_EQ(late.state.result, Result::kTimeout);
 }
 
-TEST(ServiceMachine, ForkingDaemonThatDiesWithoutItsPidFileFails) {
+TEST(ServiceMachine, ForkingDaemonThatDiesWithoutItsPidFileTimesOut) {
+  Life life = forking_life();
+  life.settings.pid_file = "/run/a.pid";
+  life.settings.timeout_start = seconds(5);
+  life.feed(Kind::kStart);
+  life.others = 1;
+  life.control_exits(exited(0));
+  life.others = 0;
+  life.feed(Kind::kProcessesGone);
+  EXPECT_EQ(life.state.sub, Sub::kStart);
+  life.pass(seconds(5));
+  EXPECT_EQ(life.state.sub, Sub::kFailed);
+  EXPECT_EQ(life.state.result, Result::kTimeout);
+}
+
+TEST(ServiceMachine, ForkingDaemonThatIsGoneWithItsParentIsAProtocolFailure) {
+  Life life = forking_life();
+  life.settings.pid_file = "/run/a.pid";
+  life.feed(Kind::kStart);
+  life.control_exits(exited(0));
+  EXPECT_EQ(life.state.result, Result::kProtocol);
+  EXPECT_EQ(life.state.sub, Sub::kFailed);
+}
+
+TEST(ServiceMachine, ForkingThatLosesItsNamedMainProcessGivesUpOnThePidFile) {
   Life life = forking_life();
   life.settings.pid_file = "/run/a.pid";
   life.feed(Kind::kStart);
   life.others = 1;
   life.control_exits(exited(0));
+  life.feed(ServiceEvent::notify_main_pid(60, false));
+  life.state.main_pid = 0;  // gone, unseen
   life.others = 0;
   life.feed(Kind::kProcessesGone);
   EXPECT_EQ(life.state.result, Result::kProtocol);

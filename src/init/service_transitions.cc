@@ -309,7 +309,9 @@ void Transitions::wait_for_pid_file(bool in_start) noexcept {
 }
 
 bool Transitions::gave_up_on_pid_file() noexcept {
-  if (!s_.waits_for_pid_file || is_main_alive() || !has_no_control()) return false;
+  // A daemon whose main process was never known may still be on its way; the start timeout ends
+  // that.
+  if (!s_.waits_for_pid_file || !is_main_dead() || !has_no_control()) return false;
   log(ServiceLog::kNoPidFile);
   return true;
 }
