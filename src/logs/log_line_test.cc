@@ -21,7 +21,7 @@ TEST(LogLine, HasTheFormOfCri) {
 }
 
 TEST(LogLine, EveryDayOfTheCalendarComesBack) {
-  for (std::int64_t day = 0; day < 365 * 290; ++day) {
+  for (std::int64_t day = 0; day < 105'850; ++day) {
     const std::int64_t nsec = (day * 86'400 + 86'399) * 1'000'000'000 + 7;
     const std::string head = head_of(nsec, StreamKind::kStdout, false);
     ParsedLine line;

@@ -281,7 +281,7 @@ TEST(Logd, GoesOnOnAFullDiskAndSaysWhatWasLost) {
     logd.add(1, "u.service", out.read_end.get());
     out.put("before\n");
     ASSERT_TRUE(logd.sync());
-    put_contents(filler, std::string(256 * 1024, 'x'));
+    put_contents(filler, std::string(std::size_t{256} * 1024, 'x'));
     for (int i = 0; i < 20; ++i) {
       out.put(std::string(5000, 'y') + "\n");
       ASSERT_TRUE(logd.sync());
