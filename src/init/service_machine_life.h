@@ -53,7 +53,10 @@ class Life {
     facts.stop_job = stop_job;
     facts.restart_job = restart_job;
     if (needed.processes) {
-      const bool any = others > 0 || state.main_pid > 0 || state.control_pid > 0;
+      // The process that just ended does not count any more.
+      const bool main = state.main_pid > 0 && event.kind != ServiceEvent::Kind::kMainExit;
+      const bool control = state.control_pid > 0 && event.kind != ServiceEvent::Kind::kControlExit;
+      const bool any = others > 0 || main || control;
       facts.processes = any ? ServiceFacts::Processes::kSome : ServiceFacts::Processes::kNone;
     }
     if (needed.pid_file) facts.pid_from_file = pid_from_file;
