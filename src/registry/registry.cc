@@ -117,6 +117,26 @@ struct Registry::Shared : std::enable_shared_from_this<Shared> {
     });
   }
 
+  void list_states(const std::string& machine, std::string from,
+                   const std::shared_ptr<std::vector<std::string>>& found,
+                   const Callback<std::vector<std::string>>& done) {
+    store::RangeRequest request;
+    request.key = std::move(from);
+    request.range_end = store::prefix_end(keys.states());
+    request.limit = 1000;
+    request.keys_only = true;
+    store.range(std::move(request), [self = shared_from_this(), machine, found, done](auto page) {
+      if (self->ended) return;
+      if (!page) return done(base::unexpected(std::move(page).error()));
+      for (const store::KeyValue& kv : page->kvs) {
+        const auto key = self->keys.parse(kv.key);
+        if (key && key->second == machine) found->push_back(key->first);
+      }
+      if (!page->more || page->kvs.empty()) return done(std::move(*found));
+      self->list_states(machine, page->kvs.back().key + '\0', found, done);
+    });
+  }
+
   store::Store& store;
   const Keys keys;
   bool ended = false;
@@ -315,6 +335,11 @@ void Registry::delete_states(std::string machine, std::vector<std::string> units
     ops->emplace_back(store::DeleteRangeOp{shared_->keys.state(unit, machine), {}});
   }
   shared_->send_cut(std::move(ops), 0, std::move(done));
+}
+
+void Registry::list_states_of(std::string machine, Callback<std::vector<std::string>> done) {
+  shared_->list_states(machine, shared_->keys.states(),
+                       std::make_shared<std::vector<std::string>>(), done);
 }
 
 }  // namespace flotilla::registry

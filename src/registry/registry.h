@@ -68,9 +68,11 @@ class Registry {
                      Callback<store::Revision> done);
 
   // Unit states of one machine, under its lease. Sent in as few transactions as the store allows.
-  // kNotFound: the lease is gone.
+  // kNotFound: the lease is gone. Requires: neither list is empty.
   void put_states(std::vector<UnitState> states, store::LeaseId lease, Callback<void> done);
   void delete_states(std::string machine, std::vector<std::string> units, Callback<void> done);
+  // The units that have a state of this machine in the store. Reads the keys of all states.
+  void list_states_of(std::string machine, Callback<std::vector<std::string>> done);
 
  private:
   struct Shared;  // lives on in callbacks

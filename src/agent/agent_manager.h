@@ -1,0 +1,128 @@
+// AgentManager: the agent's edge. Compares what this machine must run with what is here, and has
+// the service manager make it so, by plan(). Publishes the states of its units as the service
+// manager signals them.
+//
+// The life of a unit here:
+//   Load    write its file, link it, enable it if it has an [Install] section
+//   Start   remember "launched", then start it; nobody waits for the job
+//   Stop    remember "loaded", then stop it
+//   Unload  stop it and wait until it has stopped, then unlink, forget, remove its file
+// Units go their ways side by side: one that takes long to stop, or fails, holds up no other. A
+// failed operation is tried again later with growing pauses, at once if something changes.
+//
+// Only units of which the agent itself wrote the file are ever touched. Nothing is stopped when the
+// daemon ends, when the store is away, or when a record cannot be read.
+//
+// Owned by fleetd's composition; loop thread only.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/assignments.h"
+#include "agent/plan.h"
+#include "agent/state_publisher.h"
+#include "agent/unit_files.h"
+#include "agent/unit_marks.h"
+#include "bus/unit_manager.h"
+#include "overlord/state.h"
+#include "overlord/state_engine.h"
+#include "registry/machine_session.h"
+#include "registry/registry.h"
+
+namespace flotilla::agent {
+
+struct AgentOptions {
+  std::string units_directory = "/run/fleet/units";
+  std::string boot_id;  // of the kernel
+};
+
+// What the API's status pages show of a unit here.
+struct LocalUnit {
+  std::string hash;
+  registry::TargetState reached = registry::TargetState::kInactive;
+  bus::UnitState state;
+};
+
+class AgentManager final : public overlord::StateManager, private bus::UnitManagerListener {
+ public:
+  // Requires: all references outlive the manager.
+  AgentManager(registry::Registry& registry, base::EventLoop& loop,
+               registry::MachineSession& session, bus::UnitManager& unit_manager,
+               overlord::State& state, overlord::StateEngine& engine, AgentOptions options);
+  ~AgentManager() override;
+
+  std::string_view name() const override { return "agent"; }
+  base::Status start_up() override;
+  base::Status ensure() override;
+  void stop() override;
+
+  // Whether the unit is one of ours, and what is known of it.
+  const LocalUnit* find_unit(const std::string& name) const;
+
+ private:
+  struct Local;
+  using Chain = std::deque<Operation>;
+
+  // Getting ready: which life of the service manager this is, and what it runs.
+  void on_connected() override;
+  void on_disconnected(const base::Error& why) override;
+  void on_unit_changed(const bus::UnitChange& change) override;
+  void on_unit_removed(const std::string& unit) override;
+  void on_reloaded() override;
+  void find_identity(size_t candidate);
+  void take_identity(std::string identity);
+  void check_unconfirmed(const std::string& unit);
+  void read_states(std::vector<std::string> names);
+  void read_all_states();
+  void take_state(const bus::UnitState& state);
+
+  // Passes.
+  bool is_ready() const;
+  void resolve_texts(const AssignedUnits& assigned);
+  void begin(const std::vector<Operation>& operations);
+  void go_on(const std::string& unit);
+  void finish(const std::string& unit, const Operation& operation, const base::Status& status);
+  bus::Done<void> finisher(const std::string& unit, Operation operation);
+
+  // Operations.
+  void load(const std::string& unit, const Operation& operation);
+  void on_loaded(const std::string& unit, const Operation& operation);
+  void enable(const std::string& unit, const std::string& path, const Operation& operation);
+  void undo_load(const std::string& unit, const Operation& operation, const base::Error& why);
+  void start(const std::string& unit, const Operation& operation);
+  void stop_unit(const std::string& unit, const Operation& operation);
+  void unload(const std::string& unit, const Operation& operation);
+  void remove_unit(const std::string& unit, const Operation& operation);
+  void reload_once(const std::string& unit, const Operation& operation);
+  void start_reload();
+  void on_job_error(const std::string& unit, const Operation& operation, const base::Error& why);
+
+  void set_reached(const std::string& unit, registry::TargetState reached, bool is_confirmed);
+  void publish(const std::string& unit);
+  void read_enter_time(const std::string& unit);
+  template <typename T>
+  bus::Done<T> guarded(std::function<void(base::Result<T>)> then);
+
+  base::EventLoop& loop_;
+  registry::MachineSession& session_;
+  bus::UnitManager& unit_manager_;
+  overlord::StateEngine& engine_;
+  const AgentOptions options_;
+  UnitFiles files_;
+  UnitMarks marks_;
+  Assignments assignments_;
+  StatePublisher publisher_;
+  std::map<std::string, std::unique_ptr<Local>> locals_;  // units with a file, or about to have one
+  bool has_identity_ = false;    // of the service manager that is connected now
+  bool was_registered_ = false;  // the cluster has accepted this machine
+  std::vector<bus::Done<void>> reload_waiters_;
+  bool is_reloading_ = false;
+  base::RegistrationPtr subscription_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace flotilla::agent

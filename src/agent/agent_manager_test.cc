@@ -1,0 +1,354 @@
+#include "agent/agent_manager.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/fake_event_loop.h"
+#include "bus/fake_unit_manager.h"
+#include "registry/cluster_view.h"
+#include "registry/codec.h"
+#include "store/memory_store.h"
+
+namespace flotilla::agent {
+namespace {
+
+using registry::TargetState;
+using std::chrono_literals::operator""s;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr const char* kPrefix = "/flotilla";
+constexpr base::Micros kNow{0};
+
+// The agent half of one fleetd; killed by destroying it.
+struct Daemon {
+  Daemon(store::Store& store, base::FakeEventLoop& loop, bus::UnitManager& manager,
+         const std::string& directory, const std::string& nonce)
+      : executor(loop),
+        registry(store, kPrefix),
+        engine(loop),
+        session(store, loop, kPrefix, machine(nonce), {30s, true}) {
+    auto opened = overlord::State::open(loop, executor, directory + "/state");
+    EXPECT_TRUE(opened);
+    state = std::move(*opened);
+    agent = std::make_unique<AgentManager>(registry, loop, session, manager, *state, engine,
+                                           AgentOptions{directory + "/units", "boot"});
+    engine.add(*agent);
+    session.on_change([this] { engine.ensure_soon(); });
+    session.start();
+    const base::Status started = engine.start_up();
+    EXPECT_TRUE(started) << started.error().message;
+  }
+  static registry::Machine machine(const std::string& nonce) {
+    registry::Machine self;
+    self.id = "m1";
+    self.nonce = nonce;
+    return self;
+  }
+
+  overlord::InlineExecutor executor;
+  registry::Registry registry;
+  overlord::StateEngine engine;
+  registry::MachineSession session;
+  std::unique_ptr<overlord::State> state;
+  std::unique_ptr<AgentManager> agent;
+};
+
+struct AgentTest : testing::Test {
+  AgentTest() {
+    char name[] = "/tmp/flotilla-agent-XXXXXX";
+    directory = ::mkdtemp(name);
+    view.open();
+    boot();
+  }
+  ~AgentTest() override { std::filesystem::remove_all(directory); }
+
+  void boot() {
+    daemon.reset();
+    daemon = std::make_unique<Daemon>(*store, loop, manager, directory, std::to_string(++starts));
+    loop.advance(kNow);
+  }
+  void raw(std::string key, std::optional<std::string> value) {
+    store::TxnRequest txn;
+    if (value) {
+      txn.then_ops.emplace_back(store::PutOp{std::move(key), std::move(*value), 0});
+    } else {
+      txn.then_ops.emplace_back(store::DeleteRangeOp{std::move(key), {}});
+    }
+    store->txn(std::move(txn), [](auto result) { EXPECT_TRUE(result); });
+    loop.advance(kNow);
+  }
+  void schedule(const std::string& unit, TargetState target, const std::string& exec = "/bin/x",
+                const std::string& more = "") {
+    registry::ScheduleEntry entry;
+    entry.text = "[Service]\nExecStart=" + exec + "\n" + more;
+    const auto options = unit::parse_fleet_file(entry.text);
+    ASSERT_TRUE(options);
+    entry.hash = unit::hash_hex(*options);
+    entry.target = target;
+    raw(keys.schedule("m1", unit), registry::encode(entry));
+  }
+  void unschedule(const std::string& unit) { raw(keys.schedule("m1", unit), std::nullopt); }
+  std::string state_of(const std::string& unit) {
+    const auto of_unit = view.cluster().states.find(unit);
+    if (of_unit == view.cluster().states.end()) return "none";
+    const registry::UnitState& state = of_unit->second.at("m1");
+    return state.load_state + "/" + state.active_state + "/" + state.sub_state +
+           (state.launched ? " launched" : " loaded");
+  }
+  std::vector<std::string> calls() {
+    std::vector<std::string> kept;
+    for (const std::string& call : manager.calls()) {
+      if (call.find("get-properties") != 0 && call.find("list-by-names") != 0) kept.push_back(call);
+    }
+    manager.forget_calls();
+    return kept;
+  }
+  std::string file(const std::string& unit) {
+    std::ifstream in(directory + "/units/" + unit);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+  std::string link_call(const std::string& unit) { return "link " + directory + "/units/" + unit; }
+
+  base::FakeEventLoop loop;
+  std::unique_ptr<store::Store> store = store::make_memory_store(loop);
+  bus::FakeUnitManager manager{loop};
+  registry::ClusterView view{*store, loop, kPrefix};
+  registry::Keys keys{kPrefix};
+  std::string directory;
+  std::unique_ptr<Daemon> daemon;
+  int starts = 0;
+};
+
+TEST_F(AgentTest, ANewUnitIsLinkedAndStartedWithoutReload) {
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_THAT(calls(), ElementsAre(link_call("a.service"), "start a.service replace"));
+  EXPECT_EQ(file("a.service"), "[Service]\nExecStart=/bin/x\n");
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+  ASSERT_NE(daemon->agent->find_unit("a.service"), nullptr);
+  EXPECT_EQ(daemon->agent->find_unit("a.service")->state.active_state, "active");
+}
+
+TEST_F(AgentTest, GoesThroughAllStatesAndLeavesNothing) {
+  schedule("a.service", TargetState::kLoaded);
+  EXPECT_EQ(state_of("a.service"), "loaded/inactive/dead loaded");
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+  schedule("a.service", TargetState::kLoaded);
+  EXPECT_EQ(state_of("a.service"), "loaded/inactive/dead loaded");
+  calls();
+  unschedule("a.service");
+  EXPECT_THAT(calls(),
+              ElementsAre("stop a.service replace", "disable a.service", "reset-failed a.service"));
+  EXPECT_EQ(state_of("a.service"), "none");
+  EXPECT_TRUE(std::filesystem::is_empty(directory + "/units"));
+  EXPECT_EQ(daemon->agent->find_unit("a.service"), nullptr);
+}
+
+TEST_F(AgentTest, AChangedTextIsUnloadedLoadedReloadedAndStarted) {
+  schedule("a.service", TargetState::kLaunched);
+  calls();
+  schedule("a.service", TargetState::kLaunched, "/bin/y");
+  EXPECT_THAT(calls(),
+              ElementsAre("stop a.service replace", "disable a.service", "reset-failed a.service",
+                          link_call("a.service"), "reload", "start a.service replace"));
+  EXPECT_EQ(file("a.service"), "[Service]\nExecStart=/bin/y\n");
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+}
+
+TEST_F(AgentTest, AnInstallSectionIsEnabledAndOneThatFailsIsUndone) {
+  manager.add_file(directory + "/units/a.service", true);
+  schedule("a.service", TargetState::kLoaded, "/bin/x", "\n[Install]\nWantedBy=x.target\n");
+  EXPECT_TRUE(manager.is_enabled("a.service"));
+  calls();
+  schedule("b.service", TargetState::kLaunched, "/bin/x", "\n[Install]\nAlso=y\n");
+  EXPECT_THAT(calls(),
+              ElementsAre(link_call("b.service"), "enable " + directory + "/units/b.service",
+                          "disable b.service"));
+  EXPECT_EQ(file("b.service"), "");
+  EXPECT_EQ(state_of("b.service"), "none");
+}
+
+TEST_F(AgentTest, AKilledDaemonRepeatsNothingAndTouchesNothing) {
+  for (int i = 0; i < 20; ++i) {
+    schedule("u" + std::to_string(i) + ".service",
+             i % 3 == 0 ? TargetState::kLoaded : TargetState::kLaunched);
+  }
+  manager.end_process("u1.service", false);  // it has run to its end
+  loop.advance(kNow);
+  calls();
+  boot();
+  loop.advance(3600s);
+  EXPECT_THAT(calls(), IsEmpty());
+  EXPECT_EQ(state_of("u1.service"), "loaded/inactive/dead launched");
+  EXPECT_EQ(state_of("u2.service"), "loaded/active/running launched");
+  EXPECT_EQ(state_of("u3.service"), "loaded/inactive/dead loaded");
+}
+
+TEST_F(AgentTest, AUnitThatAUserStoppedStaysStopped) {
+  schedule("a.service", TargetState::kLaunched);
+  manager.stop("a.service", bus::JobMode::kReplace, [](auto) {});
+  loop.advance(kNow);
+  calls();
+  schedule("b.service", TargetState::kLoaded);
+  boot();
+  EXPECT_THAT(calls(), ElementsAre(link_call("b.service")));
+  EXPECT_EQ(state_of("a.service"), "loaded/inactive/dead launched");
+}
+
+TEST_F(AgentTest, WhatChangedWhileTheDaemonWasAwayIsMadeGood) {
+  schedule("a.service", TargetState::kLaunched);
+  schedule("b.service", TargetState::kLaunched);
+  daemon.reset();
+  calls();
+  unschedule("a.service");
+  schedule("b.service", TargetState::kLaunched, "/bin/y");
+  schedule("c.service", TargetState::kLaunched);
+  EXPECT_THAT(calls(), IsEmpty());
+  boot();
+  EXPECT_EQ(state_of("a.service"), "none");
+  EXPECT_EQ(file("b.service"), "[Service]\nExecStart=/bin/y\n");
+  EXPECT_EQ(state_of("b.service"), "loaded/active/running launched");
+  EXPECT_EQ(state_of("c.service"), "loaded/active/running launched");
+}
+
+TEST_F(AgentTest, AStartThatWasInFlightWhenTheDaemonDiedIsNotRepeated) {
+  manager.hold_jobs(true);
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_THAT(calls(), ElementsAre(link_call("a.service"), "start a.service replace"));
+  boot();
+  EXPECT_THAT(calls(), IsEmpty());
+  EXPECT_EQ(state_of("a.service"), "loaded/activating/start launched");
+  manager.finish_jobs();
+  loop.advance(kNow);
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+}
+
+TEST_F(AgentTest, AUnitThatIsSlowToStopHoldsUpNoOther) {
+  schedule("a.service", TargetState::kLaunched);
+  manager.hold_jobs(true);
+  unschedule("a.service");
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running loaded");
+  schedule("b.service", TargetState::kLaunched);
+  schedule("a.service", TargetState::kLaunched);  // wanted back while it stops
+  EXPECT_THAT(calls(), Contains("start b.service replace"));
+  EXPECT_TRUE(std::filesystem::exists(directory + "/units/a.service"));
+  manager.hold_jobs(false);
+  manager.finish_jobs();
+  loop.advance(kNow);
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+}
+
+TEST_F(AgentTest, AFailedOperationIsTriedAgainWithPausesAndOthersGoOn) {
+  manager.fail_calls("link", {base::Errc::kDenied, "no", 0, {}});
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_THAT(calls(), ElementsAre(link_call("a.service"), "disable a.service"));
+  loop.advance(1s);
+  EXPECT_THAT(calls(), Contains(link_call("a.service")));
+  loop.advance(1s);
+  EXPECT_THAT(calls(), IsEmpty());
+  manager.stop_failing("link");
+  loop.advance(10s);
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+}
+
+TEST_F(AgentTest, ARefusedStartIsNotTriedAgain) {
+  manager.fail_calls("start", {base::Errc::kInvalid, "bad unit file setting", 0, {}});
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_THAT(calls(), ElementsAre(link_call("a.service"), "start a.service replace"));
+  loop.advance(3600s);
+  EXPECT_THAT(calls(), IsEmpty());
+  EXPECT_EQ(state_of("a.service"), "loaded/inactive/dead launched");
+}
+
+TEST_F(AgentTest, AFailedProcessShowsAndIsNotRestarted) {
+  schedule("a.service", TargetState::kLaunched);
+  calls();
+  manager.end_process("a.service", true);
+  loop.advance(10s);
+  EXPECT_EQ(state_of("a.service"), "loaded/failed/failed launched");
+  EXPECT_THAT(calls(), IsEmpty());
+}
+
+TEST_F(AgentTest, WhileTheServiceManagerIsAwayNothingIsLost) {
+  manager.set_connected(false);
+  loop.advance(kNow);
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_EQ(state_of("a.service"), "none");
+  manager.set_connected(true);
+  loop.advance(kNow);
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+}
+
+TEST_F(AgentTest, AStartLostWithTheConnectionIsLookedInto) {
+  manager.hold_jobs(true);
+  schedule("a.service", TargetState::kLaunched);
+  manager.set_connected(false);
+  loop.advance(kNow);
+  calls();
+  manager.set_connected(true);
+  loop.advance(kNow);
+  EXPECT_THAT(calls(), Not(Contains("start a.service replace")));
+  EXPECT_EQ(state_of("a.service"), "loaded/activating/start launched");
+}
+
+TEST_F(AgentTest, AnUnreadableEntryStopsNothing) {
+  schedule("a.service", TargetState::kLaunched);
+  calls();
+  raw(keys.schedule("m1", "a.service"), "");
+  EXPECT_THAT(calls(), IsEmpty());
+  boot();
+  EXPECT_THAT(calls(), IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(directory + "/units/a.service"));
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_THAT(calls(), IsEmpty());
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+}
+
+TEST_F(AgentTest, ForeignUnitsAreNeverTouched) {
+  manager.add_unit_file("ssh.service");
+  manager.start("ssh.service", bus::JobMode::kReplace, [](auto) {});
+  std::ofstream(directory + "/units/notes.txt") << "mine";
+  loop.advance(kNow);
+  calls();
+  boot();
+  EXPECT_THAT(calls(), IsEmpty());
+  EXPECT_EQ(state_of("ssh.service"), "none");
+  EXPECT_TRUE(std::filesystem::exists(directory + "/units/notes.txt"));
+}
+
+TEST_F(AgentTest, StatesMoveToANewLeaseAndLeftoversGo) {
+  schedule("a.service", TargetState::kLaunched);
+  registry::UnitState old;
+  old.hash = "h";
+  raw(keys.state("gone.service", "m1"), registry::encode(old));
+  raw(keys.state("gone.service", "m2"), registry::encode(old));
+  const auto lease = daemon->session.lease();
+  store->revoke_lease(lease, [](auto result) { EXPECT_TRUE(result); });
+  loop.advance(15s);
+  EXPECT_NE(daemon->session.lease(), lease);
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+  EXPECT_FALSE(view.cluster().states.at("gone.service").contains("m1"));
+  EXPECT_TRUE(view.cluster().states.at("gone.service").contains("m2"));
+}
+
+TEST_F(AgentTest, AnIdleAgentWritesAndAsksNothing) {
+  schedule("a.service", TargetState::kLaunched);
+  loop.advance(10s);
+  manager.forget_calls();
+  const auto revision = view.cluster().revision;
+  loop.advance(3600s);
+  EXPECT_EQ(view.cluster().revision, revision);
+  EXPECT_THAT(manager.calls(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace flotilla::agent

@@ -1,0 +1,146 @@
+#include "agent/assignments.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "registry/codec.h"
+
+namespace flotilla::agent {
+
+namespace {
+
+struct Taken {
+  std::string name;
+  unit::FleetRequirements requirements;
+};
+
+bool conflicts_with_any(const Taken& unit, const std::vector<Taken>& taken) {
+  return std::any_of(taken.begin(), taken.end(), [&](const Taken& other) {
+    return unit.requirements.conflicts_with(other.name) ||
+           other.requirements.conflicts_with(unit.name);
+  });
+}
+
+bool has_install_section(const std::vector<unit::UnitOption>& options) {
+  return std::any_of(options.begin(), options.end(),
+                     [](const unit::UnitOption& option) { return option.section == "Install"; });
+}
+
+}  // namespace
+
+AssignedUnits assign(const std::map<std::string, registry::ScheduleEntry>& schedule,
+                     const std::map<std::string, registry::GlobalEntry>& globals,
+                     const registry::Metadata& metadata) {
+  AssignedUnits assigned;
+  std::vector<Taken> taken;
+  const auto take = [&](const auto& entry, bool is_global) {
+    const auto options = unit::parse_fleet_file(entry.text);
+    if (!options) {
+      SPDLOG_ERROR("Unit({}): unreadable text: {}", entry.name, options.error().message);
+      assigned.untouchable.insert(entry.name);
+      return;
+    }
+    Taken unit{entry.name, unit::extract_requirements(*options, entry.name)};
+    if (is_global && (!unit.requirements.allows_metadata(metadata) ||
+                      assigned.units.contains(entry.name) || conflicts_with_any(unit, taken))) {
+      return;
+    }
+    taken.push_back(std::move(unit));
+    assigned.units[entry.name] = {entry.hash, entry.text, entry.target,
+                                  has_install_section(*options)};
+  };
+  for (const auto& [name, entry] : schedule) take(entry, false);
+  for (const auto& [name, entry] : globals) take(entry, true);
+  return assigned;
+}
+
+Assignments::Assignments(store::Store& store, base::EventLoop& loop, std::string prefix,
+                         std::string machine, registry::Metadata own_metadata,
+                         std::function<void()> on_change)
+    : store_(store),
+      loop_(loop),
+      keys_(std::move(prefix)),
+      machine_(std::move(machine)),
+      own_metadata_(std::move(own_metadata)),
+      on_change_(std::move(on_change)) {}
+
+void Assignments::start() {
+  schedule_mirror_ =
+      mirror(keys_.schedule_of(machine_), store::prefix_end(keys_.schedule_of(machine_)));
+  globals_mirror_ = mirror(keys_.globals(), store::prefix_end(keys_.globals()));
+  metadata_mirror_ = mirror(keys_.metadata(machine_), {});
+}
+
+void Assignments::stop() {
+  schedule_mirror_.reset();
+  globals_mirror_.reset();
+  metadata_mirror_.reset();
+}
+
+std::unique_ptr<registry::Mirror> Assignments::mirror(std::string key, std::string range_end) {
+  registry::MirrorHandler handler;
+  handler.on_put = [this](const store::KeyValue& kv) { on_put(kv); };
+  handler.on_delete = [this](const std::string& deleted) { on_delete(deleted); };
+  handler.on_step = [this](store::Revision) {
+    if (has_data()) on_change_();
+  };
+  return std::make_unique<registry::Mirror>(store_, loop_, std::move(key), std::move(range_end),
+                                            std::move(handler));
+}
+
+bool Assignments::has_data() const {
+  return schedule_mirror_ && schedule_mirror_->has_data() && globals_mirror_->has_data() &&
+         metadata_mirror_->has_data();
+}
+
+const AssignedUnits& Assignments::current() {
+  if (is_stale_) {
+    current_ = assign(schedule_, globals_, registry::merged_metadata(own_metadata_, edits_));
+    for (const auto& [key, unit] : unreadable_) current_.untouchable.insert(unit);
+    is_stale_ = false;
+  }
+  return current_;
+}
+
+void Assignments::on_put(const store::KeyValue& kv) {
+  const auto key = keys_.parse(kv.key);
+  if (!key) return;
+  is_stale_ = true;
+  if (base::Status status = take(*key, kv); status) {
+    unreadable_.erase(kv.key);
+  } else {
+    // What was last known stays in force.
+    SPDLOG_ERROR("{}: unreadable record: {}", kv.key, status.error().message);
+    if (key->kind == registry::KeyKind::kSchedule) unreadable_[kv.key] = key->second;
+    if (key->kind == registry::KeyKind::kGlobal) unreadable_[kv.key] = key->first;
+  }
+}
+
+base::Status Assignments::take(const registry::ParsedKey& key, const store::KeyValue& kv) {
+  if (key.kind == registry::KeyKind::kSchedule) {
+    FLOTILLA_ASSIGN(registry::ScheduleEntry entry, registry::decode_schedule_entry(kv.value));
+    entry.name = key.second;
+    entry.machine = key.first;
+    schedule_.insert_or_assign(key.second, std::move(entry));
+  } else if (key.kind == registry::KeyKind::kGlobal) {
+    FLOTILLA_ASSIGN(registry::GlobalEntry entry, registry::decode_global_entry(kv.value));
+    entry.name = key.first;
+    globals_.insert_or_assign(key.first, std::move(entry));
+  } else if (key.kind == registry::KeyKind::kMetadata) {
+    FLOTILLA_ASSIGN(edits_, registry::decode_metadata(kv.value));
+  }
+  return {};
+}
+
+void Assignments::on_delete(const std::string& raw_key) {
+  const auto key = keys_.parse(raw_key);
+  if (!key) return;
+  is_stale_ = true;
+  unreadable_.erase(raw_key);
+  if (key->kind == registry::KeyKind::kSchedule) schedule_.erase(key->second);
+  if (key->kind == registry::KeyKind::kGlobal) globals_.erase(key->first);
+  if (key->kind == registry::KeyKind::kMetadata) edits_.clear();
+}
+
+}  // namespace flotilla::agent

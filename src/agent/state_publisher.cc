@@ -1,0 +1,120 @@
+#include "agent/state_publisher.h"
+
+#include <spdlog/spdlog.h>
+
+namespace flotilla::agent {
+
+namespace {
+
+constexpr base::Micros kRetry = std::chrono::seconds(1);
+
+}  // namespace
+
+StatePublisher::StatePublisher(registry::Registry& registry, base::EventLoop& loop,
+                               registry::MachineSession& session)
+    : registry_(registry), loop_(loop), session_(session) {}
+
+StatePublisher::~StatePublisher() { *alive_ = false; }
+
+void StatePublisher::publish(registry::UnitState state) {
+  state.machine = session_.self().id;
+  const std::string unit = state.name;
+  const auto published = published_.find(unit);
+  const bool is_known = published != published_.end() && published->second == state;
+  current_.insert_or_assign(unit, std::move(state));
+  if (is_known && !dirty_.contains(unit) && !is_flushing_) return;
+  dirty_.insert(unit);
+  flush_soon();
+}
+
+void StatePublisher::withdraw(const std::string& unit) {
+  current_.erase(unit);
+  if (!maybe_published_.contains(unit) && !dirty_.contains(unit)) return;
+  dirty_.insert(unit);
+  flush_soon();
+}
+
+void StatePublisher::on_session_change() {
+  if (!session_.is_registered() || session_.lease() == lease_) return;
+  lease_ = session_.lease();
+  published_.clear();
+  for (const auto& [unit, state] : current_) dirty_.insert(unit);
+  find_leftovers();
+  flush_soon();
+}
+
+// A run of ours that was killed may have left states of units that are gone since.
+void StatePublisher::find_leftovers() {
+  registry_.list_states_of(session_.self().id, [this, alive = alive_](auto units) {
+    if (!*alive) return;
+    if (!units) {
+      SPDLOG_WARN("Failed to look for old unit states: {}", units.error().message);
+      return;
+    }
+    for (const std::string& unit : *units) {
+      maybe_published_.insert(unit);
+      if (!current_.contains(unit)) dirty_.insert(unit);
+    }
+    flush_soon();
+  });
+}
+
+void StatePublisher::flush_soon() {
+  if (is_flush_due_ || is_flushing_ || dirty_.empty()) return;
+  is_flush_due_ = true;
+  loop_.post([this, alive = alive_] {
+    if (!*alive) return;
+    is_flush_due_ = false;
+    flush();
+  });
+}
+
+void StatePublisher::flush() {
+  if (is_flushing_ || dirty_.empty() || !session_.is_registered()) return;
+  std::vector<registry::UnitState> puts;
+  auto gone = std::make_shared<std::vector<std::string>>();
+  for (const std::string& unit : dirty_) {
+    if (const auto state = current_.find(unit); state != current_.end()) {
+      puts.push_back(state->second);
+    } else {
+      gone->push_back(unit);
+    }
+  }
+  is_flushing_ = true;
+  auto sent = std::make_shared<std::set<std::string>>(std::exchange(dirty_, {}));
+  for (const registry::UnitState& state : puts) maybe_published_.insert(state.name);
+  const auto written = std::make_shared<std::vector<registry::UnitState>>(puts);
+  const auto done = [this, alive = alive_, sent, gone, written](const base::Status& status) {
+    if (!*alive) return;
+    if (status) {
+      for (registry::UnitState& state : *written) {
+        const std::string unit = state.name;
+        published_.insert_or_assign(unit, std::move(state));
+      }
+      for (const std::string& unit : *gone) {
+        published_.erase(unit);
+        maybe_published_.erase(unit);
+      }
+    } else {
+      dirty_.insert(sent->begin(), sent->end());
+    }
+    on_flushed(status);
+  };
+  const std::string machine = session_.self().id;
+  if (puts.empty()) return registry_.delete_states(machine, *gone, done);
+  registry_.put_states(std::move(puts), session_.lease(),
+                       [this, alive = alive_, gone, machine, done](base::Status status) {
+                         if (!*alive) return;
+                         if (!status || gone->empty()) return done(status);
+                         registry_.delete_states(machine, *gone, done);
+                       });
+}
+
+void StatePublisher::on_flushed(const base::Status& status) {
+  is_flushing_ = false;
+  if (status) return flush_soon();
+  SPDLOG_WARN("Failed to publish unit states: {}; trying again", status.error().message);
+  retry_ = loop_.after(kRetry, [this] { flush_soon(); });
+}
+
+}  // namespace flotilla::agent

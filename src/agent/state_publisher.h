@@ -1,0 +1,55 @@
+// StatePublisher: tells the cluster the states of this machine's units, under the machine's lease.
+// Changes of one turn of the loop go out together, the latest value of each unit wins, what has not
+// changed is not written; while the store is away changes gather. Nothing is ever polled.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/event_loop.h"
+#include "registry/machine_session.h"
+#include "registry/registry.h"
+
+namespace flotilla::agent {
+
+class StatePublisher {
+ public:
+  // Requires: all references outlive the publisher.
+  StatePublisher(registry::Registry& registry, base::EventLoop& loop,
+                 registry::MachineSession& session);
+  ~StatePublisher();
+  StatePublisher(const StatePublisher&) = delete;
+  StatePublisher& operator=(const StatePublisher&) = delete;
+
+  // `state.machine` is filled in here.
+  void publish(registry::UnitState state);
+  void withdraw(const std::string& unit);
+  // After a change of the session: another lease means that everything is written anew, and that
+  // what earlier runs left in the store is looked through.
+  void on_session_change();
+
+ private:
+  void flush_soon();
+  void flush();
+  void on_flushed(const base::Status& status);
+  void find_leftovers();
+
+  registry::Registry& registry_;
+  base::EventLoop& loop_;
+  registry::MachineSession& session_;
+  std::map<std::string, registry::UnitState> current_;
+  // Units to write or withdraw. A unit in neither map and not in dirty_ is not in the store.
+  std::set<std::string> dirty_;
+  std::map<std::string, registry::UnitState> published_;
+  std::set<std::string> maybe_published_;  // in the store, or written without an answer
+  store::LeaseId lease_ = 0;               // under which `published_` was written
+  bool is_flush_due_ = false;
+  bool is_flushing_ = false;
+  base::RegistrationPtr retry_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace flotilla::agent
