@@ -168,10 +168,9 @@ void in_start(Transitions& t, const ServiceEvent& event) noexcept {
       if (t.load_pid_file()) t.enter_running(Result::kSuccess);
       break;
     case Kind::kProcessesGone:
-      if (t.type() == ServiceType::kNotify && t.is_main_dead() && t.has_no_control()) {
-        // Nobody is left to say READY=1.
-        t.enter_stop_post(Result::kProtocol);
-      } else if (t.gave_up_on_pid_file()) {
+      // Nobody is left to say READY=1, or to write the PID file.
+      if ((t.type() == ServiceType::kNotify && t.is_main_dead() && t.has_no_control()) ||
+          t.gave_up_on_pid_file()) {
         t.enter_stop_post(Result::kProtocol);
       }
       break;
