@@ -22,7 +22,7 @@ bool is_valid_assignment(std::string_view assignment) noexcept {
          is_valid_utf8(assignment.substr(equals + 1));
 }
 
-Environment::Environment(std::vector<std::string> assignments) {
+Environment::Environment(const std::vector<std::string>& assignments) {
   for (const std::string& assignment : assignments) set_assignment(assignment);
 }
 

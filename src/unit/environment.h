@@ -26,7 +26,7 @@ class Environment {
 
   Environment() = default;
   // Later ones win.
-  explicit Environment(std::vector<std::string> assignments);
+  explicit Environment(const std::vector<std::string>& assignments);
 
   void set(std::string_view name, std::string_view value);
   // Requires: is_valid_assignment(assignment).

@@ -111,7 +111,7 @@ base::Result<unsigned> parse_permyriad(std::string_view text, unsigned max) {
     std::from_chars(digits.data(), digits.data() + digits.size(), parts);
     parts *= sign.parts;
     unsigned place = sign.parts;
-    for (char c : fraction) parts += static_cast<unsigned>(c - '0') * (place /= 10);
+    for (char c : fraction) parts += static_cast<std::uint64_t>(c - '0') * (place /= 10);
     if (parts > max) break;
     return static_cast<unsigned>(parts);
   }

@@ -139,7 +139,7 @@ TEST(TimeSpan, LeavesOutWhatIsBelowTheAccuracy) {
 TEST(TimeSpan, WhatIsPrintedReadsBackTheSame) {
   std::int64_t usec = 1;
   for (int i = 0; i < 4000; ++i) {
-    usec = (usec * 31 + i * 7919) % 40'000'000'000'000'000;
+    usec = (usec * 31 + i * 7919L) % 40'000'000'000'000'000;
     const TimeSpan span{usec};
     EXPECT_EQ(parse_time_span(format_time_span(span)).value(), span) << usec;
   }
