@@ -22,6 +22,9 @@ namespace {
 
 // How long nothing is accepted after descriptors ran out: the waiting client stays in the backlog.
 constexpr base::Micros kAcceptPause{500'000};
+// The library asks for 8 MiB of the kernel for each socket, which is a lot for a client that need
+// not be trusted; what does not fit waits in a queue that has a limit.
+constexpr int kSocketBuffer = 512 * 1024;
 // A client that has not finished authentication by then is dropped.
 constexpr base::Micros kHandshakeLimit{20'000'000};
 

@@ -16,9 +16,22 @@ using base::Result;
 
 namespace {
 
+bool is_without_file(const Unit& unit) {
+  const LoadState state = unit.settings.load_state;
+  return state == LoadState::kNotFound || state == LoadState::kError ||
+         state == LoadState::kBadSetting;
+}
+
 // The answer comes at once: JobRemoved tells how the job ended.
 void enqueue(BusRequest& request, std::string_view unit, std::string_view type,
              std::string_view mode) {
+  if (type == "stop") {
+    // Nothing to stop and no file either: as if it had never been heard of.
+    const Result<const Unit*> loaded = request.manager.load_unit(unit);
+    if (loaded && is_without_file(**loaded) && (*loaded)->active_state() == "inactive") {
+      return answer_error(request, kBusNoSuchUnit, fmt::format("Unit {} not loaded.", unit));
+    }
+  }
   const Result<uint32_t> job = request.manager.enqueue_job(unit, type, mode);
   if (!job) return request.call.send_error(job.error());
   answer_with(request, [&](bus::MessageWriter& body) { body.object_path(bus::job_path(*job)); });
