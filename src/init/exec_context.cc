@@ -90,6 +90,9 @@ bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host,
       limits_.push_back({static_cast<int>(resource), *exec.limits[resource]});
     }
   }
+  if (!exec.limits[RLIMIT_NOFILE] && inputs.descriptors) {
+    limits_.push_back({RLIMIT_NOFILE, *inputs.descriptors});
+  }
   spec_.limits = limits_.data();
   spec_.limit_count = static_cast<uint32_t>(limits_.size());
   spec_.umask = static_cast<int>(exec.umask.value_or(0022));

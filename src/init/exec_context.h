@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,9 +27,10 @@ struct ExecInputs {
   ServiceCommand which = ServiceCommand::kStart;
   const std::vector<std::string>& manager_environment;
   std::string_view invocation_id;
-  pid_t main_pid = 0;              // 0: no MAINPID=
-  std::string_view notify_socket{};  // empty: none is passed
-  Micros watchdog{0};              // 0: none
+  pid_t main_pid = 0;                   // 0: no MAINPID=
+  std::string_view notify_socket{};     // empty: none is passed
+  Micros watchdog{0};                   // 0: none
+  std::optional<rlimit> descriptors{};  // where LimitNOFILE= is not set
   // For ExecStop= and ExecStopPost= alone.
   std::string_view service_result{};
   ProcessExit main_exit{};

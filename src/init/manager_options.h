@@ -2,6 +2,7 @@
 // (src/cmd/flotilla-init) with the real things, by tests with fakes.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -97,6 +98,7 @@ struct ManagerOptions {
   std::string config_directory = "/etc/systemd/system";  // of links that last
   std::string runtime_unit_directory = "/run/systemd/system";
   std::string control_group;  // the manager's own, under the cgroup root; empty without one
+  std::optional<rlimit> inherited_descriptors;  // what services get where LimitNOFILE= is not set
   int log_level = 6;
   bool is_pid1 = false;
 };

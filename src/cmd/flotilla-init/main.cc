@@ -1,0 +1,53 @@
+// flotilla-init: keeper and manager of the services of one machine, container, directory or user.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/version.h"
+#include "init/keeper.h"
+#include "init/keeper_link.h"
+#include "init/manager_program.h"
+
+using namespace flotilla;
+
+namespace {
+
+// The keeper must not start the manager again after this: nothing would be different.
+int end_for_good(int link_fd, int code) {
+  init::KeeperLink keeper{base::Fd(link_fd)};
+  static_cast<void>(keeper.request_shutdown(code));
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int link_fd = init::take_inherited_link();
+  if (link_fd < 0) {
+    // First of all, while the process has no heap worth keeping: the keeper stays as it is now.
+    init::KeeperOptions keeper_options;
+    keeper_options.argv = argv;
+    const init::KeeperOutcome outcome = init::run_keeper(keeper_options);
+    if (!outcome.is_manager) return outcome.exit_code;
+    link_fd = outcome.link_fd;
+  }
+  const auto options =
+      init::parse_program_options(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  if (!options) {
+    fmt::print(stderr, "flotilla-init: {}\n", options.error().message);
+    return end_for_good(link_fd, 2);
+  }
+  switch (options->action) {
+    case init::ProgramOptions::Action::kHelp:
+      fmt::print("{}", init::kProgramUsage);
+      return end_for_good(link_fd, 0);
+    case init::ProgramOptions::Action::kVersion:
+      fmt::print("flotilla-init {}\n", base::kVersion);
+      return end_for_good(link_fd, 0);
+    case init::ProgramOptions::Action::kRun:
+      break;
+  }
+  return init::run_manager(*options, link_fd);
+}

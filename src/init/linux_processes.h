@@ -1,0 +1,27 @@
+// Processes of the real world: exits by Children, signals by kill(2), /proc for the rest. Owned by
+// the program; loop thread only.
+#pragma once
+
+#include "init/children.h"
+#include "init/manager_options.h"
+
+namespace flotilla::init {
+
+class LinuxProcesses final : public Processes {
+ public:
+  explicit LinuxProcesses(Children& children) noexcept;
+
+  void watch(ChildWatch& watch, pid_t pid) override { children_.watch(watch, pid); }
+  void unwatch(ChildWatch& watch) noexcept override { children_.unwatch(watch); }
+  int signal(pid_t pid, int signal) noexcept override;
+  std::optional<ProcessInfo> inspect(pid_t pid) const override;
+  bool is_ours(const ProcessInfo& info) const noexcept override;
+  void fill_random(std::span<uint8_t> bytes) noexcept override;
+
+ private:
+  Children& children_;
+  pid_t self_;
+  pid_t keeper_;
+};
+
+}  // namespace flotilla::init

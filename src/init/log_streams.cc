@@ -1,0 +1,299 @@
+#include "init/log_streams.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace flotilla::init {
+namespace {
+
+using base::Micros;
+using base::Result;
+
+constexpr std::string_view kKeptPrefix = "log:";
+constexpr std::string_view kKeptHashPrefix = "log#";
+constexpr std::string_view kOwnIdentifier = "flotilla-init";
+constexpr Micros kRestartDelay{1'000'000};
+constexpr int kEndPatienceMs = 2000;
+constexpr size_t kMaxPendingMessages = 32768;  // of one unit; half of what a pipe takes
+
+// The keeper's names are short: a long unit name is told by its hash.
+std::string kept_name_of(std::string_view unit) {
+  if (kKeptPrefix.size() + unit.size() <= kMaxKeptName) {
+    return std::string(kKeptPrefix) + std::string(unit);
+  }
+  uint64_t hash = 14695981039346656037ULL;
+  for (const char c : unit) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return fmt::format("{}{:016x}", kKeptHashPrefix, hash);
+}
+
+}  // namespace
+
+LogStreams::LogStreams(Loop& loop, Spawner& spawner, Processes& processes, KeeperPort& keeper,
+                       LogStreamsOptions options)
+    : loop_(loop),
+      spawner_(spawner),
+      processes_(processes),
+      keeper_(keeper),
+      options_(std::move(options)),
+      source_(Priority::kIdle, Callback<void(uint32_t)>::to<&LogStreams::on_client>(*this)),
+      watch_(Callback<void(const ChildExit&)>::to<&LogStreams::on_logd_exit>(*this)),
+      restart_(Callback<void()>::to<&LogStreams::on_restart>(*this)) {}
+
+LogStreams::~LogStreams() { flush(); }
+
+void LogStreams::take_back(const std::string& kept_name, base::Fd read_end) {
+  unclaimed_[kept_name] = std::move(read_end);
+}
+
+void LogStreams::drop_unclaimed() {
+  for (const auto& [name, fd] : unclaimed_) static_cast<void>(keeper_.remove(name));
+  unclaimed_.clear();
+}
+
+LogStreams::Stream* LogStreams::find_open(std::string_view unit) noexcept {
+  const auto found = open_by_unit_.find(unit);
+  if (found == open_by_unit_.end()) return nullptr;
+  return streams_.at(found->second).get();
+}
+
+Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
+  if (Stream* stream = find_open(request.unit)) {
+    return Fds{stream->write_end.get(), stream->write_end.get()};
+  }
+  if (options_.program.empty()) return Fds{-1, -1};
+  auto stream = std::make_unique<Stream>();
+  stream->id = next_id_++;
+  stream->unit = request.unit;
+  stream->identifier = request.identifier;
+  stream->kept_name = kept_name_of(request.unit);
+  stream->priority = request.priority;
+  stream->level_prefix = request.level_prefix;
+  const auto kept = unclaimed_.find(stream->kept_name);
+  if (kept != unclaimed_.end()) {
+    stream->read_end = std::move(kept->second);
+    unclaimed_.erase(kept);
+    // The write end died with the manager before; the pipe is reached through its other end.
+    const std::string path = fmt::format("/proc/self/fd/{}", stream->read_end.get());
+    stream->write_end.reset(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!stream->write_end)
+      return base::system_error(errno, "open the pipe of {} again", stream->unit);
+  } else {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) return base::system_error(errno, "make a pipe");
+    stream->read_end.reset(ends[0]);
+    stream->write_end.reset(ends[1]);
+    to_store_.push_back(stream->id);
+  }
+  const Fds fds{stream->write_end.get(), stream->write_end.get()};
+  open_by_unit_[stream->unit] = stream->id;
+  to_add_.push_back(stream->id);
+  streams_[stream->id] = std::move(stream);
+  return fds;
+}
+
+void LogStreams::close_streams(std::string_view unit) noexcept {
+  const auto found = open_by_unit_.find(unit);
+  if (found == open_by_unit_.end()) return;
+  streams_.at(found->second)->write_end.reset();
+  open_by_unit_.erase(found);
+}
+
+void LogStreams::set_pid(std::string_view unit, pid_t pid) noexcept {
+  Stream* stream = find_open(unit);
+  if (stream == nullptr) return;
+  stream->pid = pid;
+  if (stream->is_added && client_) client_->set_pid(stream->id, pid);
+}
+
+void LogStreams::message(std::string_view unit, int priority, std::string_view text) {
+  if (level_ != nullptr && priority > *level_) return;
+  if (!options_.is_quiet) stderr_buffer_.append(text).append("\n");
+  if (unit.empty() || (find_open(unit) == nullptr && priority > 4)) return;
+  std::string& pending = messages_[std::string(unit)];
+  if (pending.size() + text.size() > kMaxPendingMessages) return;
+  pending += fmt::format("<{}>{}\n", priority, text);
+}
+
+void LogStreams::say(std::string_view line) {
+  if (!options_.is_quiet) stderr_buffer_.append(line).append("\n");
+}
+
+// A unit's messages travel like the output of a process that wrote them and ended.
+void LogStreams::send_messages() {
+  for (const auto& [unit, text] : messages_) {
+    if (options_.program.empty()) break;
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) break;
+    auto stream = std::make_unique<Stream>();
+    stream->id = next_id_++;
+    stream->unit = unit;
+    stream->identifier = kOwnIdentifier;
+    stream->pid = getpid();
+    stream->read_end.reset(ends[0]);
+    const base::Fd write_end(ends[1]);
+    if (write(write_end.get(), text.data(), text.size()) < 0) continue;
+    to_add_.push_back(stream->id);
+    streams_[stream->id] = std::move(stream);
+  }
+  messages_.clear();
+}
+
+void LogStreams::flush() {
+  send_messages();
+  if (!client_ && !streams_.empty() && !restart_.is_armed()) start_logd();
+  std::vector<KeptFd> kept;
+  for (const uint64_t id : to_store_) {
+    const auto stream = streams_.find(id);
+    if (stream == streams_.end()) continue;
+    kept.push_back({stream->second->kept_name, stream->second->read_end.get()});
+  }
+  to_store_.clear();
+  if (!kept.empty()) {
+    if (const auto stored = keeper_.store(kept); !stored) {
+      say(fmt::format("Failed to hand log pipes to the keeper: {}", stored.error().message));
+    }
+  }
+  if (client_) {
+    for (const uint64_t id : to_add_) {
+      const auto found = streams_.find(id);
+      if (found == streams_.end() || found->second->is_added) continue;
+      Stream* stream = found->second.get();
+      logs::StreamSpec spec;
+      spec.id = id;
+      spec.unit = stream->unit;
+      spec.identifier = stream->identifier;
+      spec.pid = stream->pid;
+      spec.priority = static_cast<uint8_t>(stream->priority);
+      spec.level_prefix = stream->level_prefix;
+      stream->is_added = true;
+      if (const auto added = client_->add_stream(spec, stream->read_end.get()); !added) {
+        say(fmt::format("{}: its log cannot be kept: {}", stream->unit, added.error().message));
+      }
+    }
+    to_add_.clear();
+    static_cast<void>(client_->flush());
+    if (source_.is_watched()) {
+      static_cast<void>(
+          loop_.change(source_, client_->wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN));
+    }
+  }
+  if (!stderr_buffer_.empty()) {
+    // What stderr does not take is lost: the manager never waits for who reads it.
+    if (write(options_.stderr_fd, stderr_buffer_.data(), stderr_buffer_.size()) < 0) errno = 0;
+    stderr_buffer_.clear();
+  }
+}
+
+void LogStreams::start_logd() {
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    say(fmt::format("Failed to start flotilla-logd: {}", base::describe_errno(errno)));
+    return loop_.arm_after(restart_, kRestartDelay);
+  }
+  base::Fd own(ends[0]);
+  const base::Fd theirs(ends[1]);
+  const std::string directory = "--directory=" + options_.directory;
+  const std::array<const char*, 3> argv{options_.program.c_str(), directory.c_str(), nullptr};
+  const std::array<const char*, 1> environment{nullptr};
+  const int passed = theirs.get();
+  ExecSpec spec;
+  spec.path = options_.program.c_str();
+  spec.argv = argv.data();
+  spec.environment = environment.data();
+  spec.stderr_fd = options_.stderr_fd;
+  spec.passed_fds = &passed;
+  spec.passed_fd_count = 1;
+  spec.umask = 0022;
+  SpawnResult result = spawner_.spawn(spec);
+  if (!result.is_running()) {
+    if (!start_failed_) {
+      say(fmt::format("Failed to start {}: {}; the output of services waits in their pipes.",
+                      options_.program, base::describe_errno(result.error)));
+    }
+    start_failed_ = true;
+    loop_.arm_after(restart_, kRestartDelay);
+    return;
+  }
+  start_failed_ = false;
+  started_at_ = loop_.clock().monotonic();
+  processes_.watch(watch_, result.pid);
+  client_ = std::make_unique<logs::LogClient>(std::move(own));
+  if (const auto watched = loop_.watch(source_, client_->fd(), EPOLLIN); !watched) {
+    say(watched.error().message);
+  }
+  to_add_.clear();
+  for (auto& [id, stream] : streams_) {
+    stream->is_added = false;
+    to_add_.push_back(id);
+  }
+}
+
+void LogStreams::shut_down() {
+  flush();
+  if (!watch_.is_watching()) return;
+  const pid_t logd = watch_.pid();
+  loop_.unwatch(source_);
+  client_.reset();  // it reads this as the end, and writes what is left
+  processes_.unwatch(watch_);
+  const base::Fd process(static_cast<int>(syscall(SYS_pidfd_open, logd, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  poll(&ended, 1, kEndPatienceMs);
+  waitpid(logd, nullptr, WNOHANG);
+}
+
+void LogStreams::on_logd_exit(const ChildExit& exit) {
+  loop_.unwatch(source_);
+  client_.reset();
+  say(fmt::format("flotilla-logd ended ({} {}); starting another one.",
+                  exit.code == CLD_EXITED ? "status" : "signal", exit.status));
+  // One that dies at once is not started in a circle.
+  const bool too_soon = loop_.clock().monotonic() - started_at_ < kRestartDelay;
+  loop_.arm_after(restart_, too_soon ? kRestartDelay : Micros(0));
+  flush();
+}
+
+void LogStreams::on_restart() { flush(); }
+
+void LogStreams::on_client(uint32_t) {
+  logs::Event event;
+  while (client_ && client_->next_event(event)) {
+    if (event.type == logs::EventType::kStreamEnded) stream_ended(event.id);
+    if (event.type == logs::EventType::kStreamRefused) {
+      const auto stream = streams_.find(event.id);
+      if (stream != streams_.end()) {
+        say(fmt::format("{}: its log cannot be kept: {}", stream->second->unit,
+                        base::describe_errno(event.detail)));
+      }
+      stream_ended(event.id);
+    }
+  }
+  if (client_ && client_->is_closed()) {
+    // Its exit, which follows, starts the next one.
+    loop_.unwatch(source_);
+    return;
+  }
+  flush();
+}
+
+void LogStreams::stream_ended(uint64_t id) {
+  const auto found = streams_.find(id);
+  if (found == streams_.end()) return;
+  Stream& stream = *found->second;
+  // A stream that was opened again under this name is another one.
+  const auto open = open_by_unit_.find(stream.unit);
+  const bool is_current = open != open_by_unit_.end() && open->second == id;
+  if (!stream.kept_name.empty() && (open == open_by_unit_.end() || is_current)) {
+    static_cast<void>(keeper_.remove(stream.kept_name));
+  }
+  if (is_current) open_by_unit_.erase(open);
+  streams_.erase(found);
+}
+
+}  // namespace flotilla::init

@@ -1,0 +1,101 @@
+// The output of services on its way to flotilla-logd: one pipe per unit, whose read end the log
+// process and the keeper hold too, so that either they or the manager may die and nothing is lost.
+// Starts flotilla-logd when the first stream is opened and again when it dies. Owned by the
+// program; loop thread only.
+//
+// The manager's own lines about a unit go to its stderr, and, where the unit's output is captured
+// or the line is a warning, to the unit's log too, under the identifier "flotilla-init".
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "init/children.h"
+#include "init/keeper_link.h"
+#include "init/loop.h"
+#include "init/manager_options.h"
+#include "init/spawner.h"
+#include "logs/client.h"
+
+namespace flotilla::init {
+
+struct LogStreamsOptions {
+  std::string program;    // of flotilla-logd; empty: output is dropped, which is said once
+  std::string directory;  // host path of the logs
+  int stderr_fd = 2;
+  bool is_quiet = false;  // nothing on stderr
+};
+
+class LogStreams final : public UnitLogs {
+ public:
+  LogStreams(Loop& loop, Spawner& spawner, Processes& processes, KeeperPort& keeper,
+             LogStreamsOptions options);
+  ~LogStreams() override;
+
+  // A pipe's read end that the keeper held for the manager before. Before the units are adopted.
+  void take_back(const std::string& kept_name, base::Fd read_end);
+  // Drops those that no unit has asked for since.
+  void drop_unclaimed();
+  // Lines above this priority's number are left out.
+  void set_level(const int& level) noexcept { level_ = &level; }
+
+  base::Result<Fds> open_streams(const Request& request) override;
+  void close_streams(std::string_view unit) noexcept override;
+  void set_pid(std::string_view unit, pid_t pid) noexcept override;
+  void message(std::string_view unit, int priority, std::string_view text) override;
+  void flush() override;
+
+  // Lets the log process write what is left and end; waits for it, at most two seconds. For the
+  // very end of the manager alone.
+  void shut_down();
+
+ private:
+  struct Stream {
+    uint64_t id = 0;
+    std::string unit, identifier;
+    std::string kept_name;  // empty: the keeper has no copy
+    int priority = 6;
+    bool level_prefix = true;
+    pid_t pid = 0;
+    base::Fd read_end, write_end;
+    bool is_added = false;  // to the log process that runs now
+  };
+
+  void start_logd();
+  void on_logd_exit(const ChildExit& exit);
+  void on_client(uint32_t events);
+  void on_restart();
+  void stream_ended(uint64_t id);
+  Stream* find_open(std::string_view unit) noexcept;
+  void send_messages();
+  void say(std::string_view line);
+
+  Loop& loop_;
+  Spawner& spawner_;
+  Processes& processes_;
+  KeeperPort& keeper_;
+  LogStreamsOptions options_;
+  const int* level_ = nullptr;
+
+  std::map<uint64_t, std::unique_ptr<Stream>> streams_;
+  std::map<std::string, uint64_t, std::less<>> open_by_unit_;
+  std::map<std::string, base::Fd, std::less<>> unclaimed_;    // by kept name
+  std::map<std::string, std::string, std::less<>> messages_;  // by unit, lines with "<N>"
+  std::vector<uint64_t> to_store_;                            // in the keeper
+  std::vector<uint64_t> to_add_;                              // to the log process
+  std::string stderr_buffer_;
+  uint64_t next_id_ = 1;
+
+  std::unique_ptr<logs::LogClient> client_;
+  FdSource source_;
+  ChildWatch watch_;
+  Timer restart_;
+  base::MonotonicTime started_at_{};
+  bool start_failed_ = false;
+};
+
+}  // namespace flotilla::init

@@ -1,0 +1,532 @@
+#include "init/manager_program.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+
+#include "base/rooted_file_tree.h"
+#include "init/bus_facade.h"
+#include "init/bus_loop.h"
+#include "init/cgroup.h"
+#include "init/linux_processes.h"
+#include "init/linux_spawner.h"
+#include "init/log_streams.h"
+#include "init/loop_signals.h"
+#include "init/manager_impl.h"
+#include "unit/words.h"
+
+namespace flotilla::init {
+namespace {
+
+using base::Result;
+using base::RootedFileTree;
+using base::Status;
+
+constexpr const char kNotifyName[] = "notify";
+constexpr const char kBusName[] = "private";
+
+std::string from_environment(const char* name) {
+  const char* value = getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+std::string absolute(const std::string& path) {
+  char resolved[PATH_MAX];
+  return realpath(path.c_str(), resolved) != nullptr ? std::string(resolved) : path;
+}
+
+// What PID 1 finds missing on a bare machine; in a container all of it is there.
+void mount_basics() {
+  struct Mount {
+    const char *type, *place, *options;
+    unsigned long flags;
+  };
+  static constexpr Mount kMounts[] = {
+      {"proc", "/proc", nullptr, MS_NOSUID | MS_NOEXEC | MS_NODEV},
+      {"sysfs", "/sys", nullptr, MS_NOSUID | MS_NOEXEC | MS_NODEV},
+      {"devtmpfs", "/dev", "mode=755", MS_NOSUID | MS_STRICTATIME},
+      {"tmpfs", "/run", "mode=755", MS_NOSUID | MS_NODEV | MS_STRICTATIME},
+  };
+  struct stat above {};
+  if (stat("/", &above) != 0) return;
+  for (const Mount& mount_point : kMounts) {
+    struct stat here {};
+    if (stat(mount_point.place, &here) != 0 && mkdir(mount_point.place, 0755) != 0) continue;
+    if (stat(mount_point.place, &here) == 0 && here.st_dev != above.st_dev) continue;
+    static_cast<void>(mount(mount_point.type, mount_point.place, mount_point.type,
+                            mount_point.flags, mount_point.options));
+  }
+}
+
+// The manager has a few descriptors for each of maybe thousands of services; they get what it got.
+rlimit raise_descriptor_limit() {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit raised = before;
+  raised.rlim_cur = raised.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &raised);
+  return before;
+}
+
+std::string read_line(const base::FileTree& tree, std::string_view path) {
+  const auto text = tree.read(path, 4096);
+  return text ? std::string(unit::trim(*text)) : std::string();
+}
+
+std::string without_dashes(std::string text) {
+  text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
+  return text;
+}
+
+// "NAME=value" lines of os-release.
+void read_os_release(const base::FileTree& tree, unit::HostValues& values) {
+  auto text = tree.read("/etc/os-release", 65536);
+  if (!text) text = tree.read("/usr/lib/os-release", 65536);
+  if (!text) return;
+  const auto parsed = unit::parse_environment_file(*text, "os-release");
+  if (!parsed) return;
+  const auto set = [&](std::string_view name, std::optional<std::string>& value) {
+    if (const auto found = parsed->find(name)) value = std::string(*found);
+  };
+  set("ID", values.os_id);
+  set("VERSION_ID", values.version_id);
+  set("VARIANT_ID", values.variant_id);
+  set("BUILD_ID", values.build_id);
+  set("IMAGE_ID", values.image_id);
+  set("IMAGE_VERSION", values.image_version);
+}
+
+}  // namespace
+
+// Everything the manager stands on, in the order in which it is made.
+class ManagerProgram final : public ManagerHost {
+ public:
+  ManagerProgram(ProgramOptions options, int link_fd)
+      : options_(std::move(options)),
+        keeper_(base::Fd(link_fd)),
+        turn_(Callback<void()>::to<&ManagerProgram::on_turn>(*this)) {}
+
+  Result<int> run();
+
+  void request_turn() noexcept override { loop_->defer(turn_); }
+  void finish(FinalAction action, int exit_code) override;
+  KeeperLink& keeper() noexcept { return keeper_; }
+
+ private:
+  Status open_trees();
+  Status open_runtime();
+  Status make_edges();
+  void take_inheritance();
+  Status make_manager();
+  Status open_bus();
+  Status watch_signals();
+
+  ManagerOptions manager_options();
+  std::vector<UnitDirectory> unit_directories();
+  unit::HostValues host_values();
+  std::vector<std::string> service_environment() const;
+  std::string find_log_program() const;
+  std::string runtime_host_path() const { return tree_->host_path(runtime_); }
+
+  void on_turn();
+  void on_signal(const signalfd_siginfo& info);
+  void on_pid1_signal(int signal);
+  void on_keeper_exit(const KeeperExit& exit);
+  void on_keeper_gone();
+  void before_exits();
+  void on_unknown_exit(const ChildExit& exit);
+  void isolate(const std::string& unit);
+
+  ProgramOptions options_;
+  bool is_pid1_ = false;
+  std::string runtime_ = "/run";  // inside the tree
+  rlimit inherited_descriptors_{};
+  std::string tracking_reason_;
+  std::vector<std::string> problems_;
+
+  std::unique_ptr<RootedFileTree> tree_, host_;
+  std::unique_ptr<Loop> loop_;
+  KeeperLink keeper_;
+  KeeperLink::Inheritance inheritance_;
+  Deferred turn_;
+  std::unique_ptr<Children> children_;
+  std::unique_ptr<LinuxProcesses> processes_;
+  std::unique_ptr<LinuxSpawner> spawner_;
+  std::unique_ptr<ProcessTracker> tracker_;
+  std::unique_ptr<StateFile> state_;
+  std::unique_ptr<StateSideFile> side_;
+  std::unique_ptr<NotifySocket> notify_;
+  std::unique_ptr<LogStreams> logs_;
+  std::unique_ptr<Manager> manager_;
+  std::unique_ptr<SignalSource> signals_;
+  std::unique_ptr<BusLoop> bus_loop_;
+  std::unique_ptr<BusFacade> bus_;
+  uint64_t last_exit_ = 0;
+};
+
+Status ManagerProgram::open_trees() {
+  if (options_.scope == ManagerScope::kUser) {
+    runtime_ = from_environment("XDG_RUNTIME_DIR");
+    if (runtime_.empty()) return base::invalid("--user needs XDG_RUNTIME_DIR");
+  }
+  FLOTILLA_ASSIGN(tree_, RootedFileTree::open(options_.root));
+  FLOTILLA_ASSIGN(host_, RootedFileTree::open("/"));
+  return {};
+}
+
+Status ManagerProgram::open_runtime() {
+  FLOTILLA_TRY(tree_->make_directories(runtime_ + "/systemd", 0755));
+  FLOTILLA_TRY(tree_->make_directories(runtime_ + "/flotilla", 0755));
+  // sd_booted() asks for this directory.
+  if (is_pid1_) FLOTILLA_TRY(tree_->make_directories("/run/systemd/system", 0755));
+  FLOTILLA_ASSIGN(const BootId boot, read_boot_id());
+  const std::string state = runtime_host_path() + "/flotilla/state";
+  FLOTILLA_ASSIGN(state_, StateFile::open(state, boot, problems_));
+  auto side = StateSideFile::open(state + ".side", boot, problems_);
+  if (side) {
+    side_ = std::move(*side);
+  } else {
+    problems_.push_back(side.error().message);
+  }
+  return {};
+}
+
+Status ManagerProgram::make_edges() {
+  FLOTILLA_ASSIGN(loop_, Loop::create());
+  FLOTILLA_ASSIGN(inheritance_, keeper_.receive_inheritance());
+  FLOTILLA_ASSIGN(spawner_, LinuxSpawner::create());
+  FLOTILLA_ASSIGN(
+      children_,
+      Children::create(
+          *loop_, Callback<void()>::to<&ManagerProgram::before_exits>(*this),
+          Callback<void(const ChildExit&)>::to<&ManagerProgram::on_unknown_exit>(*this)));
+  processes_ = std::make_unique<LinuxProcesses>(*children_);
+  // The keeper stays when managers come and go, so its pid is the name of both.
+  const std::string name = is_pid1_ ? std::string() : fmt::format("flotilla-{}", getppid());
+  tracker_ = make_process_tracker(*loop_, name, tracking_reason_);
+
+  LogStreamsOptions log_options;
+  log_options.program = find_log_program();
+  log_options.directory = tree_->host_path(
+      options_.scope == ManagerScope::kUser ? runtime_ + "/flotilla/log" : "/var/log/flotilla");
+  logs_ = std::make_unique<LogStreams>(*loop_, *spawner_, *processes_, keeper_, log_options);
+  return {};
+}
+
+void ManagerProgram::take_inheritance() {
+  for (KeeperLink::Inheritance::Kept& kept : inheritance_.fds) {
+    if (kept.name.compare(0, 3, "log") == 0) logs_->take_back(kept.name, std::move(kept.fd));
+  }
+}
+
+std::string ManagerProgram::find_log_program() const {
+  if (!options_.log_program.empty()) return absolute(options_.log_program);
+  char self[PATH_MAX];
+  const ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+  if (size > 0) {
+    std::string path(self, static_cast<size_t>(size));
+    path = path.substr(0, path.rfind('/') + 1) + "flotilla-logd";
+    if (access(path.c_str(), X_OK) == 0) return path;
+  }
+  for (const std::string_view directory : unit::kProgramSearchPath) {
+    const std::string path = std::string(directory) + "/flotilla-logd";
+    if (access(path.c_str(), X_OK) == 0) return path;
+  }
+  return {};
+}
+
+std::vector<UnitDirectory> ManagerProgram::unit_directories() {
+  SearchPathVariables variables;
+  variables.systemd_unit_path = from_environment("SYSTEMD_UNIT_PATH");
+  variables.xdg_config_home = from_environment("XDG_CONFIG_HOME");
+  variables.xdg_data_home = from_environment("XDG_DATA_HOME");
+  variables.xdg_runtime_dir = from_environment("XDG_RUNTIME_DIR");
+  variables.home = from_environment("HOME");
+  std::vector<UnitDirectory> directories;
+  if (!options_.units.empty()) directories.push_back({absolute(options_.units), host_.get()});
+  for (std::string& path : unit_search_path(options_.scope, variables)) {
+    directories.push_back({std::move(path), tree_.get()});
+  }
+  return directories;
+}
+
+unit::HostValues ManagerProgram::host_values() {
+  unit::HostValues values = unit::HostValues::of_system_manager();
+  utsname name{};
+  if (uname(&name) == 0) {
+    const std::string machine = name.machine;
+    values.architecture = machine == "x86_64" ? "x86-64" : machine == "aarch64" ? "arm64" : machine;
+    values.host_name = name.nodename;
+    values.kernel_release = name.release;
+  }
+  values.boot_id = without_dashes(read_line(*host_, "/proc/sys/kernel/random/boot_id"));
+  if (std::string id = read_line(*host_, "/etc/machine-id"); !id.empty()) values.machine_id = id;
+  read_os_release(*host_, values);
+  // What services keep belongs under the root that their units come from.
+  const auto below = [&](const char* path) { return tree_->host_path(path); };
+  if (options_.root != "/") {
+    values.runtime_directory = below("/run");
+    values.state_directory = below("/var/lib");
+    values.cache_directory = below("/var/cache");
+    values.log_directory = below("/var/log");
+    values.configuration_directory = below("/etc");
+  }
+  if (options_.scope == ManagerScope::kUser) {
+    const std::string home = from_environment("HOME");
+    const auto or_home = [&](const char* variable, const char* otherwise) {
+      std::string value = from_environment(variable);
+      return value.empty() ? home + otherwise : value;
+    };
+    values.runtime_directory = runtime_;
+    values.configuration_directory = or_home("XDG_CONFIG_HOME", "/.config");
+    values.state_directory = or_home("XDG_CONFIG_HOME", "/.config");
+    values.cache_directory = or_home("XDG_CACHE_HOME", "/.cache");
+    values.log_directory = *values.state_directory + "/log";
+  }
+  if (geteuid() != 0) {
+    UserDb users(*host_);
+    values.uid = std::to_string(geteuid());
+    values.gid = std::to_string(getegid());
+    if (const auto user = users.find_user(*values.uid)) {
+      if (!(*user)->name.empty()) values.user = (*user)->name;
+      values.home = (*user)->home;
+      values.shell = (*user)->shell;
+    }
+  }
+  return values;
+}
+
+// As systemd: little, and none of it by chance. A manager of a user hands on what the user has.
+std::vector<std::string> ManagerProgram::service_environment() const {
+  std::vector<std::string> environment;
+  if (options_.scope == ManagerScope::kUser) {
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+      if (unit::is_valid_assignment(*variable)) environment.emplace_back(*variable);
+    }
+    return environment;
+  }
+  const std::string path = from_environment("PATH");
+  environment.push_back("PATH=" + (is_pid1_ || path.empty()
+                                       ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+                                       : path));
+  std::vector<const char*> passed{"LANG"};
+  if (geteuid() != 0) passed = {"LANG", "HOME", "USER", "LOGNAME", "SHELL"};
+  for (const char* name : passed) {
+    if (const std::string value = from_environment(name); !value.empty()) {
+      environment.push_back(std::string(name) + "=" + value);
+    }
+  }
+  return environment;
+}
+
+ManagerOptions ManagerProgram::manager_options() {
+  ManagerOptions options;
+  options.scope = options_.scope;
+  options.unit_directories = unit_directories();
+  options.host_values = host_values();
+  if (!options_.unit.empty()) options.default_unit = options_.unit;
+  options.environment = service_environment();
+  options.notify_socket = runtime_host_path() + "/systemd/notify";
+  options.runtime_directory = runtime_;
+  if (options_.scope == ManagerScope::kUser) {
+    std::string config = from_environment("XDG_CONFIG_HOME");
+    if (config.empty()) config = from_environment("HOME") + "/.config";
+    options.config_directory = config + "/systemd/user";
+    options.runtime_unit_directory = runtime_ + "/systemd/user";
+  }
+  options.inherited_descriptors = inherited_descriptors_;
+  if (const auto* cgroups = dynamic_cast<const CgroupTracker*>(tracker_.get())) {
+    options.control_group = cgroups->root_path();
+  }
+  options.log_level = options_.log_level;
+  options.is_pid1 = is_pid1_;
+  return options;
+}
+
+Status ManagerProgram::make_manager() {
+  manager_ = std::make_unique<Manager>(
+      manager_options(), ManagerEdges{*loop_, *spawner_, *tracker_, *processes_, *tree_, *host_,
+                                      *state_, side_.get(), *logs_, *this});
+  logs_->set_level(manager_->impl().options.log_level);
+  for (const std::string& problem : problems_) manager_->impl().log(4, problem);
+  if (!tracking_reason_.empty()) manager_->impl().log(6, tracking_reason_);
+  if (inheritance_.previous_crashed) manager_->impl().log(3, "The manager before crashed.");
+
+  base::Fd inherited;
+  for (KeeperLink::Inheritance::Kept& kept : inheritance_.fds) {
+    if (kept.name == kNotifyName) inherited = std::move(kept.fd);
+  }
+  if (inherited) {
+    FLOTILLA_ASSIGN(notify_, NotifySocket::adopt(std::move(inherited)));
+  } else {
+    FLOTILLA_ASSIGN(notify_, NotifySocket::create(manager_->impl().options.notify_socket));
+    const KeptFd kept{kNotifyName, notify_->fd()};
+    FLOTILLA_TRY(keeper_.store({&kept, 1}));
+  }
+  FLOTILLA_TRY(notify_->attach(
+      *loop_,
+      Callback<void(const NotifySender&, const NotifyMessage&)>::to<&Manager::Impl::on_notify>(
+          manager_->impl())));
+  return {};
+}
+
+Status ManagerProgram::open_bus() {
+  base::Fd listening;
+  for (KeeperLink::Inheritance::Kept& kept : inheritance_.fds) {
+    if (kept.name == kBusName) listening = std::move(kept.fd);
+  }
+  if (!listening) {
+    FLOTILLA_ASSIGN(listening, listen_for_bus(runtime_host_path() + "/systemd/private"));
+    const KeptFd kept{kBusName, listening.get()};
+    FLOTILLA_TRY(keeper_.store({&kept, 1}));
+  }
+  bus_loop_ = std::make_unique<BusLoop>(*loop_);
+  bus_ = std::make_unique<BusFacade>(
+      *bus_loop_, *manager_, std::move(listening),
+      [this](const std::string& text) { manager_->impl().log(5, text); });
+  return {};
+}
+
+Status ManagerProgram::watch_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR}) {
+    sigaddset(&set, signal);
+  }
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) sigaddset(&set, signal);
+  FLOTILLA_ASSIGN(
+      signals_,
+      SignalSource::create(
+          *loop_, set, Priority::kSignals,
+          Callback<void(const signalfd_siginfo&)>::to<&ManagerProgram::on_signal>(*this)));
+  return {};
+}
+
+Result<int> ManagerProgram::run() {
+  is_pid1_ = getppid() == 1 && options_.root == "/" && options_.scope == ManagerScope::kSystem;
+  if (is_pid1_) mount_basics();
+  signal(SIGPIPE, SIG_IGN);
+  inherited_descriptors_ = raise_descriptor_limit();
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  umask(0022);
+  FLOTILLA_TRY(open_trees());
+  FLOTILLA_TRY(open_runtime());
+  FLOTILLA_TRY(make_edges());
+  FLOTILLA_TRY(watch_signals());
+  take_inheritance();
+  FLOTILLA_TRY(make_manager());
+  const bool adopted = manager_->impl().adopt();
+  logs_->drop_unclaimed();
+  for (const KeeperExit& exit : inheritance_.exits) on_keeper_exit(exit);
+  FLOTILLA_TRY(keeper_.attach(
+      *loop_, Callback<void(const KeeperExit&)>::to<&ManagerProgram::on_keeper_exit>(*this),
+      Callback<void()>::to<&ManagerProgram::on_keeper_gone>(*this)));
+  FLOTILLA_TRY(open_bus());
+  inheritance_ = {};
+  if (!adopted) manager_->impl().boot();
+  return loop_->run();
+}
+
+void ManagerProgram::on_turn() {
+  tracker_->check_empty();
+  manager_->impl().run_turn();
+  if (last_exit_ != 0) keeper_.acknowledge(std::exchange(last_exit_, 0));
+}
+
+void ManagerProgram::on_keeper_exit(const KeeperExit& exit) {
+  before_exits();
+  children_->deliver(exit.exit);
+  last_exit_ = exit.sequence;
+  request_turn();
+}
+
+void ManagerProgram::before_exits() {
+  if (notify_) notify_->drain();
+}
+
+void ManagerProgram::on_unknown_exit(const ChildExit&) { request_turn(); }
+
+// Without a keeper nobody would start us again: end in good order while that can be done.
+void ManagerProgram::on_keeper_gone() {
+  manager_->impl().log(1, "The keeper is gone; stopping all services.");
+  manager_->impl().begin_shutdown(FinalAction::kExit, 1);
+}
+
+void ManagerProgram::isolate(const std::string& unit) {
+  const auto id = manager_->enqueue_job(unit, "start", "isolate");
+  if (!id) manager_->impl().log(4, id.error().message);
+}
+
+void ManagerProgram::on_signal(const signalfd_siginfo& info) {
+  const int signal = static_cast<int>(info.ssi_signo);
+  if (signal == SIGHUP) {
+    static_cast<void>(manager_->reload());
+  } else if (signal == SIGTERM) {
+    is_pid1_ ? static_cast<void>(manager_->reexecute()) : manager_->exit(0);
+  } else if (signal == SIGINT) {
+    is_pid1_ ? isolate("ctrl-alt-del.target") : manager_->exit(0);
+  } else if (signal >= SIGRTMIN) {
+    on_pid1_signal(signal - SIGRTMIN);
+  }
+}
+
+void ManagerProgram::on_pid1_signal(int number) {
+  switch (number) {
+    case 0:
+      return isolate("default.target");
+    case 1:
+      return isolate("rescue.target");
+    case 2:
+      return isolate("emergency.target");
+    case 3:
+      return manager_->shutdown("halt");
+    case 4:
+    case 14:
+      return manager_->shutdown("poweroff");
+    case 5:
+    case 6:
+    case 15:
+      return manager_->shutdown("reboot");
+    case 22:
+      return static_cast<void>(manager_->set_log_level("debug"));
+    case 23:
+      return static_cast<void>(manager_->set_log_level("info"));
+    case 24:
+      return manager_->exit(0);
+    default:
+      return;
+  }
+}
+
+void ManagerProgram::finish(FinalAction action, int exit_code) {
+  if (action == FinalAction::kReexec) {
+    logs_->flush();
+    if (const auto asked = keeper_.request_reexec(); !asked) {
+      manager_->impl().log(3, asked.error().message);
+      return;
+    }
+    return loop_->exit(0);
+  }
+  logs_->shut_down();
+  static_cast<void>(keeper_.request_shutdown(exit_code));
+  loop_->exit(exit_code);
+}
+
+int run_manager(const ProgramOptions& options, int link_fd) {
+  auto program = std::make_unique<ManagerProgram>(options, link_fd);
+  const auto code = program->run();
+  if (code) return *code;
+  fmt::print(stderr, "flotilla-init: fatal: {}\n", code.error().message);
+  // Trying again would end the same way.
+  static_cast<void>(program->keeper().request_shutdown(1));
+  return 1;
+}
+
+}  // namespace flotilla::init
