@@ -81,14 +81,17 @@ class TrackerTest : public testing::TestWithParam<TrackingKind> {
       kill(pid, SIGKILL);
       waitpid(pid, nullptr, 0);
     }
-    std::string path;
-    if (auto* const cgroups = dynamic_cast<CgroupTracker*>(tracker_.get())) {
-      path = cgroups->root_path();
-    }
-    tracker_.reset();
-    if (path.empty()) return;
-    for (const char* mount : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
-      if (rmdir((mount + path).c_str()) == 0) return;
+    if (tracker_ == nullptr || tracker_->kind() != TrackingKind::kCgroup) return;
+    // What was killed is gone when the kernel lets the cgroups go.
+    const std::string path = static_cast<CgroupTracker&>(*tracker_).root_path();
+    const std::string name = path.substr(path.rfind('/') + 1);
+    for (bool removed = false; !removed; sched_yield()) {
+      std::string reason;
+      tracker_ = make_process_tracker(*loop_, name, reason);
+      tracker_.reset();  // removes what is empty
+      for (const char* mount : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
+        removed = removed || rmdir((mount + path).c_str()) == 0;
+      }
     }
   }
 
@@ -232,10 +235,13 @@ TEST(BestEffortTracker, KnowsOrphansOfAnotherSessionByTheirInvocation) {
   spec.argv = argv;
   spec.environment = environment;
   const SpawnResult result = spawner->spawn(spec);
+  // The kernel lets the spawner go on a moment before the new environment can be read.
+  while (!has_in_environment(result.pid, environment[1])) sched_yield();
   std::vector<pid_t> pids;
   group->pids(pids);
   EXPECT_THAT(pids, UnorderedElementsAre(result.pid));
   EXPECT_EQ(group->signal(SIGKILL, {}), 1U);
+  kill(result.pid, SIGKILL);
   waitpid(result.pid, nullptr, 0);
   group->release();
 }
