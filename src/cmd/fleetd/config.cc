@@ -1,0 +1,219 @@
+#include "cmd/fleetd/config.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+namespace flotilla::fleetd {
+
+namespace {
+
+constexpr const char* kDefaultFile = "/etc/fleet/fleet.conf";
+constexpr size_t kMaxFileBytes = 1024 * 1024;
+constexpr std::string_view kEnvironmentPrefix = "FLEET_";
+constexpr std::string_view kBlanks = " \t\r";
+
+std::string_view trim(std::string_view text) {
+  const size_t from = text.find_first_not_of(kBlanks);
+  if (from == std::string_view::npos) return {};
+  return text.substr(from, text.find_last_not_of(kBlanks) - from + 1);
+}
+
+std::string to_lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
+}
+
+std::string_view value_of(std::string_view text) {
+  text = trim(text);
+  if (!text.empty() && (text.front() == '"' || text.front() == '\'')) {
+    const size_t end = text.find(text.front(), 1);
+    if (end != std::string_view::npos) return text.substr(1, end - 1);
+  }
+  return trim(text.substr(0, text.find_first_of("#;")));
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const size_t at = text.find(separator);
+    parts.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+template <typename T>
+void set_number(T& target, std::string_view text) {
+  T number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size()) target = number;
+}
+
+void set_bool(bool& target, std::string_view text) {
+  const std::string word = to_lower(text);
+  if (word == "true" || word == "1" || word == "t") target = true;
+  if (word == "false" || word == "0" || word == "f") target = false;
+}
+
+std::map<std::string, std::string> parse_metadata(std::string_view text) {
+  std::map<std::string, std::string> metadata;
+  for (const std::string_view pair : split(text, ',')) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string_view::npos) continue;
+    metadata[std::string(trim(pair.substr(0, equals)))] = trim(pair.substr(equals + 1));
+  }
+  return metadata;
+}
+
+void set_listen(std::vector<std::string>& target, std::string_view text) {
+  target.clear();
+  for (const std::string_view address : split(text, ',')) {
+    if (!trim(address).empty()) target.emplace_back(trim(address));
+  }
+}
+
+base::Result<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return base::system_error(errno, "Unable to use config file {}", path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (text.str().size() > kMaxFileBytes) {
+    return base::too_large("Unable to use config file {}: more than {} bytes", path, kMaxFileBytes);
+  }
+  return text.str();
+}
+
+}  // namespace
+
+base::Result<std::chrono::seconds> parse_go_duration(std::string_view text) {
+  struct UnitOfTime {
+    std::string_view name;
+    double seconds;
+  };
+  constexpr std::array<UnitOfTime, 6> kUnits{
+      {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}}};
+  const std::string_view whole = text;
+  double seconds = 0;
+  bool is_good = !text.empty();
+  while (is_good && !text.empty()) {
+    const size_t digits = text.find_first_not_of("0123456789.");
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    is_good = digits != 0 && digits != std::string_view::npos && error == std::errc() &&
+              end == text.data() + digits;
+    if (!is_good) break;
+    text.remove_prefix(digits);
+    const std::string_view name = text.substr(0, text.find_first_of("0123456789."));
+    const auto found = std::find_if(kUnits.begin(), kUnits.end(),
+                                    [&](const UnitOfTime& unit) { return unit.name == name; });
+    is_good = found != kUnits.end();
+    if (!is_good) break;
+    seconds += number * found->seconds;
+    text.remove_prefix(name.size());
+  }
+  if (!is_good || !(seconds >= 0) || seconds > 365.0 * 24 * 3600) {
+    return base::invalid("expected a duration like 30s or 1m30s, got \"{}\"", whole);
+  }
+  return std::chrono::seconds(static_cast<int64_t>(std::ceil(seconds)));
+}
+
+base::Result<std::map<std::string, std::string>> parse_ini(std::string_view text) {
+  std::map<std::string, std::string> options;
+  const std::vector<std::string_view> lines = split(text, '\n');
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const size_t first = i;
+    std::string line(trim(lines[i]));
+    while (!line.empty() && line.back() == '\\' && i + 1 < lines.size()) {
+      line.pop_back();
+      line += trim(lines[++i]);
+    }
+    if (line.empty() || line.front() == '#' || line.front() == ';') continue;
+    if (line.front() == '[') break;
+    const size_t equals = line.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return base::invalid("iniparser: syntax error at ':{}'.", first + 1);
+    }
+    const std::string_view view = line;
+    options[to_lower(trim(view.substr(0, equals)))] = value_of(view.substr(equals + 1));
+  }
+  return options;
+}
+
+base::Status apply_option(Config& config, std::string_view key, std::string_view value) {
+  if (key == "registry") {
+    config.registry = value;
+  } else if (key == "listen") {
+    set_listen(config.listen, value);
+  } else if (key == "state_dir") {
+    config.state_dir = value;
+  } else if (key == "units_directory") {
+    config.units_directory = value;
+  } else if (key == "log_directory") {
+    config.log_directory = value;
+  } else if (key == "manager_socket") {
+    config.manager_socket = value;
+  } else if (key == "machine_id") {
+    config.machine_id = value;
+  } else if (key == "public_ip") {
+    config.public_ip = value;
+  } else if (key == "metadata") {
+    config.metadata = parse_metadata(value);
+  } else if (key == "token_limit") {
+    set_number(config.token_limit, value);
+  } else if (key == "disable_engine") {
+    set_bool(config.disable_engine, value);
+  } else if (key == "verbosity") {
+    set_number(config.verbosity, value);
+  } else if (key == "agent_ttl") {
+    base::Result<std::chrono::seconds> ttl = parse_go_duration(value);
+    if (!ttl) return base::in_context(std::move(ttl).error(), "agent_ttl");
+    if (*ttl < std::chrono::seconds(3)) return base::invalid("agent_ttl: at least 3s are needed");
+    config.agent_ttl = *ttl;
+  } else if (key == "etcd_servers" && config.registry.empty()) {
+    return base::unsupported(
+        "etcd_servers: this version has no etcd store; remove it, or set registry=sqlite:PATH");
+  }
+  return {};
+}
+
+base::Result<Config> load_config(const std::optional<std::string>& file,
+                                 const std::vector<std::string>& environment) {
+  const std::string path = file.value_or(kDefaultFile);
+  std::map<std::string, std::string> options;
+  struct stat st {};
+  const bool exists = ::stat(path.c_str(), &st) == 0;
+  if (exists && S_ISDIR(st.st_mode)) {
+    return base::invalid("Provided config {} is a directory, not a file", path);
+  }
+  if (exists || file) {
+    FLOTILLA_ASSIGN(const std::string text, read_file(path));
+    FLOTILLA_ASSIGN(options, parse_ini(text));
+  }
+  for (const std::string& variable : environment) {
+    const size_t equals = variable.find('=');
+    if (variable.compare(0, kEnvironmentPrefix.size(), kEnvironmentPrefix) != 0 ||
+        equals == std::string::npos) {
+      continue;
+    }
+    const size_t skip = kEnvironmentPrefix.size();
+    options[to_lower(variable.substr(skip, equals - skip))] = variable.substr(equals + 1);
+  }
+  Config config;
+  // First what others are judged by.
+  if (const auto registry = options.find("registry"); registry != options.end()) {
+    config.registry = registry->second;
+  }
+  for (const auto& [key, value] : options) FLOTILLA_TRY(apply_option(config, key, value));
+  return config;
+}
+
+}  // namespace flotilla::fleetd

@@ -1,0 +1,79 @@
+#include "cmd/fleetd/config.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace flotilla::fleetd {
+namespace {
+
+using Options = std::map<std::string, std::string>;
+
+TEST(ParseIni, ReadsWhatFleetReads) {
+  const auto options = parse_ini(
+      "# comment\n; too\n\nPublic_IP = 192.0.2.1 # here\nmetadata=\"a=b, c # d\"\n"
+      "quoted='x;y'\nlong = one,\\\n  two\r\nempty=\n[etcd]\nverbosity=1\n");
+  ASSERT_TRUE(options);
+  EXPECT_EQ(*options, (Options{{"public_ip", "192.0.2.1"},
+                               {"metadata", "a=b, c # d"},
+                               {"quoted", "x;y"},
+                               {"long", "one,two"},
+                               {"empty", ""}}));
+}
+
+TEST(ParseIni, NamesTheLineThatIsWrong) {
+  EXPECT_EQ(parse_ini("a=1\n\nnonsense\n").error().message, "iniparser: syntax error at ':3'.");
+  EXPECT_FALSE(parse_ini("=x"));
+}
+
+TEST(GoDuration, ReadsItsForms) {
+  EXPECT_EQ(parse_go_duration("30s")->count(), 30);
+  EXPECT_EQ(parse_go_duration("1m30s")->count(), 90);
+  EXPECT_EQ(parse_go_duration("1.5h")->count(), 5400);
+  EXPECT_EQ(parse_go_duration("500ms")->count(), 1);
+  for (const char* bad : {"", "30", "s", "1x", "-1s", "1s2", "1e3s", "9999999999h", "..s"}) {
+    EXPECT_FALSE(parse_go_duration(bad)) << bad;
+  }
+}
+
+struct ConfigTest : testing::Test {
+  ConfigTest() {
+    char name[] = "/tmp/flotilla-config-XXXXXX";
+    directory = ::mkdtemp(name);
+  }
+  ~ConfigTest() override { std::filesystem::remove_all(directory); }
+  std::string write(const std::string& text) {
+    std::ofstream(directory + "/fleet.conf") << text;
+    return directory + "/fleet.conf";
+  }
+  std::string directory;
+};
+
+TEST_F(ConfigTest, TheEnvironmentBeatsTheFileAndNonsenseChangesNothing) {
+  const auto config = load_config(
+      write("metadata=region=us, disk = ssd,junk\ntoken_limit=70000\nverbosity=1\nnews=1\n"
+            "listen=/a.sock, 127.0.0.1:80\npublic_ip=192.0.2.1\n"),
+      {"FLEET_PUBLIC_IP=192.0.2.2", "FLEET_VERBOSITY=much", "PATH=/bin", "FLEET_METADATA=a=b"});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->metadata, (Options{{"a", "b"}}));
+  EXPECT_EQ(config->token_limit, 100);
+  EXPECT_EQ(config->verbosity, 0);
+  EXPECT_EQ(config->public_ip, "192.0.2.2");
+  EXPECT_EQ(config->listen, (std::vector<std::string>{"/a.sock", "127.0.0.1:80"}));
+}
+
+TEST_F(ConfigTest, RefusesWhatItCannotUse) {
+  EXPECT_EQ(load_config(directory, {}).error().message,
+            "Provided config " + directory + " is a directory, not a file");
+  EXPECT_EQ(load_config(directory + "/none", {}).error().message,
+            "Unable to use config file " + directory + "/none: No such file or directory");
+  EXPECT_FALSE(load_config(write("agent_ttl=soon"), {}));
+  EXPECT_FALSE(load_config(write("agent_ttl=1s"), {}));
+  EXPECT_FALSE(load_config(write("etcd_servers=http://127.0.0.1:2379"), {}));
+  EXPECT_TRUE(load_config(write("etcd_servers=http://x\nregistry=sqlite:/x"), {}));
+}
+
+}  // namespace
+}  // namespace flotilla::fleetd

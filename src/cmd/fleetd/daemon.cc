@@ -1,0 +1,158 @@
+#include "cmd/fleetd/daemon.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include "api/listener.h"
+#include "cmd/fleetd/identity.h"
+#include "cmd/fleetd/service_notify.h"
+#include "store/open_store.h"
+
+namespace flotilla::fleetd {
+
+namespace {
+
+constexpr const char* kPrefix = "/flotilla";
+constexpr const char* kDefaultListen = "/var/run/fleet.sock";
+constexpr unsigned kThreads = 2;
+constexpr base::Micros kRetry = std::chrono::seconds(1);
+
+}  // namespace
+
+base::Result<std::unique_ptr<Daemon>> Daemon::create(overlord::AsioLoop& loop, Config config) {
+  FLOTILLA_ASSIGN(base::Fd lock, lock_state_dir(config.state_dir));
+  FLOTILLA_ASSIGN(registry::Machine self, make_machine(config));
+  std::unique_ptr<Daemon> daemon(new Daemon(loop, std::move(config), std::move(lock)));
+  FLOTILLA_TRY(daemon->open(std::move(self)));
+  return daemon;
+}
+
+Daemon::Daemon(overlord::AsioLoop& loop, Config config, base::Fd lock)
+    : loop_(loop),
+      config_(std::move(config)),
+      lock_(std::move(lock)),
+      executor_(loop, kThreads),
+      state_engine_(loop) {}
+
+Daemon::~Daemon() { state_engine_.stop(); }
+
+base::Status Daemon::open(registry::Machine self) {
+  std::string address = config_.registry;
+  if (address.empty()) {
+    address = "sqlite:" + config_.state_dir + "/fleet.db";
+    SPDLOG_INFO("No registry is configured: this machine runs alone, on {}", address);
+  }
+  FLOTILLA_ASSIGN(state_,
+                  overlord::State::open(loop_, executor_, config_.state_dir + "/state.journal"));
+  FLOTILLA_ASSIGN(store_, store::open_store(address, loop_));
+  FLOTILLA_ASSIGN(std::vector<base::Fd> listeners, open_listeners());
+
+  registry_ = std::make_unique<registry::Registry>(*store_, kPrefix);
+  view_ = std::make_unique<registry::ClusterView>(*store_, loop_, kPrefix);
+  registry::SessionOptions session_options;
+  session_options.ttl = config_.agent_ttl;
+  // Both local stores let one daemon in at a time.
+  session_options.sole_daemon = true;
+  const std::string boot_id = self.boot_id;
+  session_ = std::make_unique<registry::MachineSession>(*store_, loop_, kPrefix, std::move(self),
+                                                        session_options);
+  bus::Systemd1ClientOptions client;
+  client.connection.socket_path = config_.manager_socket;
+  unit_manager_ = std::make_unique<bus::Systemd1Client>(loop_, client);
+  if (!config_.disable_engine) {
+    engine_manager_ = std::make_unique<engine::EngineManager>(*store_, loop_, kPrefix, *session_,
+                                                              *view_, state_engine_);
+    state_engine_.add(*engine_manager_);
+  }
+  agent_manager_ = std::make_unique<agent::AgentManager>(
+      *registry_, loop_, *session_, *unit_manager_, *state_, state_engine_,
+      agent::AgentOptions{config_.units_directory, boot_id});
+  state_engine_.add(*agent_manager_);
+
+  inspector_ = std::make_unique<LocalInspector>(loop_, *unit_manager_, config_.log_directory);
+  api_ = std::make_unique<api::Api>(api::ApiParts{
+      *registry_, *view_, *inspector_, session_->self().id,
+      [this] { return session_->is_registered() && view_->has_data(); }, config_.token_limit});
+  server_ = std::make_unique<api::Server>(loop_, *api_, std::move(listeners));
+  session_->on_change([this] { on_session_change(); });
+  return {};
+}
+
+base::Result<std::vector<base::Fd>> Daemon::open_listeners() const {
+  FLOTILLA_ASSIGN(std::vector<base::Fd> listeners, api::inherited_listeners());
+  if (!listeners.empty()) return listeners;
+  std::vector<std::string> addresses = config_.listen;
+  if (addresses.empty()) addresses.emplace_back(kDefaultListen);
+  for (const std::string& text : addresses) {
+    FLOTILLA_ASSIGN(const api::ListenAddress address, api::parse_listen_address(text));
+    FLOTILLA_ASSIGN(base::Fd listener, api::open_listener(address));
+    listeners.push_back(std::move(listener));
+  }
+  return listeners;
+}
+
+int Daemon::run() {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    signals_.push_back(loop_.on_signal(signal, [this](int number) { on_signal(number); }));
+  }
+  open_registry();
+  loop_.run();
+  return exit_code_;
+}
+
+void Daemon::open_registry() {
+  registry_->open([this](base::Status status) {
+    if (status) return start_managers();
+    SPDLOG_ERROR("Failed to open the registry: {}", status.error().message);
+    const bool may_pass = status.error().code == base::Errc::kUnavailable ||
+                          status.error().code == base::Errc::kTimedOut;
+    if (!may_pass) return end(1);
+    retry_ = loop_.after(kRetry, [this] { open_registry(); });
+  });
+}
+
+void Daemon::start_managers() {
+  view_->open();
+  session_->start();
+  if (base::Status status = state_engine_.start_up(); !status) end(1);
+}
+
+void Daemon::on_session_change() {
+  using SessionState = registry::MachineSession::State;
+  const SessionState state = session_->state();
+  if (state == SessionState::kRefused) {
+    SPDLOG_CRITICAL("{}", session_->refusal());
+    return end(1);
+  }
+  state_engine_.ensure_soon();
+  if (has_said_ready_ || (state != SessionState::kRegistered && state != SessionState::kWaiting)) {
+    return;
+  }
+  has_said_ready_ = true;
+  if (state == SessionState::kRegistered) {
+    SPDLOG_INFO("Registered Machine({}) at {}", session_->self().id, session_->self().public_ip);
+  }
+  notify_service_manager("READY=1");
+}
+
+void Daemon::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    SPDLOG_WARN(
+        "The configuration is read at the start alone; restart fleetd to apply it: no "
+        "service is touched");
+    return;
+  }
+  SPDLOG_INFO("Gracefully shutting down");
+  end(0);
+}
+
+// The record of this machine stays until its lease ends, and its units run on: a daemon that comes
+// back in time takes everything over as it is.
+void Daemon::end(int exit_code) {
+  exit_code_ = exit_code;
+  notify_service_manager("STOPPING=1");
+  state_engine_.stop();
+  loop_.stop();
+}
+
+}  // namespace flotilla::fleetd

@@ -1,0 +1,71 @@
+// Daemon: puts the parts of fleetd together and holds them. The order of the members is the order
+// in which they need each other.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/agent_manager.h"
+#include "api/api.h"
+#include "api/server.h"
+#include "base/fd.h"
+#include "bus/systemd1_client.h"
+#include "cmd/fleetd/config.h"
+#include "cmd/fleetd/local_inspector.h"
+#include "engine/engine_manager.h"
+#include "overlord/executor.h"
+#include "overlord/loop.h"
+#include "overlord/state.h"
+#include "overlord/state_engine.h"
+#include "registry/cluster_view.h"
+#include "registry/machine_session.h"
+#include "registry/registry.h"
+#include "store/store.h"
+
+namespace flotilla::fleetd {
+
+class Daemon {
+ public:
+  // Takes the state directory, opens the store and the sockets. Blocks.
+  static base::Result<std::unique_ptr<Daemon>> create(overlord::AsioLoop& loop, Config config);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // Runs until a signal ends it. Services run on. Returns the exit code.
+  int run();
+
+ private:
+  Daemon(overlord::AsioLoop& loop, Config config, base::Fd lock);
+  base::Status open(registry::Machine self);
+  base::Result<std::vector<base::Fd>> open_listeners() const;
+  void open_registry();
+  void start_managers();
+  void on_session_change();
+  void on_signal(int signal);
+  void end(int exit_code);
+
+  overlord::AsioLoop& loop_;
+  const Config config_;
+  const base::Fd lock_;
+  overlord::ThreadPool executor_;
+  std::unique_ptr<overlord::State> state_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<registry::ClusterView> view_;
+  std::unique_ptr<registry::MachineSession> session_;
+  std::unique_ptr<bus::Systemd1Client> unit_manager_;
+  overlord::StateEngine state_engine_;
+  std::unique_ptr<engine::EngineManager> engine_manager_;
+  std::unique_ptr<agent::AgentManager> agent_manager_;
+  std::unique_ptr<LocalInspector> inspector_;
+  std::unique_ptr<api::Api> api_;
+  std::unique_ptr<api::Server> server_;
+  std::vector<base::RegistrationPtr> signals_;
+  base::RegistrationPtr retry_;
+  bool has_said_ready_ = false;
+  int exit_code_ = 0;
+};
+
+}  // namespace flotilla::fleetd

@@ -1,0 +1,124 @@
+// fleetd: the cluster daemon.
+#include <signal.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cmd/fleetd/config.h"
+#include "cmd/fleetd/daemon.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "Usage: fleetd [--config FILE] [--state-dir DIR] [--manager-socket PATH]\n"
+    "\n"
+    "Runs this machine's part of the cluster: agent, engine and API.\n"
+    "\n"
+    "  --config FILE           configuration (default: /etc/fleet/fleet.conf, if it exists)\n"
+    "  --state-dir DIR         what it remembers (default: /var/lib/fleet)\n"
+    "  --manager-socket PATH   socket of the service manager (default: /run/systemd/private)\n"
+    "  --version, --help\n"
+    "\n"
+    "Every option of the configuration can be given as FLEET_OPTION in the environment.\n";
+
+// fleet's words for the levels.
+class LevelFlag final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& out) override {
+    static constexpr const char* kNames[] = {"DEBUG", "DEBUG", "INFO", "WARN",
+                                             "ERROR", "FATAL", ""};
+    const std::string_view name = kNames[message.level];
+    out.append(name.data(), name.data() + name.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<LevelFlag>();
+  }
+};
+
+void set_up_logging() {
+  auto logger =
+      std::make_shared<spdlog::logger>("fleetd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<LevelFlag>('*').set_pattern("%* %s:%#: %v");
+  logger->set_formatter(std::move(formatter));
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+struct Flags {
+  std::optional<std::string> config;
+  std::optional<std::string> state_dir;
+  std::optional<std::string> manager_socket;
+};
+
+// Returns an exit code where there is nothing to run.
+std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view argument = argv[i];
+    if (argument == "version" || argument == "--version" || argument == "-version") {
+      std::printf("fleetd version %s\n", FLOTILLA_VERSION);
+      return 0;
+    }
+    if (argument == "--help" || argument == "-help" || argument == "-h") {
+      std::fputs(kUsage, stdout);
+      return 0;
+    }
+    if (argument.empty() || argument.front() != '-') {
+      std::fprintf(stderr, "%s takes no arguments. Did you mean to invoke fleetctl instead?\n%s",
+                   argv[0], kUsage);
+      return 1;
+    }
+    argument.remove_prefix(argument.substr(0, 2) == "--" ? 2 : 1);
+    const std::string_view name = argument.substr(0, argument.find('='));
+    std::optional<std::string>* target = name == "config"           ? &flags.config
+                                         : name == "state-dir"      ? &flags.state_dir
+                                         : name == "manager-socket" ? &flags.manager_socket
+                                                                    : nullptr;
+    const bool has_value = name.size() < argument.size();
+    if (target == nullptr || (!has_value && i + 1 == argc)) {
+      std::fprintf(stderr, "fleetd: %s: %s\n%s", argv[i],
+                   target == nullptr ? "unknown flag" : "a value is missing", kUsage);
+      return 2;
+    }
+    *target = has_value ? std::string(argument.substr(name.size() + 1)) : std::string(argv[++i]);
+  }
+  return std::nullopt;
+}
+
+int fail(const flotilla::base::Error& error) {
+  SPDLOG_CRITICAL("{}", error.message);
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Flags flags;
+  if (const std::optional<int> exit_code = parse_flags(argc, argv, flags)) return *exit_code;
+  set_up_logging();
+  ::signal(SIGPIPE, SIG_IGN);
+
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    environment.emplace_back(*variable);
+  }
+  auto config = flotilla::fleetd::load_config(flags.config, environment);
+  if (!config) return fail(config.error());
+  if (flags.state_dir) config->state_dir = *flags.state_dir;
+  if (flags.manager_socket) config->manager_socket = *flags.manager_socket;
+  if (config->verbosity > 0) spdlog::set_level(spdlog::level::debug);
+
+  flotilla::overlord::AsioLoop loop;
+  auto daemon = flotilla::fleetd::Daemon::create(loop, std::move(*config));
+  if (!daemon) return fail(daemon.error());
+  return (*daemon)->run();
+}

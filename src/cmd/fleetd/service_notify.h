@@ -1,0 +1,11 @@
+// Tells the service manager how the daemon is doing (sd_notify(3)).
+#pragma once
+
+#include <string_view>
+
+namespace flotilla::fleetd {
+
+// Sends the assignments ("READY=1\nSTATUS=...") to $NOTIFY_SOCKET; does nothing without one.
+void notify_service_manager(std::string_view assignments);
+
+}  // namespace flotilla::fleetd
