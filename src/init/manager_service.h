@@ -46,6 +46,7 @@ struct ServiceRuntime {
 
   PreparedExec main_exec, control_exec;
   bool streams_open = false;
+  bool group_was_killed = false;  // then the next run gets a new one
   // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows
   // what the pid beside the record is of.
   std::optional<ServiceAction> pending_spawn;

@@ -236,11 +236,12 @@ void Manager::Impl::begin_run(Unit& unit) {
 void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   ServiceRuntime& runtime = *unit.service;
   // A restart follows: what would be made again at once stays.
-  if (restarts) return;
-  if (runtime.group) {
+  if (runtime.group && (!restarts || runtime.group_was_killed)) {
     runtime.group->release();
+    runtime.group_was_killed = false;
     unit.cgroup_path.clear();
   }
+  if (restarts) return;
   runtime.main_exec.clear();
   runtime.control_exec.clear();
   if (runtime.streams_open) {

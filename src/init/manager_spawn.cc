@@ -172,7 +172,9 @@ ServiceEvent Manager::Impl::send_kill(Unit& unit, const KillPlan& plan) {
   };
   if (plan.main) send_one(state.main_pid, true);
   if (plan.control) send_one(state.control_pid, true);
-  if (plan.others && runtime.group) {
+  if (plan.others && runtime.group && runtime.group->is_populated()) {
+    // Some kernels go on killing what is later born in a cgroup that was killed as a whole.
+    if (plan.signal == SIGKILL) runtime.group_was_killed = true;
     std::array<pid_t, 2> except{};
     size_t count = 0;
     if (state.main_pid > 0) except[count++] = state.main_pid;
