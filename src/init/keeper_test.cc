@@ -184,7 +184,7 @@ TEST_F(KeeperTest, HandsDescriptorsFromManagerToManager) {
 }
 
 TEST_F(KeeperTest, NoExitIsLostAndNoneIsForgottenBeforeItIsAcknowledged) {
-  constexpr int kCount = 600;
+  constexpr int kCount = 400;
   start([this](KeeperLink& link, KeeperLink::Inheritance& inherited) {
     switch (inherited.start_number) {
       case 0:
@@ -228,9 +228,9 @@ TEST_F(KeeperTest, NoExitIsLostAndNoneIsForgottenBeforeItIsAcknowledged) {
   EXPECT_EQ(managers_line(), "forked");
   EXPECT_EQ(managers_line(), "adopted");
   close_hold();
-  EXPECT_EQ(managers_line(), "heard 3 3 600");
-  EXPECT_EQ(managers_line(), "again 600");
-  EXPECT_EQ(managers_line(), "rest 500 from 101");
+  EXPECT_EQ(managers_line(), "heard 2 2 400");
+  EXPECT_EQ(managers_line(), "again 400");
+  EXPECT_EQ(managers_line(), "rest 300 from 101");
   EXPECT_EQ(exit_code(), 0);
 }
 
