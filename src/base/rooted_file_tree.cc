@@ -309,7 +309,7 @@ Status RootedFileTree::remove(std::string_view path) {
 }
 
 std::string RootedFileTree::host_path(std::string_view path) const {
-  const std::string whole =
+  std::string whole =
       path.empty() || path.front() != '/' ? "/" + std::string(path) : std::string(path);
   if (prefix_.empty()) return whole;
   // Links are resolved here, since outside of the tree absolute ones would lead elsewhere.

@@ -12,8 +12,8 @@
 namespace flotilla::init {
 namespace {
 
-constexpr size_t kGuardSize = 64 * 1024;  // a multiple of every page size
-constexpr size_t kStackSize = 64 * 1024;
+constexpr size_t kGuardSize = size_t{64} * 1024;  // a multiple of every page size
+constexpr size_t kStackSize = size_t{64} * 1024;
 
 // All but those that a process gets for its own faults: blocking these would only hide the report
 // of a sanitizer.

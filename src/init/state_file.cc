@@ -12,7 +12,7 @@
 namespace flotilla::init {
 namespace {
 
-constexpr size_t kGrowBytes = 64 * 1024;  // 102 units
+constexpr size_t kGrowBytes = size_t{64} * 1024;  // 102 units
 
 // The order of our stores is what a later opener relies on. It looks only after this process is
 // dead, so the compiler alone must keep the order.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array<char, 8> kMagic{'F', 'L', 'O', 'T', 'S', 'I', 'D', 'E'};
 constexpr size_t kMaxUnitName = 255;
-constexpr uint64_t kCompactFrom = 64 * 1024;
+constexpr uint64_t kCompactFrom = uint64_t{64} * 1024;
 
 struct FileHead {
   std::array<char, 8> magic;
