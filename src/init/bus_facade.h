@@ -52,9 +52,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   struct Object {
     const Unit* unit = nullptr;
     std::optional<JobView> job;
-    BusSubject subject(const Manager& manager) const {
-      return {manager, unit, job ? &*job : nullptr};
-    }
+    BusSubject subject(Manager& manager) const { return {manager, unit, job ? &*job : nullptr}; }
   };
 
   void on_call(bus::MethodCall& call) override;

@@ -218,7 +218,7 @@ TEST_F(Facade, AClientThatDoesNotReadIsCutOff) {
   ASSERT_TRUE(world_.run_until([&] { return world_.facade().connection_count() == 1; }));
   // As many signals as it takes to fill the socket and then the queue.
   const bool cut_off = world_.run_until([&] {
-    for (int i = 0; i < 100; ++i) world_.facade().on_reloading(true);
+    for (int i = 0; i < 5000; ++i) world_.facade().on_reloading(true);
     return world_.facade().connection_count() == 0;
   });
   EXPECT_TRUE(cut_off);

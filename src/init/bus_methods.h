@@ -48,6 +48,11 @@ void bus_set_environment(BusRequest& request);
 void bus_unset_environment(BusRequest& request);
 void bus_unset_and_set_environment(BusRequest& request);
 void bus_link_unit_files(BusRequest& request);
+void bus_enable_unit_files(BusRequest& request);
+void bus_disable_unit_files(BusRequest& request);
+void bus_get_unit_file_state(BusRequest& request);
+void bus_list_unit_files(BusRequest& request);
+void bus_list_unit_files_by_patterns(BusRequest& request);
 void bus_get_default_target(BusRequest& request);
 
 // Unit

@@ -17,7 +17,7 @@ class BusFacade;
 
 // The object that a call or a property is about: the manager, or one of its units or jobs.
 struct BusSubject {
-  const Manager& manager;
+  Manager& manager;
   const Unit* unit = nullptr;
   const JobView* job = nullptr;
 };

@@ -103,6 +103,11 @@ constexpr BusMethod kManagerMethods[] = {
     {"UnsetEnvironment", "as", "", Access::kChange, bus_unset_environment},
     {"UnsetAndSetEnvironment", "asas", "", Access::kChange, bus_unset_and_set_environment},
     {"LinkUnitFiles", "asbb", "a(sss)", Access::kChange, bus_link_unit_files},
+    {"EnableUnitFiles", "asbb", "ba(sss)", Access::kChange, bus_enable_unit_files},
+    {"DisableUnitFiles", "asb", "a(sss)", Access::kChange, bus_disable_unit_files},
+    {"GetUnitFileState", "s", "s", Access::kRead, bus_get_unit_file_state},
+    {"ListUnitFiles", "", "a(ss)", Access::kRead, bus_list_unit_files},
+    {"ListUnitFilesByPatterns", "asas", "a(ss)", Access::kRead, bus_list_unit_files_by_patterns},
     {"GetDefaultTarget", "", "s", Access::kRead, bus_get_default_target},
 };
 
