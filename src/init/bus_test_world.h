@@ -69,6 +69,12 @@ class BusTestWorld {
         [this](const std::string& line) { log.push_back(line); }, limits);
   }
 
+  // As if the manager had died: connections break and nobody listens.
+  void stop_serving() {
+    facade_.reset();
+    ::unlink(socket_path().c_str());
+  }
+
   std::string runtime_directory() const { return directory_ + "/run"; }
   std::string socket_path() const { return runtime_directory() + "/systemd/private"; }
   Manager& manager() { return *manager_; }
