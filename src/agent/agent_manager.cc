@@ -337,7 +337,7 @@ void AgentManager::finish(const std::string& unit, const Operation& operation,
 }
 
 bus::Done<void> AgentManager::finisher(const std::string& unit, Operation operation) {
-  return guarded<void>([this, unit, operation = std::move(operation)](base::Status status) {
+  return guarded<void>([this, unit, operation = std::move(operation)](const base::Status& status) {
     finish(unit, operation, status);
   });
 }

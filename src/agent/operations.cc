@@ -162,7 +162,7 @@ void AgentManager::remove_unit(const std::string& unit, const Operation& operati
           return finished(failed(changes.error()));
         }
         if (!changes) SPDLOG_WARN("Failed to disable {}: {}", unit, changes.error().message);
-        unit_manager_.reset_failed(unit, guarded<void>([finished](base::Status) {
+        unit_manager_.reset_failed(unit, guarded<void>([finished](const base::Status&) {
                                      // A unit that the manager has forgotten by now has nothing to
                                      // reset.
                                      finished({});
@@ -184,7 +184,7 @@ void AgentManager::start_reload() {
   auto waiters = std::make_shared<std::vector<bus::Done<void>>>(std::move(reload_waiters_));
   reload_waiters_.clear();
   is_reloading_ = true;
-  unit_manager_.reload_daemon(guarded<void>([this, waiters](base::Status status) {
+  unit_manager_.reload_daemon(guarded<void>([this, waiters](const base::Status& status) {
     is_reloading_ = false;
     if (!reload_waiters_.empty()) start_reload();
     for (const auto& waiter : *waiters) waiter(status);

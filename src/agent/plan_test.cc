@@ -20,6 +20,7 @@ constexpr auto kInactive = TargetState::kInactive;
 
 std::vector<std::string> lines(const std::vector<Operation>& operations) {
   std::vector<std::string> out;
+  out.reserve(operations.size());
   for (const Operation& o : operations) {
     out.push_back(std::string(to_string(o.kind)) + " " + o.unit + ": " + o.reason);
   }

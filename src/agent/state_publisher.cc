@@ -102,8 +102,8 @@ void StatePublisher::flush() {
   };
   const std::string machine = session_.self().id;
   if (puts.empty()) return registry_.delete_states(machine, *gone, done);
-  registry_.put_states(std::move(puts), session_.lease(),
-                       [this, alive = alive_, gone, machine, done](base::Status status) {
+  registry_.put_states(puts, session_.lease(),
+                       [this, alive = alive_, gone, machine, done](const base::Status& status) {
                          if (!*alive) return;
                          if (!status || gone->empty()) return done(status);
                          registry_.delete_states(machine, *gone, done);

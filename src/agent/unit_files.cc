@@ -17,7 +17,7 @@ namespace flotilla::agent {
 
 namespace {
 
-constexpr size_t kMaxUnitFileBytes = 2 * 1024 * 1024;
+constexpr size_t kMaxUnitFileBytes = size_t{2} * 1024 * 1024;
 // What the agent runs; a unit of another type is never scheduled to be loaded.
 constexpr std::array<std::string_view, 7> kSuffixes{".service", ".socket", ".timer",    ".path",
                                                     ".device",  ".mount",  ".automount"};

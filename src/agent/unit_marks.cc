@@ -49,9 +49,9 @@ base::Result<StoredMark> decode(const std::string& text) {
   return stored;
 }
 
-void commit(overlord::State& state, overlord::StateTxn txn) {
+void commit(overlord::State& state, const overlord::StateTxn& txn) {
   if (txn.is_empty()) return;
-  const base::Status status = state.commit(std::move(txn));
+  const base::Status status = state.commit(txn);
   if (!status) SPDLOG_ERROR("Failed to remember unit states: {}", status.error().message);
 }
 
@@ -70,7 +70,7 @@ void UnitMarks::use_identity(std::string identity) {
       outdated.erase(overlord::kDataKind, key);
     }
   }
-  commit(state_, std::move(outdated));
+  commit(state_, outdated);
 }
 
 const UnitMark* UnitMarks::find(const std::string& unit) const {
@@ -82,14 +82,14 @@ void UnitMarks::set(const std::string& unit, const UnitMark& mark) {
   marks_[unit] = mark;
   overlord::StateTxn txn;
   txn.put(overlord::kDataKind, key_of(unit), encode({identity_, mark}));
-  commit(state_, std::move(txn));
+  commit(state_, txn);
 }
 
 void UnitMarks::erase(const std::string& unit) {
   if (marks_.erase(unit) == 0) return;
   overlord::StateTxn txn;
   txn.erase(overlord::kDataKind, key_of(unit));
-  commit(state_, std::move(txn));
+  commit(state_, txn);
 }
 
 }  // namespace flotilla::agent

@@ -138,7 +138,8 @@ void EngineManager::write(std::vector<Decision> decisions) {
 }
 
 // Cut at the store's limits; every piece holds only while we still lead.
-void EngineManager::write_from(std::shared_ptr<std::vector<Decision>> decisions, size_t from) {
+void EngineManager::write_from(const std::shared_ptr<std::vector<Decision>>& decisions,
+                               size_t from) {
   store::TxnRequest txn;
   txn.compares.push_back(store::mod_is(keys_.leader(), leads_at_));
   size_t bytes = 0;

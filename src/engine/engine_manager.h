@@ -50,7 +50,7 @@ class EngineManager final : public overlord::StateManager {
   void note_leader(const std::string& machine);
   Absence look_out_for_storms();
   void write(std::vector<Decision> decisions);
-  void write_from(std::shared_ptr<std::vector<Decision>> decisions, size_t from);
+  void write_from(const std::shared_ptr<std::vector<Decision>>& decisions, size_t from);
   store::Op operation_for(const Decision& decision) const;
   void report(const Decision& decision);
 

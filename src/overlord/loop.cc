@@ -38,7 +38,8 @@ class TimerRegistration final : public base::Registration {
   explicit TimerRegistration(std::shared_ptr<Timer> timer) : timer_(std::move(timer)) {}
   ~TimerRegistration() override {
     timer_->ended = true;
-    timer_->timer.cancel();
+    boost::system::error_code ignored;
+    timer_->timer.cancel(ignored);
   }
 
  private:

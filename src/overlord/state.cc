@@ -15,7 +15,7 @@ namespace {
 
 // The journal may be this much larger than what is alive in it before it is written anew.
 constexpr size_t kCompactFactor = 4;
-constexpr size_t kCompactFloor = 64 * 1024;
+constexpr size_t kCompactFloor = size_t{64} * 1024;
 
 void append_edit(std::string& record, std::string_view kind, std::string_view key,
                  const std::string* value) {
@@ -111,7 +111,7 @@ const std::map<std::string, std::string, std::less<>>& State::all(std::string_vi
   return found == kinds_.end() ? kNone : found->second;
 }
 
-base::Status State::commit(StateTxn txn, std::function<void(base::Status)> durable) {
+base::Status State::commit(const StateTxn& txn, std::function<void(base::Status)> durable) {
   std::string record;
   for (const StateTxn::Edit& edit : txn.edits_) {
     if (!edit.json) {

@@ -60,7 +60,7 @@ class State {
   const std::map<std::string, std::string, std::less<>>& all(std::string_view kind) const;
 
   // On failure (a full disk) nothing has changed. `durable` may be empty.
-  base::Status commit(StateTxn txn, std::function<void(base::Status)> durable = {});
+  base::Status commit(const StateTxn& txn, std::function<void(base::Status)> durable = {});
 
   // Bytes of the journal; 0 in memory.
   size_t journal_size() const;

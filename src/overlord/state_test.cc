@@ -44,7 +44,7 @@ struct StateTest : testing::Test {
   static void put(State& state, const std::string& key, const std::string& json) {
     StateTxn txn;
     txn.put(kDataKind, key, json);
-    const base::Status status = state.commit(std::move(txn));
+    const base::Status status = state.commit(txn);
     ASSERT_TRUE(status.has_value()) << status.error().message;
   }
   static std::string get(const State& state, const std::string& key) {
@@ -69,7 +69,7 @@ TEST_F(StateTest, RemembersOverARestart) {
     StateTxn txn;
     txn.erase(kDataKind, "c");
     txn.put("change", "1", R"({"kind":"overwrite"})");
-    ASSERT_TRUE(state->commit(std::move(txn)));
+    ASSERT_TRUE(state->commit(txn));
   }
   const auto state = open();
   EXPECT_EQ(get(*state, "a"), R"({"x":[1,2,"three"]})");
@@ -84,7 +84,7 @@ TEST_F(StateTest, ABadValueIsRefusedAndNothingOfItsTransactionIsDone) {
   StateTxn txn;
   txn.put(kDataKind, "a", "1");
   txn.put(kDataKind, "b", "{");
-  const base::Status status = state->commit(std::move(txn));
+  const base::Status status = state->commit(txn);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, base::Errc::kInvalid);
   EXPECT_EQ(get(*state, "a"), "(none)");
@@ -106,7 +106,7 @@ TEST_F(StateTest, ManyCommitsOfOneTurnShareOneSync) {
   for (int i = 0; i < 100; ++i) {
     StateTxn txn;
     txn.put(kDataKind, "k" + std::to_string(i), "1");
-    ASSERT_TRUE((*state)->commit(std::move(txn), [&](base::Status s) { durable += s ? 1 : 0; }));
+    ASSERT_TRUE((*state)->commit(txn, [&](const base::Status& s) { durable += s ? 1 : 0; }));
   }
   EXPECT_EQ(durable, 0);
   loop.settle();
@@ -225,7 +225,7 @@ TEST_F(StateTest, AFullDiskFailsTheCommitAndChangesNothing) {
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
   StateTxn txn;
   txn.put(kDataKind, "b", "\"" + std::string(500, 'y') + "\"");
-  const base::Status status = state->commit(std::move(txn));
+  const base::Status status = state->commit(txn);
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
   ::signal(SIGXFSZ, old_handler);
   EXPECT_FALSE(status);
@@ -256,7 +256,7 @@ TEST_F(StateTest, KillNineAtAnyMomentLosesNothingThatWasCommitted) {
         StateTxn txn;
         txn.put(kDataKind, "n", std::to_string(n));
         txn.put(kDataKind, "filler", filler);
-        if (!(*state)->commit(std::move(txn))) ::_exit(1);
+        if (!(*state)->commit(txn)) ::_exit(1);
         if (::write(fds[1], &n, sizeof n) != sizeof n) ::_exit(1);
         child_loop.settle();
       }

@@ -60,7 +60,7 @@ struct Registry::Shared : std::enable_shared_from_this<Shared> {
   Shared(store::Store& shared_store, std::string prefix)
       : store(shared_store), keys(std::move(prefix)) {}
 
-  void change(std::string key, Editor editor, Callback<PutOutcome> done) {
+  void change(const std::string& key, Editor editor, Callback<PutOutcome> done) {
     store::RangeRequest request;
     request.key = key;
     store.range(std::move(request), [self = shared_from_this(), key, editor = std::move(editor),
@@ -98,7 +98,8 @@ struct Registry::Shared : std::enable_shared_from_this<Shared> {
   }
 
   // Sends the operations in transactions of at most the advised size, one after the other.
-  void send_cut(std::shared_ptr<std::vector<store::Op>> ops, size_t from, Callback<void> done) {
+  void send_cut(const std::shared_ptr<std::vector<store::Op>>& ops, size_t from,
+                const Callback<void>& done) {
     store::TxnRequest txn;
     size_t bytes = 0;
     while (from < ops->size() && txn.then_ops.size() < store::kMaxTxnOps) {
@@ -176,7 +177,7 @@ void Registry::open(Callback<void> done) {
   });
 }
 
-void Registry::get_unit(std::string name, Callback<Unit> done) {
+void Registry::get_unit(const std::string& name, Callback<Unit> done) {
   store::RangeRequest request;
   // A name that cannot exist is looked for nowhere: its key might be that of something else.
   const bool is_possible = is_possible_name(name, kMaxNameBytes);
@@ -196,8 +197,8 @@ void Registry::get_unit(std::string name, Callback<Unit> done) {
   });
 }
 
-void Registry::put_unit(std::string name, std::vector<unit::UnitOption> options,
-                        TargetState desired, Callback<PutOutcome> done) {
+void Registry::put_unit(const std::string& name, std::vector<unit::UnitOption> options,
+                        TargetState desired, const Callback<PutOutcome>& done) {
   base::Status status = unit::validate_fleet_name(name);
   if (status) status = check_options(options);
   if (!status) {
@@ -238,7 +239,8 @@ void Registry::put_unit(std::string name, std::vector<unit::UnitOption> options,
   shared_->change_from(shared_->keys.unit(name), nullptr, editor, done, kMaxTries);
 }
 
-void Registry::set_desired(std::string name, TargetState desired, Callback<PutOutcome> done) {
+void Registry::set_desired(const std::string& name, TargetState desired,
+                           Callback<PutOutcome> done) {
   const auto editor = [name,
                        desired](const store::KeyValue* current) -> base::Result<Shared::Edit> {
     if (current == nullptr) return base::not_found("unit {} does not exist", name);
@@ -263,7 +265,7 @@ void Registry::set_desired(std::string name, TargetState desired, Callback<PutOu
   shared_->change(shared_->keys.unit(name), editor, std::move(done));
 }
 
-void Registry::delete_unit(std::string name, Callback<store::Revision> done) {
+void Registry::delete_unit(const std::string& name, Callback<store::Revision> done) {
   const auto editor = [name](const store::KeyValue* current) -> base::Result<Shared::Edit> {
     if (current == nullptr) return base::not_found("unit {} does not exist", name);
     Shared::Edit edit;
@@ -282,8 +284,8 @@ void Registry::delete_unit(std::string name, Callback<store::Revision> done) {
                   });
 }
 
-void Registry::edit_metadata(std::string machine, std::string key, std::optional<std::string> value,
-                             Callback<store::Revision> done) {
+void Registry::edit_metadata(const std::string& machine, const std::string& key,
+                             std::optional<std::string> value, Callback<store::Revision> done) {
   const bool is_valid = is_possible_name(machine, kMaxIdBytes) && unit::is_valid_utf8(machine) &&
                         unit::is_valid_utf8(key) && (!value || unit::is_valid_utf8(*value));
   const auto editor = [key, value,
@@ -316,7 +318,7 @@ void Registry::edit_metadata(std::string machine, std::string key, std::optional
                   });
 }
 
-void Registry::put_states(std::vector<UnitState> states, store::LeaseId lease,
+void Registry::put_states(const std::vector<UnitState>& states, store::LeaseId lease,
                           Callback<void> done) {
   auto ops = std::make_shared<std::vector<store::Op>>();
   ops->reserve(states.size());
@@ -324,20 +326,21 @@ void Registry::put_states(std::vector<UnitState> states, store::LeaseId lease,
     ops->emplace_back(
         store::PutOp{shared_->keys.state(state.name, state.machine), encode(state), lease});
   }
-  shared_->send_cut(std::move(ops), 0, std::move(done));
+  shared_->send_cut(ops, 0, done);
 }
 
-void Registry::delete_states(std::string machine, std::vector<std::string> units,
+void Registry::delete_states(const std::string& machine, const std::vector<std::string>& units,
                              Callback<void> done) {
   auto ops = std::make_shared<std::vector<store::Op>>();
   ops->reserve(units.size());
   for (const std::string& unit : units) {
     ops->emplace_back(store::DeleteRangeOp{shared_->keys.state(unit, machine), {}});
   }
-  shared_->send_cut(std::move(ops), 0, std::move(done));
+  shared_->send_cut(ops, 0, done);
 }
 
-void Registry::list_states_of(std::string machine, Callback<std::vector<std::string>> done) {
+void Registry::list_states_of(const std::string& machine,
+                              const Callback<std::vector<std::string>>& done) {
   shared_->list_states(machine, shared_->keys.states(),
                        std::make_shared<std::vector<std::string>>(), done);
 }

@@ -53,26 +53,27 @@ class Registry {
   // Units.
   // The unit as the store has it now. kNotFound if there is none; kInternal if the record cannot be
   // read (deleting and overwriting it still work).
-  void get_unit(std::string name, Callback<Unit> done);
+  void get_unit(const std::string& name, Callback<Unit> done);
   // Creates the unit, or overwrites the one there is, in one step. The hash is computed here.
-  void put_unit(std::string name, std::vector<unit::UnitOption> options, TargetState desired,
-                Callback<PutOutcome> done);
+  void put_unit(const std::string& name, std::vector<unit::UnitOption> options, TargetState desired,
+                const Callback<PutOutcome>& done);
   // kNotFound: no such unit.
-  void set_desired(std::string name, TargetState desired, Callback<PutOutcome> done);
+  void set_desired(const std::string& name, TargetState desired, Callback<PutOutcome> done);
   // kNotFound: no such unit. Its schedule and states go when the leader and the agent have acted.
-  void delete_unit(std::string name, Callback<store::Revision> done);
+  void delete_unit(const std::string& name, Callback<store::Revision> done);
 
   // Machines. Edits outlive the machine's absence; the machine need not exist. `value` empty hides
   // the machine's own value; nullopt forgets the edit.
-  void edit_metadata(std::string machine, std::string key, std::optional<std::string> value,
-                     Callback<store::Revision> done);
+  void edit_metadata(const std::string& machine, const std::string& key,
+                     std::optional<std::string> value, Callback<store::Revision> done);
 
   // Unit states of one machine, under its lease. Sent in as few transactions as the store allows.
   // kNotFound: the lease is gone. Requires: neither list is empty.
-  void put_states(std::vector<UnitState> states, store::LeaseId lease, Callback<void> done);
-  void delete_states(std::string machine, std::vector<std::string> units, Callback<void> done);
+  void put_states(const std::vector<UnitState>& states, store::LeaseId lease, Callback<void> done);
+  void delete_states(const std::string& machine, const std::vector<std::string>& units,
+                     Callback<void> done);
   // The units that have a state of this machine in the store. Reads the keys of all states.
-  void list_states_of(std::string machine, Callback<std::vector<std::string>> done);
+  void list_states_of(const std::string& machine, const Callback<std::vector<std::string>>& done);
 
  private:
   struct Shared;  // lives on in callbacks

@@ -14,7 +14,7 @@ namespace flotilla::fleetd {
 namespace {
 
 constexpr const char* kDefaultFile = "/etc/fleet/fleet.conf";
-constexpr size_t kMaxFileBytes = 1024 * 1024;
+constexpr size_t kMaxFileBytes = size_t{1024} * 1024;
 constexpr std::string_view kEnvironmentPrefix = "FLEET_";
 constexpr std::string_view kBlanks = " \t\r";
 
