@@ -1,6 +1,7 @@
 #include "bus/message.h"
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "bus/sd_bus_api.h"
@@ -63,15 +64,16 @@ base::Errc code_of_bus_error(std::string_view name) {
       {"ServiceUnknown", Errc::kUnavailable},
       {"NameHasNoOwner", Errc::kUnavailable},
   };
-  if (name.substr(0, kSystemd.size()) == kSystemd) {
-    for (const auto& [known, code] : kSystemdNames) {
-      if (name.substr(kSystemd.size()) == known) return code;
+  const auto find_in = [name](std::string_view prefix, auto& table) -> std::optional<Errc> {
+    if (name.substr(0, prefix.size()) != prefix) return {};
+    for (const auto& [known, code] : table) {
+      if (name.substr(prefix.size()) == known) return code;
     }
-  } else if (name.substr(0, kBus.size()) == kBus) {
-    for (const auto& [known, code] : kBusNames) {
-      if (name.substr(kBus.size()) == known) return code;
-    }
-  } else if (name == "System.Error.ECONNRESET" || name == "System.Error.ENOTCONN") {
+    return {};
+  };
+  if (const auto code = find_in(kSystemd, kSystemdNames)) return *code;
+  if (const auto code = find_in(kBus, kBusNames)) return *code;
+  if (name == "System.Error.ECONNRESET" || name == "System.Error.ENOTCONN") {
     return Errc::kUnavailable;
   }
   return Errc::kInternal;

@@ -91,6 +91,9 @@ Status ServerConnection::start(base::Fd socket) {
     api->sd_bus_unref(bus);
     return base::system_error(-result, "start a bus connection");
   }
+  // Best effort: with the larger buffers everything works as well.
+  (void)::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
+  (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
   pump_ =
       std::make_unique<Pump>(server_.loop_, bus, [this](int) { server_.remove(peer_.connection); });
   handshake_ = server_.loop_.after(kHandshakeLimit, [this] {
