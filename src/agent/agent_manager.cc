@@ -19,7 +19,7 @@ constexpr base::Micros kLongestRetry = std::chrono::seconds(60);
 
 // Units that are active for as long as the service manager lives, whoever it is; the time at which
 // one of them became so tells one life from the next.
-constexpr std::array<const char*, 3> kLifeWitnesses{"basic.target", "sysinit.target", "-.slice"};
+constexpr std::array<const char*, 3> kLifeWitnesses{"sysinit.target", "basic.target", "-.slice"};
 
 }  // namespace
 
