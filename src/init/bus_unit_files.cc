@@ -150,7 +150,7 @@ Status UnitFileLinks::enable_one(const std::string& name, const std::string& dir
   for (const std::string& alias : install.aliases) {
     if (!unit::UnitName::is_valid(alias)) return bad_name(alias);
     if (alias == own.str()) continue;
-    FLOTILLA_TRY(link(found.path, directory + "/" + alias, force, enabled.changes));
+    FLOTILLA_TRY(link(found.path, fmt::format("{}/{}", directory, alias), force, enabled.changes));
   }
   for (const std::string& other : install.also) {
     FLOTILLA_TRY(enable_one(other, directory, force, seen, enabled));
@@ -170,7 +170,7 @@ Result<UnitFileLinks::Enabled> UnitFileLinks::enable(const std::vector<std::stri
       if (given[0] != '/') return base::invalid("Unit file path {} is not absolute.", given);
       if (!tree_.stat(given)) return no_such_file(given);
       if (!is_searched(given)) {
-        FLOTILLA_TRY(link(given, directory + "/" + name, force, enabled.changes));
+        FLOTILLA_TRY(link(given, fmt::format("{}/{}", directory, name), force, enabled.changes));
       }
     }
     FLOTILLA_TRY(enable_one(name, directory, force, seen, enabled));
