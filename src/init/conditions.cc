@@ -1,7 +1,7 @@
 #include "init/conditions.h"
 
 #include <fnmatch.h>
-#include <glob.h>
+#include <sys/capability.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -18,6 +18,11 @@ namespace flotilla::init {
 namespace {
 
 using base::FileKind;
+
+std::string read_trimmed(const base::FileTree& tree, std::string_view path) {
+  auto text = tree.read(path, 65536);
+  return text ? std::string(unit::trim(*text)) : std::string();
+}
 
 bool matches(const std::string& pattern, const std::string& text) {
   return fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
@@ -149,7 +154,8 @@ bool file_holds(const Condition& condition, const ConditionWorld& world) {
   }
   if (kind == "DirectoryNotEmpty") {
     const auto entries = world.tree.list(path);
-    return entries && !entries->empty();
+    return entries && std::any_of(entries->begin(), entries->end(),
+                                  [](const auto& entry) { return entry.name[0] != '.'; });
   }
   const auto stat = world.tree.stat(path);
   if (!stat) return false;
@@ -160,6 +166,45 @@ bool file_holds(const Condition& condition, const ConditionWorld& world) {
     return stat->kind == FileKind::kRegular && (stat->mode & 0111) != 0;
   }
   return false;
+}
+
+bool has_word(std::string_view text, std::string_view word) {
+  const auto words = unit::split_words(text);
+  return words && std::find(words->begin(), words->end(), word) != words->end();
+}
+
+// Whether any process here could have it: what counts is the bounding set.
+bool has_capability(const std::string& name) {
+  cap_value_t value = 0;
+  return cap_from_name(name.c_str(), &value) == 0 && cap_get_bound(value) == 1;
+}
+
+bool has_security(const ConditionWorld& world, const std::string& name) {
+  std::string modules = read_trimmed(world.tree, "/sys/kernel/security/lsm");
+  std::replace(modules.begin(), modules.end(), ',', ' ');
+  if (has_word(modules, name)) return true;
+  if (name == "uefi-secureboot") return false;
+  return name == "tpm2" && world.tree.stat("/sys/class/tpmrm/tpmrm0").has_value();
+}
+
+bool has_controllers(const ConditionWorld& world, const std::string& wanted) {
+  const auto controllers = world.tree.read("/sys/fs/cgroup/cgroup.controllers", 4096);
+  if (wanted == "v2") return controllers.has_value();
+  if (wanted == "v1") return !controllers.has_value();
+  const auto words = unit::split_words(wanted);
+  if (!controllers || !words) return false;
+  return std::all_of(words->begin(), words->end(),
+                     [&](const std::string& word) { return has_word(*controllers, word); });
+}
+
+bool has_cpu_feature(const ConditionWorld& world, const std::string& name) {
+  const auto info = world.tree.read("/proc/cpuinfo", size_t{4} << 20);
+  if (!info) return false;
+  const size_t flags = info->find("\nflags");
+  if (flags == std::string::npos) return false;
+  const std::string_view line =
+      std::string_view(*info).substr(flags + 1, info->find('\n', flags + 1) - flags - 1);
+  return has_word(line.substr(line.find(':') + 1), name);
 }
 
 bool plain_holds(const Condition& condition, const ConditionWorld& world) {
@@ -180,16 +225,15 @@ bool plain_holds(const Condition& condition, const ConditionWorld& world) {
     return is_one_of(world.user_names, world.uid, parameter);
   }
   if (kind == "Group") return is_one_of(world.group_names, world.gid, parameter);
+  if (kind == "Capability") return has_capability(parameter);
+  if (kind == "Security") return has_security(world, parameter);
+  if (kind == "ControlGroupController") return has_controllers(world, parameter);
+  if (kind == "CPUFeature") return has_cpu_feature(world, parameter);
   if (kind == "FirstBoot") {
     const auto flag = unit::parse_boolean(parameter);
     return flag && *flag == world.first_boot;
   }
   return file_holds(condition, world);
-}
-
-std::string read_trimmed(const base::FileTree& tree, std::string_view path) {
-  auto text = tree.read(path, 65536);
-  return text ? std::string(unit::trim(*text)) : std::string();
 }
 
 }  // namespace

@@ -29,8 +29,9 @@ std::optional<std::string> expand(const SettingContext& context, std::string_vie
 bool is_user_name(std::string_view name) {
   if (name.empty() || name.size() > 255 || name == "." || name == "..") return false;
   if (name.find_first_of(":/\n") != std::string_view::npos) return false;
+  if (name.front() == ' ' || name.back() == ' ') return false;
   return std::none_of(name.begin(), name.end(),
-                      [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 127; });
+                      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; });
 }
 
 template <std::string ExecSettings::*Member>

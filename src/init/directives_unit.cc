@@ -138,6 +138,14 @@ void parse_job_running_timeout(UnitSettings& settings, const SettingContext& con
   context.marks.job_running_timeout = true;
 }
 
+void parse_collect_mode(UnitSettings& settings, const SettingContext& context,
+                        std::string_view value) {
+  if (value != "inactive" && value != "inactive-or-failed") {
+    return context.reporter.warn("Failed to parse CollectMode= value, ignoring: {}", value);
+  }
+  settings.collect_failed = value == "inactive-or-failed";
+}
+
 // All kinds of conditions share a parser: the kind is in the key. An empty value resets the whole
 // list of conditions (or of assertions), not only those of this kind.
 void parse_condition(UnitSettings& settings, const SettingContext& context,
@@ -176,6 +184,7 @@ constexpr NamedParser kParsers[] = {
     {"Before", parse_dependency<Dependency::kBefore>},
     {"BindTo", parse_dependency<Dependency::kBindsTo>},
     {"BindsTo", parse_dependency<Dependency::kBindsTo>},
+    {"CollectMode", parse_collect_mode},
     {"Conflicts", parse_dependency<Dependency::kConflicts>},
     {"DefaultDependencies", parse_flag<&UnitSettings::default_dependencies>},
     {"Description", parse_description},

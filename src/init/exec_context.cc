@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "unit/command_line.h"
 #include "unit/environment.h"
 #include "unit/signal_name.h"
@@ -13,6 +16,7 @@ namespace {
 
 constexpr std::string_view kInvocation = "INVOCATION_ID=";
 constexpr std::string_view kWatchdogPid = "WATCHDOG_PID=";
+constexpr std::string_view kExecPid = "SYSTEMD_EXEC_PID=";
 constexpr size_t kPidDigits = 11;
 
 // "+" runs as the manager is, and "!" keeps its user; the rest is as configured.
@@ -54,6 +58,26 @@ std::string path_of(const StreamSetting& stream) {
   return stream.path_or_name;
 }
 
+// What cannot be set is set as far as it can be, as systemd does it.
+ResourceLimit closest_limit(int resource, rlimit wanted) {
+  rlim_t most = RLIM_INFINITY;
+  if (geteuid() != 0) {
+    rlimit own{};
+    if (getrlimit(static_cast<__rlimit_resource>(resource), &own) == 0) most = own.rlim_max;
+  } else if (resource == RLIMIT_NOFILE) {
+    static const rlim_t kernel_limit = [] {
+      rlim_t limit = 1048576;
+      const base::Fd file(::open("/proc/sys/fs/nr_open", O_RDONLY | O_CLOEXEC));
+      std::array<char, 32> text{};
+      const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+      if (size > 0) std::from_chars(text.data(), text.data() + size, limit);
+      return limit;
+    }();
+    most = kernel_limit;
+  }
+  return {resource, {std::min(wanted.rlim_cur, most), std::min(wanted.rlim_max, most)}};
+}
+
 }  // namespace
 
 std::string find_program(const unit::Command& command, const base::FileTree& host) {
@@ -87,7 +111,7 @@ bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host,
   limits_.clear();
   for (size_t resource = 0; resource < exec.limits.size(); ++resource) {
     if (exec.limits[resource]) {
-      limits_.push_back({static_cast<int>(resource), *exec.limits[resource]});
+      limits_.push_back(closest_limit(static_cast<int>(resource), *exec.limits[resource]));
     }
   }
   if (!exec.limits[RLIMIT_NOFILE] && inputs.descriptors) {
@@ -182,6 +206,9 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
   if (inputs.watchdog.count() > 0 && inputs.watchdog != kInfinity) {
     environment.set("WATCHDOG_USEC", std::to_string(inputs.watchdog.count()));
     environment.set("WATCHDOG_PID", "0");
+  } else {
+    // The child can write its pid in one place only, and the watchdog's matters more.
+    environment.set("SYSTEMD_EXEC_PID", "0");
   }
   for (const std::string& name : exec.pass_environment) {
     const char* value = getenv(name.c_str());
@@ -217,10 +244,11 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
   for (size_t i = 0; i < environment_.size(); ++i) {
     std::string& assignment = environment_[i];
     if (assignment.compare(0, kInvocation.size(), kInvocation) == 0) invocation_index_ = i;
-    if (assignment.compare(0, kWatchdogPid.size(), kWatchdogPid) == 0) {
+    for (const std::string_view name : {kWatchdogPid, kExecPid}) {
+      if (assignment.compare(0, name.size(), name) != 0) continue;
       // The child writes its pid over the room made here.
-      assignment.resize(kWatchdogPid.size() + kPidDigits, '\0');
-      spec_.listen_pid_text = assignment.data() + kWatchdogPid.size();
+      assignment.resize(name.size() + kPidDigits, '\0');
+      spec_.listen_pid_text = assignment.data() + name.size();
     }
     environment_pointers_.push_back(assignment.c_str());
   }

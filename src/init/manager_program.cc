@@ -31,6 +31,8 @@ using base::Status;
 
 constexpr const char kNotifyName[] = "notify";
 constexpr const char kBusName[] = "private";
+constexpr int kLockTries = 500;
+constexpr useconds_t kLockPauseUsec = 10'000;
 
 std::string from_environment(const char* name) {
   const char* value = getenv(name);
@@ -118,10 +120,12 @@ class ManagerProgram final : public ManagerHost {
   void request_turn() noexcept override { loop_->defer(turn_); }
   void finish(FinalAction action, int exit_code) override;
   KeeperLink& keeper() noexcept { return keeper_; }
+  bool is_first() const noexcept { return start_number_ == 0; }
 
  private:
   Status open_trees();
   Status open_runtime();
+  Result<std::unique_ptr<StateFile>> open_state(const std::string& path, const BootId& boot);
   Status make_edges();
   void take_inheritance();
   Status make_manager();
@@ -169,6 +173,7 @@ class ManagerProgram final : public ManagerHost {
   std::unique_ptr<BusLoop> bus_loop_;
   std::unique_ptr<BusFacade> bus_;
   uint64_t last_exit_ = 0;
+  uint32_t start_number_ = 0;
 };
 
 Status ManagerProgram::open_trees() {
@@ -181,6 +186,18 @@ Status ManagerProgram::open_trees() {
   return {};
 }
 
+// A process that the manager before was just starting shares its descriptors until it has exec'ed,
+// and with them the lock.
+Result<std::unique_ptr<StateFile>> ManagerProgram::open_state(const std::string& path,
+                                                              const BootId& boot) {
+  for (int tries = 0;; ++tries) {
+    auto opened = StateFile::open(path, boot, problems_);
+    const bool may_pass = !opened && opened.error().code == base::Errc::kConflict;
+    if (!may_pass || inheritance_.start_number == 0 || tries >= kLockTries) return opened;
+    usleep(kLockPauseUsec);
+  }
+}
+
 Status ManagerProgram::open_runtime() {
   FLOTILLA_TRY(tree_->make_directories(runtime_ + "/systemd", 0755));
   FLOTILLA_TRY(tree_->make_directories(runtime_ + "/flotilla", 0755));
@@ -188,7 +205,7 @@ Status ManagerProgram::open_runtime() {
   if (is_pid1_) FLOTILLA_TRY(tree_->make_directories("/run/systemd/system", 0755));
   FLOTILLA_ASSIGN(const BootId boot, read_boot_id());
   const std::string state = runtime_host_path() + "/flotilla/state";
-  FLOTILLA_ASSIGN(state_, StateFile::open(state, boot, problems_));
+  FLOTILLA_ASSIGN(state_, open_state(state, boot));
   auto side = StateSideFile::open(state + ".side", boot, problems_);
   if (side) {
     side_ = std::move(*side);
@@ -200,7 +217,6 @@ Status ManagerProgram::open_runtime() {
 
 Status ManagerProgram::make_edges() {
   FLOTILLA_ASSIGN(loop_, Loop::create());
-  FLOTILLA_ASSIGN(inheritance_, keeper_.receive_inheritance());
   FLOTILLA_ASSIGN(spawner_, LinuxSpawner::create());
   FLOTILLA_ASSIGN(
       children_,
@@ -416,6 +432,8 @@ Result<int> ManagerProgram::run() {
   inherited_descriptors_ = raise_descriptor_limit();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   umask(0022);
+  FLOTILLA_ASSIGN(inheritance_, keeper_.receive_inheritance());
+  start_number_ = inheritance_.start_number;
   FLOTILLA_TRY(open_trees());
   FLOTILLA_TRY(open_runtime());
   FLOTILLA_TRY(make_edges());
@@ -524,8 +542,9 @@ int run_manager(const ProgramOptions& options, int link_fd) {
   const auto code = program->run();
   if (code) return *code;
   fmt::print(stderr, "flotilla-init: fatal: {}\n", code.error().message);
-  // Trying again would end the same way.
-  static_cast<void>(program->keeper().request_shutdown(1));
+  // The first manager would fail the same way again; a later one has services to come back to, and
+  // the keeper tries until it gives up.
+  if (program->is_first()) static_cast<void>(program->keeper().request_shutdown(1));
   return 1;
 }
 

@@ -237,9 +237,10 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   ServiceRuntime& runtime = *unit.service;
   // A restart follows: what would be made again at once stays.
   if (runtime.group && (!restarts || runtime.group_was_killed)) {
+    // What KillMode= leaves alive is still the unit's.
+    if (!runtime.group->is_populated()) unit.cgroup_path.clear();
     runtime.group->release();
     runtime.group_was_killed = false;
-    unit.cgroup_path.clear();
   }
   if (restarts) return;
   runtime.main_exec.clear();

@@ -337,6 +337,11 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record, StateF
     action.index = action.is_control ? record.control_index : record.main_index;
     runtime.pending_spawn = action;
     state.awaits = ServiceState::Awaits::kSpawn;
+    state.spawns_main = !action.is_control;
+    if (action.is_control) {
+      state.has_control_command = true;
+      state.control_command = action.command;
+    }
   }
   arm_service_timers(runtime);
   static_cast<void>(slot);

@@ -164,9 +164,10 @@ Status Manager::Impl::reload_all() {
 }
 
 bool Manager::Impl::is_garbage_root(const Unit& unit) const {
-  if (unit.job != 0 || is_perpetual(unit.id) || unit.active() != ActiveState::kInactive) {
-    return true;
-  }
+  const ActiveState state = unit.active();
+  const bool is_over = state == ActiveState::kInactive ||
+                       (state == ActiveState::kFailed && unit.settings.collect_failed);
+  if (unit.job != 0 || is_perpetual(unit.id) || !is_over) return true;
   if (unit.service && (unit.main_pid() != 0 || unit.control_pid() != 0)) return true;
   return jobs.nop_of_unit(unit.graph_id) != nullptr;
 }

@@ -126,6 +126,9 @@ void UnitIndex::add_entry(const UnitDirectory& directory, const DirectoryEntry& 
       file.is_masked = true;
     } else if (is_alias(*name, base_name(*target))) {
       file.alias_of = std::string(base_name(*target));
+    } else if (const auto other = unit::UnitName::parse(base_name(*target));
+               other && other->type() != name->type()) {
+      return;  // a unit cannot be one of another type
     }
   }
   files_.emplace(entry.name, std::move(file));

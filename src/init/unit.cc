@@ -85,7 +85,9 @@ const std::string& Unit::status_text() const { return service ? service->status_
 int Unit::status_errno() const { return service ? service->status_errno : 0; }
 Timestamps Unit::watchdog_time() const { return service ? service->watchdog_time : Timestamps(); }
 Micros Unit::watchdog() const {
-  return service ? watchdog_in_force(settings.service, service->state) : Micros{0};
+  // Before the first start none is in force yet.
+  if (!service || !inactive_exit.is_set()) return kInfinity;
+  return watchdog_in_force(settings.service, service->state);
 }
 uid_t Unit::uid() const { return service ? service->uid : UINT32_MAX; }
 gid_t Unit::gid() const { return service ? service->gid : UINT32_MAX; }

@@ -150,6 +150,11 @@ void UnitLoader::load_fragment(Load& load) {
   };
   if (file == nullptr) {
     const StandardUnit* standard = find_standard_unit(id);
+    if (standard == nullptr && settings.name.type() == UnitType::kSlice) {
+      // A slice needs no file: its name says all there is.
+      settings.load_state = LoadState::kLoaded;
+      return;
+    }
     if (standard == nullptr || settings.name.is_template()) {
       return fail(LoadState::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
                   "Unit " + id + " not found.");
@@ -211,7 +216,7 @@ std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& setti
   for (const UnitDirectory& directory : index_.find_directories(for_type)) take(directory);
   std::vector<UnitIndex::File> files;
   for (auto& [name, file] : found) {
-    if (!file.is_masked) files.push_back(std::move(file));
+    files.push_back(std::move(file));
   }
   return files;
 }
@@ -219,6 +224,7 @@ std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& setti
 void UnitLoader::load_drop_ins(Load& load) {
   for (const UnitIndex::File& file : find_drop_ins(load.settings)) {
     load.settings.drop_in_paths.push_back(file.path);
+    if (file.is_masked) continue;
     const auto bytes = file.tree->read(file.path, unit::kMaxUnitFileSize);
     if (!bytes) {
       load.diagnostics.push_back({file.path, 0, Severity::kWarning, bytes.error().message});

@@ -31,6 +31,22 @@ void come_after_sysinit(UnitSettings& settings, ManagerScope scope) {
   }
 }
 
+// A unit runs in a slice, and a slice in those its name begins with.
+void need_slice(UnitSettings& settings) {
+  std::string slice = settings.exec.slice;
+  if (settings.name.type() == UnitType::kSlice) {
+    if (settings.name.str() == "-.slice") return;
+    const std::string stem(settings.name.stem());
+    const size_t dash = stem.rfind('-');
+    slice = dash == std::string::npos ? "-.slice" : stem.substr(0, dash) + ".slice";
+  } else if (settings.name.type() != UnitType::kService &&
+             settings.name.type() != UnitType::kSocket) {
+    return;
+  }
+  add_dependency(settings, Dependency::kRequires, slice);
+  add_dependency(settings, Dependency::kAfter, slice);
+}
+
 void add_default_dependencies(UnitSettings& settings, ManagerScope scope) {
   switch (settings.name.type()) {
     case UnitType::kService:
@@ -152,6 +168,7 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
       add_dependency(settings, Dependency::kAfter, "dbus.socket");
     }
   }
+  need_slice(settings);
   if (settings.default_dependencies) add_default_dependencies(settings, scope);
 }
 

@@ -192,6 +192,7 @@ struct UnitSettings {
   bool refuse_manual_start = false, refuse_manual_stop = false;
   bool allow_isolate = false, ignore_on_isolate = false;
   bool has_install_section = false;
+  bool collect_failed = false;  // CollectMode=inactive-or-failed
 
   Micros start_limit_interval{10'000'000};
   uint32_t start_limit_burst = 5;
