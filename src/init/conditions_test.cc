@@ -1,0 +1,90 @@
+#include "init/conditions.h"
+
+#include <gtest/gtest.h>
+
+#include "base/memory_file_tree.h"
+
+namespace flotilla::init {
+namespace {
+
+class ConditionsTest : public ::testing::Test {
+ protected:
+  ConditionsTest() {
+    tree_.add_file("/d/full", "x");
+    tree_.add_file("/d/empty", "");
+    tree_.add_file("/d/run", "#!", 0755);
+    tree_.add_file("/h/.hidden", "");
+    EXPECT_TRUE(tree_.make_symlink("/d/full", "/link"));
+    world_.host_name = "box";
+    world_.architecture = "x86-64";
+    world_.kernel_release = "5.10.3";
+    world_.kernel_command_line = "quiet root=/dev/sda";
+    world_.virtualization = "docker";
+    world_.is_container = true;
+    world_.environment = {"A=1"};
+    world_.memory_bytes = 1 << 30;
+    world_.cpus = 4;
+  }
+  bool is(const std::string& kind, const std::string& parameter) {
+    return holds({kind, parameter, false, false}, world_);
+  }
+
+  base::MemoryFileTree tree_;
+  ConditionWorld world_{tree_};
+};
+
+TEST_F(ConditionsTest, LooksAtFiles) {
+  EXPECT_TRUE(is("PathExists", "/d/full"));
+  EXPECT_FALSE(is("PathExists", "/d/none"));
+  EXPECT_TRUE(is("PathExistsGlob", "/*/f?ll"));
+  EXPECT_FALSE(is("PathExistsGlob", "/d/z*"));
+  EXPECT_TRUE(is("PathIsDirectory", "/d"));
+  EXPECT_FALSE(is("PathIsDirectory", "/d/full"));
+  EXPECT_TRUE(is("PathIsSymbolicLink", "/link"));
+  EXPECT_TRUE(is("FileNotEmpty", "/link"));
+  EXPECT_FALSE(is("FileNotEmpty", "/d/empty"));
+  EXPECT_TRUE(is("FileIsExecutable", "/d/run"));
+  EXPECT_FALSE(is("FileIsExecutable", "/d/full"));
+  EXPECT_TRUE(is("DirectoryNotEmpty", "/d"));
+  EXPECT_FALSE(is("DirectoryNotEmpty", "/h"));
+}
+
+TEST_F(ConditionsTest, LooksAtTheMachine) {
+  EXPECT_TRUE(is("Host", "b*"));
+  EXPECT_FALSE(is("Host", "other"));
+  EXPECT_TRUE(is("Architecture", "x86-64"));
+  EXPECT_TRUE(is("KernelCommandLine", "quiet"));
+  EXPECT_TRUE(is("KernelCommandLine", "root=/dev/sda"));
+  EXPECT_FALSE(is("KernelCommandLine", "root=/dev/sdb"));
+  EXPECT_TRUE(is("KernelVersion", ">=5.4 <6"));
+  EXPECT_FALSE(is("KernelVersion", ">= 5.11"));
+  EXPECT_TRUE(is("KernelVersion", "5.10.*"));
+  EXPECT_TRUE(is("Virtualization", "container"));
+  EXPECT_FALSE(is("Virtualization", "vm"));
+  EXPECT_TRUE(is("Virtualization", "yes"));
+  EXPECT_TRUE(is("Environment", "A=1"));
+  EXPECT_FALSE(is("Environment", "A=2"));
+  EXPECT_TRUE(is("CPUs", "4"));
+  EXPECT_FALSE(is("CPUs", "<4"));
+  EXPECT_TRUE(is("Memory", ">=512M"));
+  EXPECT_FALSE(is("Capability", "CAP_NONSENSE"));
+}
+
+TEST_F(ConditionsTest, NeedsAllPlainOnesAndOneOfTheTriggers) {
+  const Condition yes{"PathExists", "/d", false, false};
+  const Condition no{"PathExists", "/n", false, false};
+  const Condition not_no{"PathExists", "/n", false, true};
+  const Condition trigger_yes{"PathExists", "/d", true, false};
+  const Condition trigger_no{"PathExists", "/n", true, false};
+  const Condition* failed = nullptr;
+  EXPECT_TRUE(all_hold({}, world_));
+  EXPECT_TRUE(all_hold({yes, not_no}, world_));
+  EXPECT_FALSE(all_hold({yes, no}, world_, &failed));
+  ASSERT_NE(failed, nullptr);
+  EXPECT_TRUE(all_hold({trigger_no, trigger_yes, yes}, world_));
+  EXPECT_FALSE(all_hold({trigger_no, yes}, world_));
+  EXPECT_FALSE(all_hold({trigger_yes, no}, world_));
+}
+
+}  // namespace
+}  // namespace flotilla::init

@@ -1,0 +1,228 @@
+#include "init/unit_loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/memory_file_tree.h"
+
+namespace flotilla::init {
+namespace {
+
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ms;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using unit::UnitName;
+
+class UnitLoaderTest : public ::testing::Test {
+ protected:
+  void etc(const std::string& name, const std::string& text) {
+    tree_.add_file("/etc/systemd/system/" + name, text);
+  }
+  void lib(const std::string& name, const std::string& text) {
+    tree_.add_file("/usr/lib/systemd/system/" + name, text);
+  }
+  void link(const std::string& target, const std::string& path) {
+    const std::string whole = "/etc/systemd/system/" + path;
+    ASSERT_TRUE(tree_.make_directories(whole.substr(0, whole.rfind('/')), 0755));
+    ASSERT_TRUE(tree_.make_symlink(target, whole));
+  }
+  UnitSettings load(const std::string& name) {
+    UnitLoaderOptions options;
+    options.directories = {{"/etc/systemd/system", &tree_}, {"/usr/lib/systemd/system", &tree_}};
+    options.host = unit::HostValues::of_system_manager();
+    loader_ = std::make_unique<UnitLoader>(std::move(options));
+    return loader_->load(*UnitName::parse(name));
+  }
+  static std::vector<std::string> names(const UnitSettings& settings, Dependency kind) {
+    std::vector<std::string> found;
+    for (const UnitName& name : settings.dependencies[static_cast<size_t>(kind)]) {
+      found.push_back(name.str());
+    }
+    return found;
+  }
+  static const std::vector<unit::Command>& commands(const UnitSettings& settings,
+                                                    ServiceCommand which) {
+    return settings.service.commands[static_cast<size_t>(which)];
+  }
+
+  base::MemoryFileTree tree_;
+  std::unique_ptr<UnitLoader> loader_;
+};
+
+TEST_F(UnitLoaderTest, ReadsAServiceWithItsTypes) {
+  etc("a.service",
+      "[Unit]\nDescription=The %p\nAfter=b.service c.service\n[Service]\nType=notify\n"
+      "ExecStart=/bin/a --name=%n\nRestart=on-failure\nRestartSec=1500ms\nTimeoutStopSec=5\n"
+      "UMask=0077\nNice=5\nLimitNOFILE=1024:4096\nKillSignal=SIGINT\nEnvironment=A=1 \"B=2 3\"\n"
+      "SuccessExitStatus=7 TEMPFAIL SIGUSR1\nStandardOutput=append:/tmp/x\nUser=nobody\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_EQ(s.load_state, LoadState::kLoaded);
+  EXPECT_THAT(s.warnings, IsEmpty());
+  EXPECT_EQ(s.description, "The a");
+  EXPECT_EQ(s.fragment_path, "/etc/systemd/system/a.service");
+  EXPECT_EQ(s.service.type, ServiceType::kNotify);
+  EXPECT_EQ(s.service.notify_access, NotifyAccess::kMain);
+  EXPECT_EQ(s.service.restart_sec, 1500ms);
+  EXPECT_EQ(s.service.timeout_stop, 5s);
+  EXPECT_EQ(commands(s, ServiceCommand::kStart)[0].argv[1], "--name=a.service");
+  EXPECT_EQ(s.exec.umask, 0077u);
+  EXPECT_EQ(s.exec.nice, 5);
+  EXPECT_EQ(s.exec.limits[RLIMIT_NOFILE]->rlim_max, 4096u);
+  EXPECT_EQ(s.kill.kill_signal, 2);
+  EXPECT_THAT(s.exec.environment, ElementsAre("A=1", "B=2 3"));
+  EXPECT_THAT(s.service.success_status.statuses, ElementsAre(7, 75));
+  EXPECT_THAT(s.service.success_status.signals, ElementsAre(10));
+  EXPECT_EQ(s.exec.standard_output.kind, StreamSetting::Kind::kAppend);
+}
+
+TEST_F(UnitLoaderTest, AddsTheDefaultDependenciesOfAService) {
+  etc("a.service", "[Service]\nExecStart=/bin/a\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_THAT(names(s, Dependency::kRequires), ElementsAre("system.slice", "sysinit.target"));
+  EXPECT_THAT(names(s, Dependency::kAfter),
+              ElementsAre("system.slice", "sysinit.target", "basic.target"));
+  EXPECT_THAT(names(s, Dependency::kConflicts), ElementsAre("shutdown.target"));
+  EXPECT_THAT(names(s, Dependency::kBefore), ElementsAre("shutdown.target"));
+}
+
+TEST_F(UnitLoaderTest, AnEmptyValueResetsAListAndTheLastOfOthersWins) {
+  etc("a.service",
+      "[Service]\nType=oneshot\nExecStart=/bin/a\nExecStart=\nExecStart=/bin/b\n"
+      "ExecStart=/bin/c\nUMask=022\nUMask=077\n");
+  const UnitSettings s = load("a.service");
+  ASSERT_EQ(commands(s, ServiceCommand::kStart).size(), 2u);
+  EXPECT_EQ(commands(s, ServiceCommand::kStart)[0].path, "/bin/b");
+  EXPECT_EQ(s.exec.umask, 077u);
+  EXPECT_EQ(s.service.timeout_start, kInfinity);
+}
+
+TEST_F(UnitLoaderTest, ReportsWhatItDoesNotKnowAndWhatItDoesNotDo) {
+  etc("a.service",
+      "[Service]\nExecStart=/bin/a\nExecStat=/bin/b\nPrivateTmp=yes\nX-Mine=1\nNice=500\n"
+      "[Servic]\nA=b\n[X-Other]\nc=d\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_EQ(s.load_state, LoadState::kLoaded);
+  EXPECT_THAT(s.ignored_directives, ElementsAre("Service.PrivateTmp"));
+  ASSERT_EQ(s.warnings.size(), 4u);
+  EXPECT_THAT(s.warnings,
+              Contains("/etc/systemd/system/a.service:3: Unknown key name 'ExecStat' in "
+                       "section 'Service', ignoring."));
+  EXPECT_THAT(s.warnings, Contains(HasSubstr("a.service:6: Failed to parse Nice=")));
+  EXPECT_THAT(s.warnings, Contains(HasSubstr("Unknown section 'Servic'")));
+}
+
+TEST_F(UnitLoaderTest, RefusesServicesThatCannotBe) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"[Service]\nType=simple\n",
+       "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."},
+      {"[Service]\nExecStart=/bin/a\nExecStart=/bin/b\n",
+       "Service has more than one ExecStart= setting, which is only allowed for Type=oneshot "
+       "services. Refusing."},
+      {"[Service]\nType=oneshot\nExecStart=/bin/a\nRestart=always\n",
+       "Service has Restart= set to either always or on-success, which isn't allowed for "
+       "Type=oneshot services. Refusing."},
+      {"[Service]\nExecStop=/bin/a\n",
+       "Service has no ExecStart= and no SuccessAction= settings and does not have "
+       "RemainAfterExit=yes set. Refusing."},
+  };
+  for (const auto& [text, reason] : cases) {
+    etc("a.service", text);
+    const UnitSettings s = load("a.service");
+    EXPECT_EQ(s.load_state, LoadState::kBadSetting) << text;
+    EXPECT_EQ(s.load_error, "Unit a.service has a bad unit file setting.");
+    EXPECT_THAT(s.warnings, Contains(std::string("a.service: ") + reason));
+  }
+}
+
+TEST_F(UnitLoaderTest, DropInsCountByNameAcrossAllTheirDirectories) {
+  etc("foo-bar.service", "[Service]\nExecStart=/bin/a\nEnvironment=A=file\n");
+  lib("foo-bar.service.d/20.conf", "[Service]\nEnvironment=A=20lib\n");
+  etc("foo-.service.d/10.conf", "[Service]\nEnvironment=A=10 B=10\n");
+  etc("service.d/30.conf", "[Service]\nEnvironment=C=30\n");
+  lib("foo-bar.service.d/40.conf", "[Service]\nEnvironment=D=40lib\n");
+  link("/dev/null", "foo-bar.service.d/40.conf");
+  const UnitSettings s = load("foo-bar.service");
+  EXPECT_THAT(s.exec.environment, ElementsAre("A=20lib", "B=10", "C=30"));
+  EXPECT_EQ(s.drop_in_paths.size(), 4u);
+}
+
+TEST_F(UnitLoaderTest, FollowsAliasesTemplatesAndMasks) {
+  lib("real.service", "[Service]\nExecStart=/bin/real\n");
+  link("/usr/lib/systemd/system/real.service", "alias.service");
+  lib("t@.service", "[Unit]\nDescription=For %i\n[Service]\nExecStart=/bin/t %I\n");
+  lib("m.service", "[Service]\nExecStart=/bin/m\n");
+  link("/dev/null", "m.service");
+  etc("empty.service", "");
+
+  const UnitSettings alias = load("alias.service");
+  EXPECT_EQ(alias.name.str(), "real.service");
+  ASSERT_EQ(alias.aliases.size(), 1u);
+  EXPECT_EQ(alias.aliases[0].str(), "alias.service");
+
+  const UnitSettings instance = load("t@a-b.service");
+  EXPECT_EQ(instance.description, "For a-b");
+  EXPECT_EQ(commands(instance, ServiceCommand::kStart)[0].argv[1], "a/b");
+  EXPECT_EQ(load("m.service").load_state, LoadState::kMasked);
+  EXPECT_EQ(load("empty.service").load_state, LoadState::kMasked);
+  EXPECT_EQ(load("none.service").load_state, LoadState::kNotFound);
+}
+
+TEST_F(UnitLoaderTest, AHigherDirectoryWinsAndStandardUnitsAreLowest) {
+  lib("a.service", "[Service]\nExecStart=/bin/lib\n");
+  etc("a.service", "[Service]\nExecStart=/bin/etc\n");
+  EXPECT_EQ(commands(load("a.service"), ServiceCommand::kStart)[0].path, "/bin/etc");
+  EXPECT_EQ(load("sysinit.target").description, "System Initialization");
+  EXPECT_EQ(load("default.target").name.str(), "multi-user.target");
+  etc("sysinit.target", "[Unit]\nDescription=Mine\n");
+  EXPECT_EQ(load("sysinit.target").description, "Mine");
+  link("graphical.target", "default.target");
+  EXPECT_EQ(load("default.target").name.str(), "graphical.target");
+}
+
+TEST_F(UnitLoaderTest, TakesWantsAndRequiresFromLinks) {
+  etc("a.target", "[Unit]\nWants=x.service\n");
+  link("../y.service", "a.target.wants/y.service");
+  link("../z.service", "a.target.requires/z.service");
+  const UnitSettings s = load("a.target");
+  EXPECT_THAT(names(s, Dependency::kWants), ElementsAre("x.service", "y.service"));
+  EXPECT_THAT(names(s, Dependency::kRequires), ElementsAre("z.service"));
+}
+
+TEST_F(UnitLoaderTest, SurvivesFilesThatAreNone) {
+  etc("nul.service", std::string("[Service]\nExecStart=/bin/a\0b\n", 28));
+  EXPECT_NE(load("nul.service").load_state, LoadState::kLoaded);
+  etc("big.service", "[Service]\n" + std::string(2 << 20, '#'));
+  EXPECT_EQ(load("big.service").load_state, LoadState::kError);
+  ASSERT_TRUE(tree_.make_directories("/etc/systemd/system/dir.service", 0755));
+  EXPECT_EQ(load("dir.service").load_state, LoadState::kNotFound);
+  link("loop.service", "loop2.service");
+  link("loop2.service", "loop.service");
+  EXPECT_NE(load("loop.service").load_state, LoadState::kLoaded);
+}
+
+TEST_F(UnitLoaderTest, KnowsWhenFilesChanged) {
+  etc("a.service", "[Service]\nExecStart=/bin/a\n");
+  etc("a.service.d/1.conf", "[Service]\nNice=1\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_FALSE(loader_->is_outdated(s));
+  etc("a.service.d/2.conf", "[Service]\nNice=2\n");
+  EXPECT_TRUE(loader_->is_outdated(s));
+}
+
+TEST(SearchPath, IsSystemdsAndObeysItsVariable) {
+  const auto usual = unit_search_path(ManagerScope::kSystem, {});
+  EXPECT_THAT(usual, Contains("/etc/systemd/system"));
+  EXPECT_EQ(usual.front(), "/etc/systemd/system.control");
+  SearchPathVariables variables;
+  variables.systemd_unit_path = "/a:relative:/b";
+  EXPECT_THAT(unit_search_path(ManagerScope::kSystem, variables), ElementsAre("/a", "/b"));
+  variables.systemd_unit_path = "/a:";
+  EXPECT_EQ(unit_search_path(ManagerScope::kSystem, variables).size(), usual.size() + 1);
+}
+
+}  // namespace
+}  // namespace flotilla::init
