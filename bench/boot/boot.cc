@@ -14,7 +14,7 @@ std::vector<UnitFile> trivial_services(size_t count, const StampFile& stamps, bo
   std::vector<UnitFile> units;
   for (size_t i = 0; i < count; ++i) {
     units.push_back({"s" + std::to_string(i) + ".service",
-                     "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=" + stamp_program() +
+                     "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=" + stamps.program() +
                          " " + stamps.path() + " " + std::to_string(i) +
                          "\nStandardOutput=" + (captured ? "journal" : "null") + "\n"});
   }

@@ -23,7 +23,6 @@ uint64_t now_ns() {
 }
 
 std::string program(const std::string& name) { return std::string(FLOTILLA_BIN "/") + name; }
-std::string stamp_program() { return FLOTILLA_BENCH_STAMP; }
 
 void die(const std::string& why) {
   std::fprintf(stderr, "bench: %s\n", why.c_str());
@@ -50,6 +49,7 @@ StampFile::StampFile(const std::string& folder, size_t slots)
   close(fd);
   if (map == MAP_FAILED) die("cannot map " + path_);
   map_ = static_cast<volatile uint64_t*>(map);
+  std::filesystem::copy_file(FLOTILLA_BENCH_STAMP, program());
 }
 
 StampFile::~StampFile() { munmap(const_cast<uint64_t*>(map_), slots_ * 8); }
@@ -106,7 +106,7 @@ pid_t bare_start(const char* program, const char* stamps, const char* index, int
 }  // namespace
 
 uint64_t floor_start(size_t services, StampFile& stamps, bool captured) {
-  const std::string trivial = stamp_program();
+  const std::string trivial = stamps.program();
   std::vector<std::string> indexes;
   for (size_t i = 0; i < services; ++i) indexes.push_back(std::to_string(i));
   std::vector<pid_t> children(services);
@@ -131,7 +131,7 @@ uint64_t floor_start(size_t services, StampFile& stamps, bool captured) {
 }
 
 std::vector<uint64_t> floor_restart(size_t times, StampFile& stamps) {
-  const std::string trivial = stamp_program();
+  const std::string trivial = stamps.program();
   stamps.clear();
   std::vector<uint64_t> samples;
   pid_t child = bare_start(trivial.c_str(), stamps.path().c_str(), "0", -1);

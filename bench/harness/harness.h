@@ -10,9 +10,8 @@ namespace flotilla::bench {
 
 uint64_t now_ns();  // CLOCK_MONOTONIC
 
-// The programs under test and the trivial service (harness/stamp.c).
+// A program under test.
 std::string program(const std::string& name);
-std::string stamp_program();
 
 // A temporary folder, removed with all it holds.
 class ScratchFolder {
@@ -35,6 +34,9 @@ class StampFile {
   StampFile(const StampFile&) = delete;
   StampFile& operator=(const StampFile&) = delete;
   const std::string& path() const { return path_; }
+  // The trivial service, copied beside the file, where every namespace that sees the file sees it
+  // too.
+  std::string program() const { return path_ + "-service"; }
   // The stamp of a slot in nanoseconds, or 0 if it has not been written.
   uint64_t at(size_t slot) const;
   void clear();

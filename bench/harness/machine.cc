@@ -116,8 +116,10 @@ uint64_t Machine::start_systemd() {
 void Machine::stop() {
   if (pid_ <= 0) return;
   if (systemd_) {
-    // The end of PID 1 of a pid namespace ends every process in it.
-    for (const pid_t pid : descendants()) kill(pid, SIGKILL);
+    // The end of PID 1 of a pid namespace ends every process in it; the script then tidies up and
+    // ends.
+    const pid_t first = find_descendant(pid_, "systemd");
+    kill(first > 0 ? first : pid_, SIGKILL);
   } else {
     kill(pid_, SIGTERM);
   }

@@ -44,7 +44,7 @@ int run(size_t services) {
   std::vector<UnitFile> units;
   for (size_t i = 0; i < services; ++i) {
     units.push_back({"s" + std::to_string(i) + ".service",
-                     "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=" + stamp_program() +
+                     "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=" + stamps.program() +
                          " " + stamps.path() + " " + std::to_string(i) + "\n"});
   }
   units.push_back(fleetd_unit(folder.path()));
@@ -60,7 +60,7 @@ int run(size_t services) {
   for (const pid_t pid : machine.descendants()) {
     const std::string name = name_of(pid);
     const Memory memory = memory_of(pid);
-    if (name == "bench_stamp") {
+    if (name == "stamps-service") {
       floor = memory;
       continue;
     }

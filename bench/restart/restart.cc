@@ -19,14 +19,14 @@ std::vector<uint64_t> flotilla_restart(size_t times) {
       folder.path(),
       {{"s.service",
         "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n[Service]\nExecStart=" +
-            stamp_program() + " " + stamps.path() +
+            stamps.program() + " " + stamps.path() +
             " 0\nStandardOutput=null\nRestart=always\nRestartSec=0\n"}});
   machine.start_flotilla();
   uint64_t previous = stamps.wait_for_change(0, 0);
   std::vector<uint64_t> samples;
   for (size_t i = 0; i < times; ++i) {
     usleep(3000);  // let the service reach its pause and the manager its wait
-    const pid_t service = find_descendant(machine.pid(), "bench_stamp");
+    const pid_t service = find_descendant(machine.pid(), "stamps-service");
     if (service <= 0) die("the service is not there");
     const uint64_t at = now_ns();
     kill(service, SIGKILL);

@@ -39,7 +39,7 @@ int run(size_t times) {
     floor.push_back(one_sync(folder.path()) + floor_start(1, stamp, false));
     const std::string body =
         R"({"desiredState":"launched","options":[{"section":"Service","name":"ExecStart","value":")" +
-        stamp_program() + " " + stamps.path() + " " + std::to_string(i) + R"("}]})";
+        stamps.program() + " " + stamps.path() + " " + std::to_string(i) + R"("}]})";
     const uint64_t begin = now_ns();
     const int status =
         put(folder.path(), "/fleet/v1/units/u" + std::to_string(i) + ".service", body);
