@@ -1,6 +1,7 @@
 #include "init/exec_context.h"
 
 #include <fcntl.h>
+#include <sys/capability.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -60,20 +61,25 @@ std::string path_of(const StreamSetting& stream) {
 
 // What cannot be set is set as far as it can be, as systemd does it.
 ResourceLimit closest_limit(int resource, rlimit wanted) {
-  rlim_t most = RLIM_INFINITY;
-  if (geteuid() != 0) {
-    rlimit own{};
-    if (getrlimit(static_cast<__rlimit_resource>(resource), &own) == 0) most = own.rlim_max;
-  } else if (resource == RLIMIT_NOFILE) {
-    static const rlim_t kernel_limit = [] {
-      rlim_t limit = 1048576;
-      const base::Fd file(::open("/proc/sys/fs/nr_open", O_RDONLY | O_CLOEXEC));
-      std::array<char, 32> text{};
-      const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : -1;
-      if (size > 0) std::from_chars(text.data(), text.data() + size, limit);
-      return limit;
-    }();
-    most = kernel_limit;
+  static const bool may_raise = [] {
+    const cap_t own = cap_get_proc();
+    cap_flag_value_t value = CAP_CLEAR;
+    if (own != nullptr) cap_get_flag(own, CAP_SYS_RESOURCE, CAP_EFFECTIVE, &value);
+    cap_free(own);
+    return value == CAP_SET;
+  }();
+  static const rlim_t most_descriptors = [] {
+    rlim_t limit = 1048576;
+    const base::Fd file(::open("/proc/sys/fs/nr_open", O_RDONLY | O_CLOEXEC));
+    std::array<char, 32> text{};
+    const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+    if (size > 0) std::from_chars(text.data(), text.data() + size, limit);
+    return limit;
+  }();
+  rlim_t most = resource == RLIMIT_NOFILE ? most_descriptors : RLIM_INFINITY;
+  rlimit own{};
+  if (!may_raise && getrlimit(static_cast<__rlimit_resource>(resource), &own) == 0) {
+    most = std::min(most, own.rlim_max);
   }
   return {resource, {std::min(wanted.rlim_cur, most), std::min(wanted.rlim_max, most)}};
 }

@@ -329,9 +329,10 @@ std::vector<std::string> ManagerProgram::service_environment() const {
     return environment;
   }
   const std::string path = from_environment("PATH");
-  environment.push_back("PATH=" + (is_pid1_ || path.empty()
-                                       ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
-                                       : path));
+  environment.push_back("PATH=" +
+                        (is_pid1_ || path.empty()
+                             ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+                             : path));
   std::vector<const char*> passed{"LANG"};
   if (geteuid() != 0) passed = {"LANG", "HOME", "USER", "LOGNAME", "SHELL"};
   for (const char* name : passed) {
@@ -533,6 +534,10 @@ void ManagerProgram::finish(FinalAction action, int exit_code) {
     return loop_->exit(0);
   }
   logs_->shut_down();
+  // Nothing is left that a later manager could take over.
+  for (const char* name : {"/flotilla/state", "/flotilla/state.side"}) {
+    static_cast<void>(tree_->remove(runtime_ + name));
+  }
   static_cast<void>(keeper_.request_shutdown(exit_code));
   loop_->exit(exit_code);
 }

@@ -43,6 +43,10 @@ std::string_view Unit::result() const {
   return to_string(service ? service->state.result : ServiceResult::kSuccess);
 }
 
+std::string_view Unit::reload_result() const {
+  return to_string(service ? service->state.reload_result : ServiceResult::kSuccess);
+}
+
 bool Unit::is_active_or_activating() const {
   const ActiveState state = active();
   return state == ActiveState::kActive || state == ActiveState::kActivating ||

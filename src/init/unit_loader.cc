@@ -5,6 +5,7 @@
 
 #include "init/directives.h"
 #include "init/standard_units.h"
+#include "unit/escape.h"
 
 namespace flotilla::init {
 namespace {
@@ -58,6 +59,12 @@ std::string_view section_of(UnitType type) {
   return {};
 }
 
+// Each dash begins a part of the path of slices; no part is empty.
+bool is_slice_name(std::string_view stem) {
+  if (stem == "-") return true;
+  return stem.front() != '-' && stem.back() != '-' && stem.find("--") == std::string_view::npos;
+}
+
 void add_once(std::vector<UnitName>& list, const UnitName& name) {
   if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
 }
@@ -107,6 +114,12 @@ UnitSettings UnitLoader::load(const UnitName& name) {
   Load load{UnitSettings{id}, {}, {id, &options_.host, {}, {}}, {}, false};
   UnitSettings& settings = load.settings;
   settings.exec.slice = options_.default_slice;
+  if (id.is_instance()) {
+    // All instances of a template share a slice of their own.
+    const std::string_view parent = options_.default_slice;
+    settings.exec.slice = std::string(parent.substr(0, parent.size() - 6)) + "-" +
+                          unit::escape_name(id.prefix()) + ".slice";
+  }
   for (const std::string& alias : index_.aliases_of(id.str())) {
     if (auto other = UnitName::parse(alias); other && !(*other == id)) {
       add_once(settings.aliases, *other);
@@ -148,6 +161,14 @@ void UnitLoader::load_fragment(Load& load) {
   const auto mask = [&] {
     fail(LoadState::kMasked, "org.freedesktop.systemd1.UnitMasked", "Unit " + id + " is masked.");
   };
+  if (settings.name.type() == UnitType::kSlice && !is_slice_name(settings.name.stem())) {
+    return fail(LoadState::kError, "org.freedesktop.systemd1.LoadFailed",
+                "Unit " + id +
+                    " failed to load properly, please adjust/correct and reload service manager: "
+                    "Invalid argument");
+  }
+  // Scopes are made of processes that are there already, never of a file.
+  if (settings.name.type() == UnitType::kScope) file = nullptr;
   if (file == nullptr) {
     const StandardUnit* standard = find_standard_unit(id);
     if (standard == nullptr && settings.name.type() == UnitType::kSlice) {
@@ -348,7 +369,8 @@ bool UnitLoader::is_outdated(const UnitSettings& settings) const {
   }
   std::vector<std::string> drop_ins;
   for (const UnitIndex::File& file : find_drop_ins(settings)) {
-    const auto stat = file.tree->stat(file.path);
+    const auto stat = file.is_masked ? base::Result<base::FileStat>(base::FileStat{})
+                                     : file.tree->stat(file.path);
     if (stat) newest = std::max(newest, stat->mtime_usec);
     drop_ins.push_back(file.path);
   }

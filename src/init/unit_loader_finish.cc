@@ -163,6 +163,14 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
     if (!marks.fatal.empty()) return refuse(settings, {});
     const std::string_view contradiction = find_contradiction(settings.service);
     if (!contradiction.empty()) return refuse(settings, contradiction);
+    for (const StreamSetting* stream :
+         {&settings.exec.standard_output, &settings.exec.standard_error}) {
+      if (stream->kind != StreamSetting::Kind::kJournal &&
+          stream->kind != StreamSetting::Kind::kKmsg) {
+        continue;
+      }
+      add_dependency(settings, Dependency::kAfter, "systemd-journald.socket");
+    }
     if (settings.service.type == ServiceType::kDbus) {
       add_dependency(settings, Dependency::kRequires, "dbus.socket");
       add_dependency(settings, Dependency::kAfter, "dbus.socket");
