@@ -115,7 +115,9 @@ void LogStreams::set_pid(std::string_view unit, pid_t pid) noexcept {
 void LogStreams::message(std::string_view unit, int priority, std::string_view text) {
   if (level_ != nullptr && priority > *level_) return;
   if (!options_.is_quiet) stderr_buffer_.append(text).append("\n");
-  if (unit.empty() || (find_open(unit) == nullptr && priority > 4)) return;
+  // The last words about a unit come after its pipe was closed, in the same turn.
+  const bool is_captured = find_open(unit) != nullptr || messages_.find(unit) != messages_.end();
+  if (unit.empty() || (!is_captured && priority > 4)) return;
   std::string& pending = messages_[std::string(unit)];
   if (pending.size() + text.size() > kMaxPendingMessages) return;
   pending += fmt::format("<{}>{}\n", priority, text);

@@ -176,7 +176,7 @@ class Manager::Impl {
 
   // state file
   bool adopt_unit(StateFile::SlotId slot);
-  void restore_service(Unit& unit, const UnitRecord& record, StateFile::SlotId slot);
+  void restore_service(Unit& unit, const UnitRecord& record);
   void resume_spawn(Unit& unit, StateFile::SlotId slot);
 
   const ConditionWorld& world();
@@ -190,6 +190,7 @@ class Manager::Impl {
   std::deque<UnitId> run_queue_;
   std::vector<bool> queued_;  // by UnitId: in run_queue_
   std::deque<UnitId> settle_queue_;
+  std::vector<bool> restarting_;  // by UnitId: an automatic restart is pending
   bool garbage_possible_ = false;
   bool booting_ = false;
   Events events_;

@@ -147,6 +147,7 @@ class ManagerProgram final : public ManagerHost {
   void before_exits();
   void on_unknown_exit(const ChildExit& exit);
   void isolate(const std::string& unit);
+  void remove_cgroups();
 
   ProgramOptions options_;
   bool is_pid1_ = false;
@@ -524,6 +525,27 @@ void ManagerProgram::on_pid1_signal(int number) {
   }
 }
 
+// The cgroups that were made for this manager; those of units are gone with them.
+void ManagerProgram::remove_cgroups() {
+  const auto* cgroups = dynamic_cast<const CgroupTracker*>(tracker_.get());
+  if (cgroups == nullptr || is_pid1_) return;
+  const auto read = [&](const char* path) { return host_->read(path, size_t{1} << 20); };
+  const auto mounts = read("/proc/self/mountinfo");
+  const auto self = read("/proc/self/cgroup");
+  if (!mounts || !self) return;
+  const auto place = find_cgroup2(*mounts, *self);
+  if (!place || cgroups->root_path() == "/") return;
+  std::vector<std::string> paths{place->mount_point + cgroups->root_path()};
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const auto entries = host_->list(paths[i]);
+    if (!entries) continue;
+    for (const base::DirectoryEntry& entry : *entries) {
+      if (entry.kind == base::FileKind::kDirectory) paths.push_back(paths[i] + "/" + entry.name);
+    }
+  }
+  for (auto path = paths.rbegin(); path != paths.rend(); ++path) rmdir(path->c_str());
+}
+
 void ManagerProgram::finish(FinalAction action, int exit_code) {
   if (action == FinalAction::kReexec) {
     logs_->flush();
@@ -538,6 +560,7 @@ void ManagerProgram::finish(FinalAction action, int exit_code) {
   for (const char* name : {"/flotilla/state", "/flotilla/state.side"}) {
     static_cast<void>(tree_->remove(runtime_ + name));
   }
+  remove_cgroups();
   static_cast<void>(keeper_.request_shutdown(exit_code));
   loop_->exit(exit_code);
 }

@@ -168,6 +168,7 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
   ServiceRuntime& runtime = *unit.service;
   switch (action.kind) {
     case ServiceAction::Kind::kEnterState:
+      restarting_[unit.graph_id] = action.state == ServiceSubState::kAutoRestart;
       change_state(unit, active_state_of(unit.settings.service.type, action.state), action.flag);
       return std::nullopt;
     case ServiceAction::Kind::kBeginRun:
@@ -323,12 +324,7 @@ bool Manager::Impl::settle_one() {
   settle_queue_.pop_front();
   Unit* unit = unit_at(id);
   if (unit == nullptr) return true;
-  std::vector<bool> restarting(units.size(), false);
-  for (UnitId other = 0; other < units.size(); ++other) {
-    restarting[other] =
-        units[other] && units[other]->service && will_restart(units[other]->service->state);
-  }
-  const auto consequence = settle_unit(view(), id, restarting);
+  const auto consequence = settle_unit(view(), id, restarting_);
   if (!consequence) return true;
   // What cannot be settled must not be tried for ever.
   auto& [count, since] = settle_limits_[id];

@@ -234,7 +234,7 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot) {
     start_limits_[unit->graph_id] = {{Micros(record.start_limit_begin_usec)},
                                      record.start_limit_count};
   }
-  if (unit->service) restore_service(*unit, record, slot);
+  if (unit->service) restore_service(*unit, record);
   active_states[unit->graph_id] = unit->active();
   if (record.job_id != 0 && record.job_type <= static_cast<uint8_t>(JobType::kRestart)) {
     Job job;
@@ -259,7 +259,7 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot) {
   return true;
 }
 
-void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record, StateFile::SlotId slot) {
+void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   ServiceRuntime& runtime = *unit.service;
   ServiceState& state = runtime.state;
   const auto has = [&](uint32_t flag) { return (record.flags & flag) != 0; };
@@ -306,8 +306,11 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record, StateF
   if (edges.side != nullptr) {
     runtime.status_text = edges.side->find(unit.id, SideKind::kStatusText);
   }
-  // open_streams() finds what the keeper kept; until then they count as open, to be closed.
-  runtime.streams_open = has(kStreamsOpen);
+  if (has(kStreamsOpen)) {
+    // Finds the pipe that the keeper kept.
+    ExecSpec nowhere;
+    static_cast<void>(attach_streams(unit, nowhere));
+  }
 
   const bool lives = state.sub != ServiceSubState::kDead && state.sub != ServiceSubState::kFailed &&
                      state.sub != ServiceSubState::kAutoRestart;
@@ -343,8 +346,8 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record, StateF
       state.control_command = action.command;
     }
   }
+  restarting_[unit.graph_id] = will_restart(state);
   arm_service_timers(runtime);
-  static_cast<void>(slot);
 }
 
 // The manager before died between writing down that it spawns and writing down the pid: either the

@@ -79,6 +79,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     units.resize(id + 1);
     active_states.resize(id + 1, ActiveState::kInactive);
     queued_.resize(id + 1, false);
+    restarting_.resize(id + 1, false);
   }
   if (is_new) {
     units[id] = std::make_unique<Unit>(std::move(settings));
@@ -216,6 +217,7 @@ void Manager::Impl::forget_unit(UnitId id) {
   settle_queue_.erase(std::remove(settle_queue_.begin(), settle_queue_.end(), id),
                       settle_queue_.end());
   queued_[id] = false;
+  restarting_[id] = false;
   active_states[id] = ActiveState::kInactive;
   units[id].reset();
   graph.release(id);
