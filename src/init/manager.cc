@@ -147,10 +147,11 @@ Result<std::vector<UnitFileChange>> Manager::link_unit_files(const std::vector<s
   // A path as the caller sees it may begin with the root that the tree hangs from.
   std::string root = tree.host_path("/");
   while (!root.empty() && root.back() == '/') root.pop_back();
+  const std::string below_root = root + "/";
   std::vector<UnitFileChange> changes;
   for (const std::string& given : paths) {
     std::string path = given;
-    if (!root.empty() && path.compare(0, root.size() + 1, root + "/") == 0) {
+    if (!root.empty() && path.compare(0, below_root.size(), below_root) == 0) {
       path.erase(0, root.size());
     }
     const std::string name = path.substr(path.rfind('/') + 1);

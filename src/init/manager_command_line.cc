@@ -35,6 +35,8 @@ Result<int> parse_level(const std::string& text) {
 }
 
 bool is_tolerated(std::string_view argument) {
+  // The kernel hands PID 1 the words of its command line that it does not know itself.
+  if (argument.empty() || argument[0] != '-') return true;
   for (const std::string_view name : kTolerated) {
     if (argument.substr(0, argument.find('=')) == name) return true;
   }
@@ -85,12 +87,7 @@ Result<ProgramOptions> parse_program_options(const std::vector<std::string>& arg
       FLOTILLA_ASSIGN(options.log_level, parse_level(value));
     } else if (take(argument, "--log-program=", value)) {
       options.log_program = value;
-    } else if (is_tolerated(argument)) {
-      continue;
-    } else if (!argument.empty() && argument[0] != '-') {
-      // The kernel hands PID 1 the words of its command line that it does not know itself.
-      continue;
-    } else {
+    } else if (!is_tolerated(argument)) {
       return base::invalid("expected an option of --help, got \"{}\"", argument);
     }
   }

@@ -1,14 +1,10 @@
 #include "init/manager_program.h"
 
-#include <fcntl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include <climits>
 #include <cstdlib>
 
 #include "base/rooted_file_tree.h"
@@ -20,7 +16,7 @@
 #include "init/log_streams.h"
 #include "init/loop_signals.h"
 #include "init/manager_impl.h"
-#include "unit/words.h"
+#include "init/manager_surroundings.h"
 
 namespace flotilla::init {
 namespace {
@@ -33,77 +29,6 @@ constexpr const char kNotifyName[] = "notify";
 constexpr const char kBusName[] = "private";
 constexpr int kLockTries = 500;
 constexpr useconds_t kLockPauseUsec = 10'000;
-
-std::string from_environment(const char* name) {
-  const char* value = getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-std::string absolute(const std::string& path) {
-  char resolved[PATH_MAX];
-  return realpath(path.c_str(), resolved) != nullptr ? std::string(resolved) : path;
-}
-
-// What PID 1 finds missing on a bare machine; in a container all of it is there.
-void mount_basics() {
-  struct Mount {
-    const char *type, *place, *options;
-    unsigned long flags;
-  };
-  static constexpr Mount kMounts[] = {
-      {"proc", "/proc", nullptr, MS_NOSUID | MS_NOEXEC | MS_NODEV},
-      {"sysfs", "/sys", nullptr, MS_NOSUID | MS_NOEXEC | MS_NODEV},
-      {"devtmpfs", "/dev", "mode=755", MS_NOSUID | MS_STRICTATIME},
-      {"tmpfs", "/run", "mode=755", MS_NOSUID | MS_NODEV | MS_STRICTATIME},
-  };
-  struct stat above {};
-  if (stat("/", &above) != 0) return;
-  for (const Mount& mount_point : kMounts) {
-    struct stat here {};
-    if (stat(mount_point.place, &here) != 0 && mkdir(mount_point.place, 0755) != 0) continue;
-    if (stat(mount_point.place, &here) == 0 && here.st_dev != above.st_dev) continue;
-    static_cast<void>(mount(mount_point.type, mount_point.place, mount_point.type,
-                            mount_point.flags, mount_point.options));
-  }
-}
-
-// The manager has a few descriptors for each of maybe thousands of services; they get what it got.
-rlimit raise_descriptor_limit() {
-  rlimit before{};
-  getrlimit(RLIMIT_NOFILE, &before);
-  rlimit raised = before;
-  raised.rlim_cur = raised.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &raised);
-  return before;
-}
-
-std::string read_line(const base::FileTree& tree, std::string_view path) {
-  const auto text = tree.read(path, 4096);
-  return text ? std::string(unit::trim(*text)) : std::string();
-}
-
-std::string without_dashes(std::string text) {
-  text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
-  return text;
-}
-
-// "NAME=value" lines of os-release.
-void read_os_release(const base::FileTree& tree, unit::HostValues& values) {
-  auto text = tree.read("/etc/os-release", 65536);
-  if (!text) text = tree.read("/usr/lib/os-release", 65536);
-  if (!text) return;
-  const auto parsed = unit::parse_environment_file(*text, "os-release");
-  if (!parsed) return;
-  const auto set = [&](std::string_view name, std::optional<std::string>& value) {
-    if (const auto found = parsed->find(name)) value = std::string(*found);
-  };
-  set("ID", values.os_id);
-  set("VERSION_ID", values.version_id);
-  set("VARIANT_ID", values.variant_id);
-  set("BUILD_ID", values.build_id);
-  set("IMAGE_ID", values.image_id);
-  set("IMAGE_VERSION", values.image_version);
-}
 
 }  // namespace
 
@@ -133,10 +58,6 @@ class ManagerProgram final : public ManagerHost {
   Status watch_signals();
 
   ManagerOptions manager_options();
-  std::vector<UnitDirectory> unit_directories();
-  unit::HostValues host_values();
-  std::vector<std::string> service_environment() const;
-  std::string find_log_program() const;
   std::string runtime_host_path() const { return tree_->host_path(runtime_); }
 
   void on_turn();
@@ -230,7 +151,7 @@ Status ManagerProgram::make_edges() {
   tracker_ = make_process_tracker(*loop_, name, tracking_reason_);
 
   LogStreamsOptions log_options;
-  log_options.program = find_log_program();
+  log_options.program = find_log_program(options_);
   log_options.directory = tree_->host_path(
       options_.scope == ManagerScope::kUser ? runtime_ + "/flotilla/log" : "/var/log/flotilla");
   logs_ = std::make_unique<LogStreams>(*loop_, *spawner_, *processes_, keeper_, log_options);
@@ -243,114 +164,13 @@ void ManagerProgram::take_inheritance() {
   }
 }
 
-std::string ManagerProgram::find_log_program() const {
-  if (!options_.log_program.empty()) return absolute(options_.log_program);
-  char self[PATH_MAX];
-  const ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-  if (size > 0) {
-    std::string path(self, static_cast<size_t>(size));
-    path = path.substr(0, path.rfind('/') + 1) + "flotilla-logd";
-    if (access(path.c_str(), X_OK) == 0) return path;
-  }
-  for (const std::string_view directory : unit::kProgramSearchPath) {
-    const std::string path = std::string(directory) + "/flotilla-logd";
-    if (access(path.c_str(), X_OK) == 0) return path;
-  }
-  return {};
-}
-
-std::vector<UnitDirectory> ManagerProgram::unit_directories() {
-  SearchPathVariables variables;
-  variables.systemd_unit_path = from_environment("SYSTEMD_UNIT_PATH");
-  variables.xdg_config_home = from_environment("XDG_CONFIG_HOME");
-  variables.xdg_data_home = from_environment("XDG_DATA_HOME");
-  variables.xdg_runtime_dir = from_environment("XDG_RUNTIME_DIR");
-  variables.home = from_environment("HOME");
-  std::vector<UnitDirectory> directories;
-  if (!options_.units.empty()) directories.push_back({absolute(options_.units), host_.get()});
-  for (std::string& path : unit_search_path(options_.scope, variables)) {
-    directories.push_back({std::move(path), tree_.get()});
-  }
-  return directories;
-}
-
-unit::HostValues ManagerProgram::host_values() {
-  unit::HostValues values = unit::HostValues::of_system_manager();
-  utsname name{};
-  if (uname(&name) == 0) {
-    const std::string machine = name.machine;
-    values.architecture = machine == "x86_64" ? "x86-64" : machine == "aarch64" ? "arm64" : machine;
-    values.host_name = name.nodename;
-    values.kernel_release = name.release;
-  }
-  values.boot_id = without_dashes(read_line(*host_, "/proc/sys/kernel/random/boot_id"));
-  if (std::string id = read_line(*host_, "/etc/machine-id"); !id.empty()) values.machine_id = id;
-  read_os_release(*host_, values);
-  // What services keep belongs under the root that their units come from.
-  const auto below = [&](const char* path) { return tree_->host_path(path); };
-  if (options_.root != "/") {
-    values.runtime_directory = below("/run");
-    values.state_directory = below("/var/lib");
-    values.cache_directory = below("/var/cache");
-    values.log_directory = below("/var/log");
-    values.configuration_directory = below("/etc");
-  }
-  if (options_.scope == ManagerScope::kUser) {
-    const std::string home = from_environment("HOME");
-    const auto or_home = [&](const char* variable, const char* otherwise) {
-      std::string value = from_environment(variable);
-      return value.empty() ? home + otherwise : value;
-    };
-    values.runtime_directory = runtime_;
-    values.configuration_directory = or_home("XDG_CONFIG_HOME", "/.config");
-    values.state_directory = or_home("XDG_CONFIG_HOME", "/.config");
-    values.cache_directory = or_home("XDG_CACHE_HOME", "/.cache");
-    values.log_directory = *values.state_directory + "/log";
-  }
-  if (geteuid() != 0) {
-    UserDb users(*host_);
-    values.uid = std::to_string(geteuid());
-    values.gid = std::to_string(getegid());
-    if (const auto user = users.find_user(*values.uid)) {
-      if (!(*user)->name.empty()) values.user = (*user)->name;
-      values.home = (*user)->home;
-      values.shell = (*user)->shell;
-    }
-  }
-  return values;
-}
-
-// As systemd: little, and none of it by chance. A manager of a user hands on what the user has.
-std::vector<std::string> ManagerProgram::service_environment() const {
-  std::vector<std::string> environment;
-  if (options_.scope == ManagerScope::kUser) {
-    for (char** variable = environ; *variable != nullptr; ++variable) {
-      if (unit::is_valid_assignment(*variable)) environment.emplace_back(*variable);
-    }
-    return environment;
-  }
-  const std::string path = from_environment("PATH");
-  environment.push_back("PATH=" +
-                        (is_pid1_ || path.empty()
-                             ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-                             : path));
-  std::vector<const char*> passed{"LANG"};
-  if (geteuid() != 0) passed = {"LANG", "HOME", "USER", "LOGNAME", "SHELL"};
-  for (const char* name : passed) {
-    if (const std::string value = from_environment(name); !value.empty()) {
-      environment.push_back(std::string(name) + "=" + value);
-    }
-  }
-  return environment;
-}
-
 ManagerOptions ManagerProgram::manager_options() {
   ManagerOptions options;
   options.scope = options_.scope;
-  options.unit_directories = unit_directories();
-  options.host_values = host_values();
+  options.unit_directories = unit_directories(options_, *tree_, *host_);
+  options.host_values = host_values(options_, *tree_, *host_);
   if (!options_.unit.empty()) options.default_unit = options_.unit;
-  options.environment = service_environment();
+  options.environment = service_environment(options_, is_pid1_);
   options.notify_socket = runtime_host_path() + "/systemd/notify";
   options.runtime_directory = runtime_;
   if (options_.scope == ManagerScope::kUser) {

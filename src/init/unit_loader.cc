@@ -236,6 +236,7 @@ std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& setti
   const std::string for_type = std::string(to_string(settings.name.type())) + ".d";
   for (const UnitDirectory& directory : index_.find_directories(for_type)) take(directory);
   std::vector<UnitIndex::File> files;
+  files.reserve(found.size());
   for (auto& [name, file] : found) {
     files.push_back(std::move(file));
   }

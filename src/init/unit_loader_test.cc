@@ -83,7 +83,7 @@ TEST_F(UnitLoaderTest, AddsTheDefaultDependenciesOfAService) {
   etc("a.service", "[Service]\nExecStart=/bin/a\n");
   const UnitSettings s = load("a.service");
   EXPECT_THAT(names(s, Dependency::kRequires), ElementsAre("system.slice", "sysinit.target"));
-  EXPECT_THAT(names(s, Dependency::kAfter), ElementsAre("system.slice", "systemd-journald.socket",
+  EXPECT_THAT(names(s, Dependency::kAfter), ElementsAre("systemd-journald.socket", "system.slice",
                                                         "sysinit.target", "basic.target"));
   EXPECT_THAT(names(s, Dependency::kConflicts), ElementsAre("shutdown.target"));
   EXPECT_THAT(names(s, Dependency::kBefore), ElementsAre("shutdown.target"));
