@@ -1,10 +1,8 @@
 #include "init/best_effort_tracker.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <unordered_set>
 
@@ -12,23 +10,6 @@ namespace flotilla::init {
 namespace {
 
 constexpr int kMostPasses = 16;  // of signalling what has appeared meanwhile
-
-// Every living process of the machine, in the order of their pids (more or less of their age).
-std::vector<ProcessStat> read_processes() {
-  std::vector<ProcessStat> processes;
-  DIR* const proc = opendir("/proc");
-  if (proc == nullptr) return processes;
-  while (const dirent* const entry = readdir(proc)) {
-    const std::string_view name = entry->d_name;
-    pid_t pid = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error != std::errc() || end != name.data() + name.size()) continue;
-    const std::optional<ProcessStat> stat = read_process_stat(pid);
-    if (stat && !stat->is_dead()) processes.push_back(*stat);
-  }
-  closedir(proc);
-  return processes;
-}
 
 bool contains(std::span<const pid_t> pids, pid_t pid) {
   return std::find(pids.begin(), pids.end(), pid) != pids.end();
@@ -64,14 +45,15 @@ class BestEffortGroup final : public ProcessGroup {
   }
 
   void pids(std::vector<pid_t>& out) const override {
-    for (const ProcessStat& process : members(read_processes())) out.push_back(process.pid);
+    for (const ProcessStat& process : members(read_all_processes())) out.push_back(process.pid);
   }
-  bool is_populated() const override { return is_populated_among(read_processes()); }
+  bool is_populated() const override { return is_populated_among(read_all_processes()); }
+  bool watch_until_empty() override { return is_populated(); }
   size_t signal(int signal, std::span<const pid_t> except) override {
     std::unordered_set<pid_t> signalled;
     for (int pass = 0; pass < kMostPasses; ++pass) {
       bool is_new = false;
-      for (const ProcessStat& process : members(read_processes())) {
+      for (const ProcessStat& process : members(read_all_processes())) {
         if (contains(except, process.pid) || signalled.count(process.pid) != 0) continue;
         if (!signal_process(process, signal)) continue;
         signalled.insert(process.pid);
@@ -84,11 +66,12 @@ class BestEffortGroup final : public ProcessGroup {
   base::Status freeze(bool) override {
     return base::unsupported("units cannot be frozen where there are no cgroups");
   }
-  void release() noexcept override {
+  bool release() noexcept override {
     known_.clear();
     sessions_.clear();
     invocation_.clear();
     stop_waiting();
+    return true;
   }
 
   bool is_populated_among(const std::vector<ProcessStat>& processes) const {
@@ -151,7 +134,7 @@ std::unique_ptr<ProcessGroup> BestEffortTracker::make_group(std::string_view,
 
 void BestEffortTracker::check_empty() {
   if (waiting_.empty()) return;
-  const std::vector<ProcessStat> processes = read_processes();
+  const std::vector<ProcessStat> processes = read_all_processes();
   std::vector<BestEffortGroup*> empty;
   for (BestEffortGroup* const group : waiting_) {
     if (!group->is_populated_among(processes)) empty.push_back(group);

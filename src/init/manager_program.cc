@@ -5,12 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdlib>
+#include <set>
 
 #include "base/rooted_file_tree.h"
 #include "init/bus_facade.h"
 #include "init/bus_loop.h"
 #include "init/cgroup.h"
+#include "init/earlier_life.h"
 #include "init/linux_processes.h"
 #include "init/linux_spawner.h"
 #include "init/log_streams.h"
@@ -29,6 +33,9 @@ constexpr const char kNotifyName[] = "notify";
 constexpr const char kBusName[] = "private";
 constexpr int kLockTries = 500;
 constexpr useconds_t kLockPauseUsec = 10'000;
+constexpr base::Micros kGraceOfEarlierLife{5'000'000};
+
+std::string cgroup_name(pid_t keeper) { return fmt::format("flotilla-{}", keeper); }
 
 }  // namespace
 
@@ -51,6 +58,8 @@ class ManagerProgram final : public ManagerHost {
   Status open_trees();
   Status open_runtime();
   Result<std::unique_ptr<StateFile>> open_state(const std::string& path, const BootId& boot);
+  void end_life_before();
+  Result<CgroupPlace> cgroup_place() const;
   Status make_edges();
   void take_inheritance();
   Status make_manager();
@@ -134,7 +143,36 @@ Status ManagerProgram::open_runtime() {
   } else {
     problems_.push_back(side.error().message);
   }
+  if (is_first() && state_->is_inherited()) end_life_before();
+  state_->edit_manager()->keeper_pid = getppid();
   return {};
+}
+
+// A new keeper means a new life: the exits of processes of an earlier one come to nobody.
+void ManagerProgram::end_life_before() {
+  const EarlierLife life = EarlierLife::of(*state_);
+  std::string cgroup;
+  const bool keeper_is_gone =
+      life.keeper == getppid() || (kill(life.keeper, 0) != 0 && errno == ESRCH);
+  if (const auto place = cgroup_place(); place && life.keeper > 1 && keeper_is_gone) {
+    cgroup = place->mount_point + (place->own_path == "/" ? "" : place->own_path) + "/" +
+             cgroup_name(life.keeper);
+  }
+  const size_t count = end_earlier_life(life, cgroup, kGraceOfEarlierLife);
+  if (count != 0) {
+    problems_.push_back(fmt::format("ended {} processes of an earlier life of the manager", count));
+  }
+  state_->clear();
+  if (!side_) return;
+  std::set<std::string> units;
+  for (const auto& [key, text] : side_->entries()) units.insert(key.first);
+  for (const std::string& unit : units) static_cast<void>(side_->erase_unit(unit));
+}
+
+Result<CgroupPlace> ManagerProgram::cgroup_place() const {
+  FLOTILLA_ASSIGN(const std::string mounts, host_->read("/proc/self/mountinfo", size_t{1} << 20));
+  FLOTILLA_ASSIGN(const std::string self, host_->read("/proc/self/cgroup", size_t{1} << 20));
+  return find_cgroup2(mounts, self);
 }
 
 Status ManagerProgram::make_edges() {
@@ -147,7 +185,7 @@ Status ManagerProgram::make_edges() {
           Callback<void(const ChildExit&)>::to<&ManagerProgram::on_unknown_exit>(*this)));
   processes_ = std::make_unique<LinuxProcesses>(*children_);
   // The keeper stays when managers come and go, so its pid is the name of both.
-  const std::string name = is_pid1_ ? std::string() : fmt::format("flotilla-{}", getppid());
+  const std::string name = is_pid1_ ? std::string() : cgroup_name(getppid());
   tracker_ = make_process_tracker(*loop_, name, tracking_reason_);
 
   LogStreamsOptions log_options;
@@ -349,11 +387,7 @@ void ManagerProgram::on_pid1_signal(int number) {
 void ManagerProgram::remove_cgroups() {
   const auto* cgroups = dynamic_cast<const CgroupTracker*>(tracker_.get());
   if (cgroups == nullptr || is_pid1_) return;
-  const auto read = [&](const char* path) { return host_->read(path, size_t{1} << 20); };
-  const auto mounts = read("/proc/self/mountinfo");
-  const auto self = read("/proc/self/cgroup");
-  if (!mounts || !self) return;
-  const auto place = find_cgroup2(*mounts, *self);
+  const auto place = cgroup_place();
   if (!place || cgroups->root_path() == "/") return;
   std::vector<std::string> paths{place->mount_point + cgroups->root_path()};
   for (size_t i = 0; i < paths.size(); ++i) {

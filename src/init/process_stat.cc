@@ -1,5 +1,6 @@
 #include "init/process_stat.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/syscall.h>
@@ -31,6 +32,20 @@ bool next_number(std::string_view& text, T& number) noexcept {
   if (error != std::errc()) return false;
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   return true;
+}
+
+// With a NUL before and behind each assignment.
+std::string read_environment(pid_t pid) {
+  std::string text(1, '\0');
+  const base::Fd fd = open_of(pid, "environ");
+  if (!fd) return text;
+  std::array<char, 4096> buffer;
+  for (ssize_t size = 0; text.size() < kMaxEnvironment &&
+                         (size = read(fd.get(), buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<size_t>(size));
+  }
+  text.push_back('\0');
+  return text;
 }
 
 }  // namespace
@@ -65,18 +80,34 @@ std::optional<ProcessStat> read_process_stat(pid_t pid) noexcept {
 }
 
 bool has_in_environment(pid_t pid, std::string_view assignment) {
-  const base::Fd fd = open_of(pid, "environ");
-  if (!fd) return false;
-  std::string text(1, '\0');  // so that each assignment has a NUL before and behind it
-  std::array<char, 4096> buffer;
-  for (ssize_t size = 0; text.size() < kMaxEnvironment &&
-                         (size = read(fd.get(), buffer.data(), buffer.size())) > 0;) {
-    text.append(buffer.data(), static_cast<size_t>(size));
-  }
-  text.push_back('\0');
   std::string wanted(1, '\0');
   wanted.append(assignment).push_back('\0');
-  return text.find(wanted) != std::string::npos;
+  return read_environment(pid).find(wanted) != std::string::npos;
+}
+
+std::string find_in_environment(pid_t pid, std::string_view name) {
+  const std::string text = read_environment(pid);
+  std::string wanted(1, '\0');
+  wanted.append(name).push_back('=');
+  const size_t at = text.find(wanted);
+  if (at == std::string::npos) return {};
+  return text.c_str() + at + wanted.size();
+}
+
+std::vector<ProcessStat> read_all_processes() {
+  std::vector<ProcessStat> processes;
+  DIR* const proc = opendir("/proc");
+  if (proc == nullptr) return processes;
+  while (const dirent* const entry = readdir(proc)) {
+    const std::string_view name = entry->d_name;
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error != std::errc() || end != name.data() + name.size()) continue;
+    const std::optional<ProcessStat> stat = read_process_stat(pid);
+    if (stat && !stat->is_dead()) processes.push_back(*stat);
+  }
+  closedir(proc);
+  return processes;
 }
 
 bool signal_process(const ProcessStat& process, int signal) noexcept {

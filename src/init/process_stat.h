@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace flotilla::init {
 
@@ -25,6 +27,10 @@ std::optional<ProcessStat> read_process_stat(pid_t pid) noexcept;
 // Whether the process has this assignment in the environment it was started with. False where we
 // may not look.
 bool has_in_environment(pid_t pid, std::string_view assignment);
+// The value of this variable there; empty where there is none or we may not look.
+std::string find_in_environment(pid_t pid, std::string_view name);
+// Every living process of the machine, in the order of their pids (more or less of their age).
+std::vector<ProcessStat> read_all_processes();
 
 // Signals this very process, or nothing if its pid is another's by now.
 bool signal_process(const ProcessStat& process, int signal) noexcept;

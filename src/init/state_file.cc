@@ -174,6 +174,14 @@ void StateFile::free(SlotId id) noexcept {
   free_.push_back(id);  // has room: grow() reserved it
 }
 
+void StateFile::clear() noexcept {
+  for (uint32_t index = kManagerSlot + 1; index < capacity_; ++index) {
+    if (!record(index).name_view().empty()) free(index);
+  }
+  *edit_manager() = ManagerRecord{};
+  inherited_ = false;
+}
+
 const UnitRecord& StateFile::record(SlotId id) const noexcept {
   assert(id > kManagerSlot && id < capacity_);
   return *reinterpret_cast<const UnitRecord*>(slot(id).payload.data());

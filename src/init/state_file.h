@@ -54,6 +54,8 @@ class StateFile {
   // than 256 bytes and not be in use.
   base::Result<SlotId> allocate(std::string_view unit_name);
   void free(SlotId slot) noexcept;
+  // Forgets everything: what was inherited is of no use any more.
+  void clear() noexcept;
 
   const UnitRecord& record(SlotId slot) const noexcept;
   const ManagerRecord& manager() const noexcept;

@@ -80,6 +80,20 @@ TEST_F(StateFileTest, AFileOfAnotherBootOrVersionIsStartedAnew) {
   EXPECT_THAT(problems_, ElementsAre("the state file is not used: it is of another boot"));
 }
 
+TEST_F(StateFileTest, ClearForgetsAllThatWasInherited) {
+  {
+    auto state = open();
+    ASSERT_TRUE(state->allocate("a.service"));
+    state->edit_manager()->next_job_id = 42;
+  }
+  auto state = open();
+  state->clear();
+  EXPECT_FALSE(state->is_inherited());
+  EXPECT_THAT(state->used_slots(), IsEmpty());
+  EXPECT_EQ(state->manager().next_job_id, 0U);
+  EXPECT_TRUE(state->allocate("a.service"));
+}
+
 TEST_F(StateFileTest, OnlyOneManagerHasIt) {
   auto state = open();
   const auto second = StateFile::open(path_, kBoot, problems_);

@@ -94,7 +94,7 @@ struct ManagerRecord {
   uint32_t n_installed_jobs;
   uint32_t n_failed_jobs;
   int32_t exit_code;
-  uint32_t reserved;
+  int32_t keeper_pid;  // of the keeper in whose life this was written; 0: not known
 };
 static_assert(std::is_trivially_copyable_v<ManagerRecord>);
 static_assert(sizeof(ManagerRecord) == 56, "a new layout needs a new kStateFileVersion");
