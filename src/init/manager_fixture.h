@@ -70,6 +70,7 @@ class FakeLogs final : public UnitLogs {
  public:
   base::Result<Fds> open_streams(const Request& request) override {
     open[std::string(request.unit)] = true;
+    identifiers[std::string(request.unit)] = request.identifier;
     return Fds{100, 100};
   }
   void close_streams(std::string_view unit) noexcept override { open.erase(std::string(unit)); }
@@ -84,6 +85,7 @@ class FakeLogs final : public UnitLogs {
     return false;
   }
   std::map<std::string, bool> open;
+  std::map<std::string, std::string> identifiers;
   std::vector<std::string> lines;
 };
 

@@ -14,7 +14,21 @@ using Kind = ServiceEvent::Kind;
 // Stands for a process that was never there because its set-up failed in the manager.
 constexpr pid_t kNoProcess = INT32_MAX;
 
+std::string_view file_name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
 bool wants_log(const StreamSetting& stream) { return stream.kind == StreamSetting::Kind::kJournal; }
+
+// What its lines are marked with: the program it is about, as all its commands share one stream.
+std::string_view log_identifier(const UnitSettings& settings) {
+  if (!settings.exec.syslog_identifier.empty()) return settings.exec.syslog_identifier;
+  const auto& commands = settings.service.commands;
+  const auto& main = commands[static_cast<size_t>(ServiceCommand::kStart)];
+  if (!main.empty()) return file_name_of(main.front().path);
+  for (const auto& others : commands) {
+    if (!others.empty()) return file_name_of(others.front().path);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -35,7 +49,7 @@ bool Manager::Impl::attach_streams(Unit& unit, ExecSpec& spec) {
   if (!out && !err) return true;
   UnitLogs::Request request;
   request.unit = unit.id;
-  request.identifier = exec.syslog_identifier;
+  request.identifier = log_identifier(unit.settings);
   request.priority = exec.syslog_level;
   request.level_prefix = exec.syslog_level_prefix;
   request.separate_stderr = false;

@@ -133,6 +133,16 @@ TEST_F(ManagerTest, SkipsAUnitWhoseConditionDoesNotHold) {
   EXPECT_TRUE(spawner_.spawned().empty());
 }
 
+TEST_F(ManagerTest, MarksLogLinesWithTheProgramUnlessToldOtherwise) {
+  unit("a.service", "[Service]\nExecStartPre=/bin/true\nExecStart=/bin/sh -c 'echo hello'\n");
+  unit("b.service", "[Service]\nExecStart=/bin/sh\nSyslogIdentifier=bee\n");
+  boot();
+  ask("a.service", "start");
+  ask("b.service", "start");
+  EXPECT_EQ(logs_.identifiers["a.service"], "sh");
+  EXPECT_EQ(logs_.identifiers["b.service"], "bee");
+}
+
 TEST_F(ManagerTest, RefusesWhatHasNoFileOrABadOne) {
   unit("bad.service", "[Service]\nType=simple\n");
   boot();
