@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 #include <csignal>
 #include <unordered_set>
 
@@ -38,7 +39,7 @@ bool write_text(int directory, const char* name, std::string_view text) {
 }
 
 std::optional<uint64_t> read_number(int directory, const char* name) {
-  const std::string text = directory >= 0 ? read_text(directory, name) : std::string();
+  const std::string text = read_text(directory, name);
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() ? std::optional(number) : std::nullopt;
@@ -143,46 +144,29 @@ base::Result<CgroupPlace> find_cgroup2(std::string_view mountinfo, std::string_v
 class CgroupGroup final : public ProcessGroup {
  public:
   CgroupGroup(CgroupTracker& tracker, std::string path, Callback<void()> on_empty)
-      : tracker_(tracker), path_(std::move(path)), on_empty_(on_empty) {
-    // One that an earlier manager left is taken over at once.
-    if (faccessat(tracker_.root_.get(), path_.c_str(), F_OK, 0) == 0) (void)prepare();
-  }
+      : tracker_(tracker), path_(std::move(path)), on_empty_(on_empty) {}
   ~CgroupGroup() override { unwatch(); }
 
   base::Result<int> prepare() override {
-    if (directory_) return directory_.get();
-    for (size_t slash = path_.find('/'); slash != std::string::npos;
-         slash = path_.find('/', slash + 1)) {
-      const std::string parent = path_.substr(0, slash);
-      if (mkdirat(tracker_.root_.get(), parent.c_str(), 0755) != 0 && errno != EEXIST) {
-        return base::system_error(errno, "make the cgroup {}", parent);
-      }
-    }
-    if (mkdirat(tracker_.root_.get(), path_.c_str(), 0755) != 0 && errno != EEXIST) {
-      return base::system_error(errno, "make the cgroup {}", path_);
-    }
-    directory_.reset(
-        openat(tracker_.root_.get(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory_) return base::system_error(errno, "open the cgroup {}", path_);
-    const std::string events = fmt::format("/proc/self/fd/{}/cgroup.events", directory_.get());
-    watch_ = inotify_add_watch(tracker_.inotify_.get(), events.c_str(), IN_MODIFY);
-    if (watch_ < 0) {
-      const int error = errno;
-      directory_.reset();
-      return base::system_error(error, "watch the cgroup {}", path_);
-    }
-    tracker_.watches_[watch_] = this;
-    return directory_.get();
+    FLOTILLA_TRY(make());
+    tracker_.prepared_.reset(openat(root(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!tracker_.prepared_) return base::system_error(errno, "open the cgroup {}", path_);
+    return tracker_.prepared_.get();
   }
   std::string cgroup_path() const override {
-    if (!directory_) return {};
+    // One that an earlier manager left is taken over.
+    if (presence_ == Presence::kUnknown) {
+      presence_ =
+          faccessat(root(), path_.c_str(), F_OK, 0) == 0 ? Presence::kThere : Presence::kNot;
+    }
+    if (presence_ == Presence::kNot) return {};
     return (tracker_.root_path_ == "/" ? "" : tracker_.root_path_) + "/" + path_;
   }
 
   void add(pid_t) override {}  // born in it
   base::Status attach(pid_t pid) override {
-    FLOTILLA_ASSIGN(const int directory, prepare());
-    if (!write_text(directory, "cgroup.procs", std::to_string(pid))) {
+    FLOTILLA_TRY(make());
+    if (!write_text(root(), file("cgroup.procs").get(), std::to_string(pid))) {
       return base::system_error(errno, "move process {} to the cgroup {}", pid, path_);
     }
     return {};
@@ -191,19 +175,40 @@ class CgroupGroup final : public ProcessGroup {
   void set_invocation(std::string_view) override {}
 
   void pids(std::vector<pid_t>& out) const override {
-    if (!directory_) return;
+    if (presence_ == Presence::kNot) return;
+    const base::Fd directory(openat(root(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) return;
     CollectPids collect{out};
-    visit_subtree(directory_.get(), kMostDepth, collect);
+    // Two links, its name and its own ".": there is no cgroup inside to look for.
+    struct stat status {};
+    if (fstat(directory.get(), &status) == 0 && status.st_nlink == 2) {
+      collect.at(directory.get());
+    } else {
+      visit_subtree(directory.get(), kMostDepth, collect);
+    }
   }
   bool is_populated() const override {
-    return directory_ &&
-           read_text(directory_.get(), "cgroup.events").find("populated 1") != std::string::npos;
+    if (presence_ == Presence::kNot) return false;
+    const base::Fd events(openat(root(), file("cgroup.events").get(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 256> buffer;
+    const ssize_t size = events ? read(events.get(), buffer.data(), buffer.size()) : -1;
+    return size > 0 &&
+           std::string_view(buffer.data(), static_cast<size_t>(size)).find("populated 1") !=
+               std::string_view::npos;
+  }
+  bool watch_until_empty() override {
+    if (watch_ < 0 && presence_ != Presence::kNot) {
+      const std::string events = fmt::format("/proc/self/fd/{}/{}/cgroup.events", root(), path_);
+      watch_ = inotify_add_watch(tracker_.inotify_.get(), events.c_str(), IN_MODIFY);
+      if (watch_ >= 0) tracker_.watches_[watch_] = this;
+    }
+    return is_populated();  // only now: what ended before the watch is not reported by it
   }
   size_t signal(int signal, std::span<const pid_t> except) override {
     std::vector<pid_t> now;
     pids(now);
-    if (signal == SIGKILL && except.empty() && directory_ &&
-        write_text(directory_.get(), "cgroup.kill", "1")) {
+    if (signal == SIGKILL && except.empty() && presence_ != Presence::kNot &&
+        write_text(root(), file("cgroup.kill").get(), "1")) {
       return now.size();
     }
     std::unordered_set<pid_t> signalled;
@@ -221,25 +226,28 @@ class CgroupGroup final : public ProcessGroup {
     return signalled.size();
   }
   base::Status freeze(bool frozen) override {
-    if (!directory_ || !write_text(directory_.get(), "cgroup.freeze", frozen ? "1" : "0")) {
+    if (presence_ == Presence::kNot ||
+        !write_text(root(), file("cgroup.freeze").get(), frozen ? "1" : "0")) {
       return base::unsupported("the cgroup {} cannot be frozen", path_);
     }
     return {};
   }
-  std::optional<uint64_t> memory_current() const override {
-    return read_number(directory_.get(), "memory.current");
-  }
-  std::optional<uint64_t> tasks_current() const override {
-    return read_number(directory_.get(), "pids.current");
-  }
+  std::optional<uint64_t> memory_current() const override { return number("memory.current"); }
+  std::optional<uint64_t> tasks_current() const override { return number("pids.current"); }
 
-  void release() noexcept override {
-    if (!directory_) return;
+  bool release() noexcept override {
+    if (presence_ == Presence::kNot) return true;
     unwatch();
-    RemoveEmpty remove;
-    visit_subtree(directory_.get(), kMostDepth, remove);
-    directory_.reset();
-    unlinkat(tracker_.root_.get(), path_.c_str(), AT_REMOVEDIR);
+    // A cgroup that is populated, or has others in it, is busy.
+    bool is_gone = remove();
+    if (!is_gone) {
+      const base::Fd directory(openat(root(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      RemoveEmpty remove_empty;
+      if (directory) visit_subtree(directory.get(), kMostDepth, remove_empty);
+      is_gone = remove();
+    }
+    presence_ = is_gone ? Presence::kNot : Presence::kUnknown;
+    return is_gone;
   }
 
   void on_events() {
@@ -247,6 +255,52 @@ class CgroupGroup final : public ProcessGroup {
   }
 
  private:
+  enum class Presence : uint8_t { kUnknown, kNot, kThere };
+  // The path of one of its files, without an allocation.
+  class FilePath {
+   public:
+    FilePath(const std::string& cgroup, std::string_view name) noexcept {
+      const size_t size = std::min(cgroup.size(), text_.size() - name.size() - 2);
+      char* end = std::copy_n(cgroup.data(), size, text_.data());
+      *end++ = '/';
+      *std::copy_n(name.data(), name.size(), end) = '\0';
+    }
+    const char* get() const noexcept { return text_.data(); }
+
+   private:
+    std::array<char, PATH_MAX> text_;
+  };
+
+  int root() const noexcept { return tracker_.root_.get(); }
+  FilePath file(std::string_view name) const noexcept { return {path_, name}; }
+  std::optional<uint64_t> number(std::string_view name) const {
+    return presence_ == Presence::kNot ? std::nullopt : read_number(root(), file(name).get());
+  }
+  bool remove() const noexcept {
+    return unlinkat(root(), path_.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+  }
+  bool make_directory(const std::string& path) const noexcept {
+    return mkdirat(root(), path.c_str(), 0755) == 0 || errno == EEXIST;
+  }
+
+  // Slices are made when the first of their units is.
+  base::Status make() {
+    if (presence_ == Presence::kThere) return {};
+    if (!make_directory(path_)) {
+      if (errno != ENOENT) return base::system_error(errno, "make the cgroup {}", path_);
+      for (size_t slash = path_.find('/'); slash != std::string::npos;
+           slash = path_.find('/', slash + 1)) {
+        const std::string parent = path_.substr(0, slash);
+        if (!make_directory(parent)) {
+          return base::system_error(errno, "make the cgroup {}", parent);
+        }
+      }
+      if (!make_directory(path_)) return base::system_error(errno, "make the cgroup {}", path_);
+    }
+    presence_ = Presence::kThere;
+    return {};
+  }
+
   void unwatch() noexcept {
     if (watch_ < 0) return;
     inotify_rm_watch(tracker_.inotify_.get(), watch_);
@@ -257,8 +311,8 @@ class CgroupGroup final : public ProcessGroup {
   CgroupTracker& tracker_;
   std::string path_;
   Callback<void()> on_empty_;
-  base::Fd directory_;
   int watch_ = -1;
+  mutable Presence presence_ = Presence::kUnknown;
 };
 
 base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,

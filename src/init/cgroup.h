@@ -1,6 +1,7 @@
 // Process tracking by v2 cgroups, in pure v2 and in hybrid trees: one cgroup per unit under the
-// manager's own, `<own>/system.slice/a.service`. One inotify descriptor tells of all units that
-// become empty.
+// manager's own, `<own>/system.slice/a.service`. One inotify descriptor tells of the units whose
+// becoming empty is waited for. No descriptor is kept for a unit: each would be copied and closed
+// again at every spawn of another.
 #pragma once
 
 #include <map>
@@ -42,6 +43,7 @@ class CgroupTracker final : public ProcessTracker {
   void on_inotify(uint32_t events);
 
   base::Fd root_;
+  base::Fd prepared_;  // the cgroup made ready last
   base::Fd inotify_;
   std::string root_path_;  // under the mount point
   std::map<int, class CgroupGroup*> watches_;

@@ -171,6 +171,7 @@ TEST_P(TrackerTest, ReportsAUnitThatBecameEmptyOnceItsOrphansAreGone) {
   ASSERT_EQ(pids.size(), 1U);
   const pid_t orphan = pids[0];
   const auto before = read_process_stat(orphan);
+  EXPECT_TRUE(group->watch_until_empty());
   EXPECT_EQ(group->signal(SIGKILL, {}), 1U);
   // Wait for the fact: it is gone, or a zombie of whoever adopted it.
   for (auto now = before; now && !now->is_dead(); now = read_process_stat(orphan)) sched_yield();
@@ -180,8 +181,8 @@ TEST_P(TrackerTest, ReportsAUnitThatBecameEmptyOnceItsOrphansAreGone) {
     tracker_->check_empty();
   }
   EXPECT_EQ(empty, 1);
-  EXPECT_FALSE(group->is_populated());
-  group->release();
+  EXPECT_FALSE(group->watch_until_empty());
+  EXPECT_TRUE(group->release());
   EXPECT_EQ(group->cgroup_path(), "");
 }
 

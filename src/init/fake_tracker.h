@@ -65,6 +65,7 @@ class FakeTracker final : public ProcessTracker {
       out.insert(out.end(), group_.pids.begin(), group_.pids.end());
     }
     bool is_populated() const override { return !group_.pids.empty(); }
+    bool watch_until_empty() override { return is_populated(); }
     size_t signal(int signal, std::span<const pid_t> except) override {
       size_t reached = 0;
       for (const pid_t pid : group_.pids) {
@@ -78,7 +79,10 @@ class FakeTracker final : public ProcessTracker {
       group_.frozen = frozen;
       return {};
     }
-    void release() noexcept override { group_.prepared = false; }
+    bool release() noexcept override {
+      group_.prepared = false;
+      return group_.pids.empty();
+    }
 
    private:
     Group& group_;

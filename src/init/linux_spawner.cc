@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -39,6 +41,12 @@ base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create() {
   if (mprotect(memory, kGuardSize, PROT_NONE) != 0) {
     return base::system_error(errno, "guard the stack for new processes");
   }
+  spawner->slots_end_ = spawner->null_.get() + 1;
+  for (base::Fd& slot : spawner->slots_) {
+    slot.reset(fcntl(spawner->null_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (!slot) return base::system_error(errno, "make room for the descriptors of new processes");
+    spawner->slots_end_ = std::max(spawner->slots_end_, slot.get() + 1);
+  }
   const sigset_t blocked = asynchronous_signals();
   if (sigprocmask(SIG_BLOCK, &blocked, nullptr) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
     return base::system_error(errno, "block signals");
@@ -56,18 +64,31 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
     return result;
   }
   int sources[3 + kMaxPassedFds];
-  sources[0] = spec.stdin_fd >= 0 ? spec.stdin_fd : null_.get();
-  sources[1] = spec.stdout_fd >= 0 ? spec.stdout_fd : null_.get();
-  sources[2] = spec.stderr_fd >= 0 ? spec.stderr_fd : null_.get();
-  for (uint32_t i = 0; i < spec.passed_fd_count; ++i) sources[3 + i] = spec.passed_fds[i];
   SpawnOrder order;
   order.spec = &spec;
   order.sources = sources;
   order.source_count = 3 + spec.passed_fd_count;
+  // With nothing to pass on, the child needs a few low descriptors alone.
+  const bool is_low = spec.passed_fd_count == 0;
+  const int streams[kSlots] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd};
+  for (size_t i = 0; i < kSlots; ++i) {
+    sources[i] = streams[i] >= 0 ? streams[i] : null_.get();
+    if (!is_low || sources[i] < slots_end_) continue;
+    if (dup3(sources[i], slots_[i].get(), O_CLOEXEC) < 0) {
+      result.error = errno;
+      return result;
+    }
+    sources[i] = slots_[i].get();
+  }
+  for (uint32_t i = 0; i < spec.passed_fd_count; ++i) sources[3 + i] = spec.passed_fds[i];
 
   int pidfd = -1;
   clone_args args{};
   args.flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  if (is_low) {
+    args.flags |= CLONE_FILES;
+    order.unshare_files_from = slots_end_;
+  }
   if (spec.want_pidfd) {
     args.flags |= CLONE_PIDFD;
     args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
@@ -84,6 +105,10 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   args.stack = reinterpret_cast<uintptr_t>(stack_ + kGuardSize);
   args.stack_size = kStackSize;
   const long pid = flotilla_clone3(&args, sizeof args, &run_spawn_child, &order);
+  for (size_t i = 0; i < kSlots; ++i) {
+    // A pipe must not stay open here for longer than its owner wants.
+    if (is_low && streams[i] >= slots_end_) dup3(null_.get(), slots_[i].get(), O_CLOEXEC);
+  }
   if (pid < 0) {
     result.error = static_cast<int>(-pid);
     return result;

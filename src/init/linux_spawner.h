@@ -1,7 +1,8 @@
 // The Spawner of the real world: clone3 with CLONE_VM and CLONE_VFORK on a stack of its own, so
-// that a spawn costs the same however large the manager is.
+// that a spawn costs the same however much memory and however many descriptors the manager has.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 
@@ -27,6 +28,10 @@ class LinuxSpawner final : public Spawner {
 
   std::byte* stack_;  // with a guard page at its low end
   base::Fd null_;     // /dev/null, for standard streams that go nowhere
+  // Low descriptors that stand for the standard streams during a spawn; /dev/null else.
+  static constexpr size_t kSlots = 3;
+  std::array<base::Fd, kSlots> slots_;
+  int slots_end_ = 0;  // above the highest of them and null_
 };
 
 }  // namespace flotilla::init

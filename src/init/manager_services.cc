@@ -104,7 +104,8 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
   }
   const NeededFacts needed = needed_facts(unit.settings.service, runtime.state, event);
   if (needed.processes) {
-    facts.processes = runtime.group && runtime.group->is_populated()
+    facts.processes = runtime.group && runtime.group->is_populated() &&
+                              runtime.group->watch_until_empty()
                           ? ServiceFacts::Processes::kSome
                           : ServiceFacts::Processes::kNone;
   }
@@ -239,8 +240,7 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   // A restart follows: what would be made again at once stays.
   if (runtime.group && (!restarts || runtime.group_was_killed)) {
     // What KillMode= leaves alive is still the unit's.
-    if (!runtime.group->is_populated()) unit.cgroup_path.clear();
-    runtime.group->release();
+    if (runtime.group->release()) unit.cgroup_path.clear();
     runtime.group_was_killed = false;
   }
   if (restarts) return;

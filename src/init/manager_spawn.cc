@@ -131,7 +131,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
       return outcome;
     }
     spec.cgroup_fd = *cgroup;
-    unit.cgroup_path = runtime.group->cgroup_path();
+    if (unit.cgroup_path.empty()) unit.cgroup_path = runtime.group->cgroup_path();
   }
   if (!attach_streams(unit, spec)) return outcome;
 
@@ -195,7 +195,7 @@ ServiceEvent Manager::Impl::send_kill(Unit& unit, const KillPlan& plan) {
     if (state.control_pid > 0) except[count++] = state.control_pid;
     const std::span<const pid_t> others_except(except.data(), count);
     if (runtime.group->signal(plan.signal, others_except) > 0) {
-      waits = true;
+      waits = runtime.group->watch_until_empty() || waits;
       if (needs_wakeup) runtime.group->signal(SIGCONT, others_except);
       if (plan.hangup) runtime.group->signal(SIGHUP, others_except);
     }

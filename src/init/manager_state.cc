@@ -317,8 +317,8 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   if (lives || state.main_pid > 0 || state.control_pid > 0) {
     ensure_group(unit);
     if (runtime.group) {
-      static_cast<void>(runtime.group->prepare());
       unit.cgroup_path = runtime.group->cgroup_path();
+      static_cast<void>(runtime.group->watch_until_empty());
     }
   }
   const auto take_back = [&](pid_t pid, ChildWatch& watch) {

@@ -30,8 +30,8 @@ class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;
 
-  // Makes ready for a spawn: the descriptor for ExecSpec::cgroup_fd, which stays the group's, or -1
-  // where there is none to be born in. Cheap when it is ready already.
+  // Makes ready for a spawn: the descriptor for ExecSpec::cgroup_fd, which is the tracker's and good
+  // until the next call for any group, or -1 where there is none to be born in.
   virtual base::Result<int> prepare() = 0;
   // The path under the cgroup root, "/system.slice/a.service"; empty without one.
   virtual std::string cgroup_path() const = 0;
@@ -50,6 +50,9 @@ class ProcessGroup {
   // Appends all living processes (zombies are not).
   virtual void pids(std::vector<pid_t>& out) const = 0;
   virtual bool is_populated() const = 0;
+  // From now on `on_empty` tells when the last process is gone. False: there is none already, and
+  // nothing will be told.
+  virtual bool watch_until_empty() = 0;
   // Signals every process but those in `except`, again and again until no new one appears; SIGKILL
   // without exceptions is one write where the kernel can do it. Returns how many it reached.
   virtual size_t signal(int signal, std::span<const pid_t> except) = 0;
@@ -58,8 +61,9 @@ class ProcessGroup {
   virtual std::optional<uint64_t> memory_current() const { return std::nullopt; }
   virtual std::optional<uint64_t> tasks_current() const { return std::nullopt; }
 
-  // Ends the tracking of a run: removes the cgroup if it is empty. prepare() begins the next one.
-  virtual void release() noexcept = 0;
+  // Ends the tracking of a run: removes the cgroup if it is empty, and returns whether it is gone.
+  // prepare() begins the next one.
+  virtual bool release() noexcept = 0;
 };
 
 class ProcessTracker {
@@ -68,8 +72,8 @@ class ProcessTracker {
 
   virtual TrackingKind kind() const noexcept = 0;
   // The group of `path` ("system.slice/a.service"), new or found as an earlier manager left it.
-  // `on_empty` is called on the loop when its last process is gone; without cgroups, after
-  // check_empty() only.
+  // `on_empty` is called on the loop when its last process is gone, see watch_until_empty(); without
+  // cgroups, after check_empty() only.
   virtual std::unique_ptr<ProcessGroup> make_group(std::string_view path,
                                                    Callback<void()> on_empty) = 0;
   // To be called when some process was reaped: a best-effort group may have become empty by it.

@@ -39,8 +39,12 @@ NeededFacts needed_facts(const ServiceSettings& settings, const ServiceState& st
                          ServiceEvent::Kind event) noexcept {
   NeededFacts needed;
   // The unit's processes are asked only where no main process tells whether it runs.
-  needed.processes =
-      !state.main_pid_known && event != Kind::kNotifyWatchdog && event != Kind::kNotifyExtend;
+  const bool begins =
+      event == Kind::kSpawned ||
+      (event == Kind::kStart &&
+       !settings.commands[static_cast<size_t>(ServiceCommand::kStart)].empty());
+  needed.processes = !state.main_pid_known && !begins && event != Kind::kNotifyWatchdog &&
+                     event != Kind::kNotifyExtend;
   const bool may_load = event == Kind::kControlExit || event == Kind::kMainExit;
   needed.pid_file = !settings.pid_file.empty() && (may_load || event == Kind::kPidFile);
   needed.guess = settings.type == ServiceType::kForking && settings.guess_main_pid &&

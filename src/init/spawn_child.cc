@@ -1,6 +1,8 @@
 #include "init/spawn_child.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -33,6 +35,14 @@ long write_decimal(char* to, long value) noexcept {
   while (count > 0) *to++ = digits[--count];
   *to = '\0';
   return to - begin;
+}
+
+long take_own_descriptors(const SpawnOrder& order) noexcept {
+  if (order.unshare_files_from == 0) return 0;
+  const long result =
+      raw_syscall(SYS_close_range, order.unshare_files_from, ~0U, CLOSE_RANGE_UNSHARE);
+  // Kernels and filters without it.
+  return result < 0 ? raw_syscall(SYS_unshare, CLONE_FILES) : result;
 }
 
 // Puts the sources at 0, 1, 2, ...: first all that stand where another belongs go up out of the
@@ -134,6 +144,7 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
     result = value;
     return value < 0;
   };
+  if (failed(SpawnStage::kFds, take_own_descriptors(order))) return result;
   if (failed(SpawnStage::kSession, raw_syscall(SYS_setsid))) return result;
   if (result = place_descriptors(order, stage); result < 0) return result;
   if (spec.oom_score_adjust != ExecSpec::kKeep &&

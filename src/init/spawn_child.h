@@ -18,6 +18,10 @@ struct SpawnOrder {
   // Sources of 0, 1, 2, 3, ...; the child moves some out of the way.
   int* sources = nullptr;
   uint32_t source_count = 0;
+  // The child shares the manager's table of descriptors until it takes a copy of those below this
+  // number: a copy of all would cost more than the whole spawn where there are thousands. 0: it has
+  // a table of its own already.
+  int unshare_files_from = 0;
   // The answer. kNone if the exec succeeded.
   SpawnStage stage = SpawnStage::kNone;
   int error = 0;
