@@ -17,6 +17,8 @@ namespace {
 // The keeper must not start the manager again after this: nothing would be different.
 int end_for_good(int link_fd, int code) {
   init::KeeperLink keeper{base::Fd(link_fd)};
+  // The keeper listens once its greeting has been read.
+  static_cast<void>(keeper.receive_inheritance());
   static_cast<void>(keeper.request_shutdown(code));
   return code;
 }
