@@ -81,7 +81,9 @@ Status ServerConnection::start(base::Fd socket) {
     result = api->sd_bus_set_server(bus, 1, id);
   }
   if (result >= 0) result = api->sd_bus_set_trusted(bus, 1);
-  if (result >= 0) result = api->sd_bus_negotiate_fds(bus, 0);
+  // Descriptors in messages, as systemd has them; from strangers they would only fill our table.
+  const bool is_trusted = peer_.uid == 0 || peer_.uid == ::geteuid();
+  if (result >= 0) result = api->sd_bus_negotiate_fds(bus, is_trusted ? 1 : 0);
   if (result >= 0) result = api->sd_bus_set_sender(bus, server_.sender_.c_str());
   if (result >= 0) {
     result = api->sd_bus_add_fallback(bus, &slot_, "/", &ServerConnection::on_call, this);
