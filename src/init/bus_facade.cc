@@ -43,6 +43,15 @@ void unknown_object(bus::MethodCall& call) {
                   fmt::format("Unknown object '{}'.", call.message().path()));
 }
 
+// There is nothing at the path of the call; of a unit's path it says why.
+void refuse_object(bus::MethodCall& call) {
+  const std::optional<std::string> name = bus::unit_of_path(call.message().path());
+  if (!name) return unknown_object(call);
+  call.send_error(
+      kBusInvalidArgs,
+      fmt::format("Unit name {} is neither a valid invocation ID nor unit name.", *name));
+}
+
 void unknown_method(bus::MethodCall& call) {
   call.send_error("org.freedesktop.DBus.Error.UnknownMethod",
                   fmt::format("Unknown method {} or interface {}.", call.message().member(),
@@ -98,10 +107,7 @@ void BusFacade::on_call(bus::MethodCall& call) {
     return;
   }
   const std::optional<Object> object = find_object(message.path());
-  if (!object) {
-    unknown_object(call);
-    return;
-  }
+  if (!object) return refuse_object(call);
   const BusSubject subject = object->subject(manager_);
   if (message.interface() == bus::kPropertiesInterface) {
     call_properties(call, subject);

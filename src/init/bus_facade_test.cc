@@ -85,6 +85,10 @@ TEST_F(Facade, AnswersWrongCallsWithErrors) {
                           "GetAll", [](MessageWriter& w) { w.string(""); })),
             "org.freedesktop.DBus.Error.UnknownObject: Unknown object "
             "'/org/freedesktop/systemd1/unit/a_2eservi_e'.");
+  EXPECT_EQ(error_of(call(bus::unit_path("a@.service"), bus::kPropertiesInterface, "GetAll",
+                          [](MessageWriter& w) { w.string(""); })),
+            "org.freedesktop.DBus.Error.InvalidArgs: Unit name a@.service is neither a valid "
+            "invocation ID nor unit name.");
   EXPECT_EQ(error_of(call(kManagerPath, bus::kPropertiesInterface, "Get",
                           [](MessageWriter& w) { w.string("x.y").string("Version"); })),
             "org.freedesktop.DBus.Error.UnknownProperty: Unknown interface x.y or property "
@@ -113,6 +117,7 @@ TEST_F(Facade, ReadsOnePropertyAndAllOfThem) {
   ASSERT_TRUE(properties.has_value());
   EXPECT_EQ(bus::string_property(*properties, "Id"), "a.service");
   EXPECT_EQ(bus::string_property(*properties, "Type"), "simple");
+  EXPECT_EQ(bus::string_property(*properties, "ReloadResult"), "success");
   EXPECT_EQ(bus::find_property(*properties, "MemoryCurrent"), nullptr);
 }
 
@@ -192,6 +197,21 @@ TEST_F(Facade, GarbageCostsTheClientItsConnectionAndNothingElse) {
     EXPECT_EQ(world_.facade().connection_count(), 1U);
   }
   EXPECT_TRUE(call_manager("ListUnits").has_value());
+}
+
+TEST_F(Facade, TakesDescriptorsFromItsOwnUser) {
+  world_.serve();
+  base::Fd client = raw_client(world_.socket_path());
+  constexpr std::string_view kHandshake("\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\n", 41);
+  ASSERT_EQ(::send(client.get(), kHandshake.data(), kHandshake.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(kHandshake.size()));
+  std::string answer;
+  EXPECT_TRUE(world_.run_until([&] {
+    char buffer[256];
+    const ssize_t size = ::recv(client.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+    if (size > 0) answer.append(buffer, static_cast<size_t>(size));
+    return answer.find("AGREE_UNIX_FD") != std::string::npos;
+  })) << answer;
 }
 
 TEST_F(Facade, TurnsClientsAwayAboveTheLimit) {

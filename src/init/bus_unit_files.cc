@@ -220,8 +220,11 @@ Result<std::vector<UnitFileChange>> UnitFileLinks::disable(const std::vector<std
   std::vector<UnitFileChange> changes;
   for (const std::string& name : names) {
     if (!unit::UnitName::is_valid(name)) return bad_name(name);
+    const size_t before = changes.size();
     FLOTILLA_TRY(disable_one(
         name, lifetime == Lifetime::kRuntime ? places_.runtime : places_.lasting, changes));
+    // Links of a file that is gone can be removed; without either, the name is wrong.
+    if (changes.size() == before && !find(name)) return no_such_file(name);
   }
   return changes;
 }

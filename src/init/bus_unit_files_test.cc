@@ -92,6 +92,13 @@ TEST_F(UnitFiles, TellsTheStateOfEveryFile) {
   EXPECT_EQ(missing.error().message, "Unit file no.service does not exist.");
 }
 
+TEST_F(UnitFiles, DisablingWhatIsNotThereSaysSo) {
+  const auto disabled = links_.disable({"no.service"}, Lifetime::kLasting);
+  ASSERT_FALSE(disabled.has_value());
+  EXPECT_EQ(disabled.error().message, "Unit file no.service does not exist.");
+  EXPECT_TRUE(links_.disable({"plain.service"}, Lifetime::kLasting).has_value());
+}
+
 TEST_F(UnitFiles, RefusesNamesThatLeadElsewhere) {
   EXPECT_FALSE(links_.enable({"../a.service"}, Lifetime::kLasting, Force::kNo).has_value());
   EXPECT_FALSE(links_.disable({"../a.service"}, Lifetime::kLasting).has_value());
