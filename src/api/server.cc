@@ -29,6 +29,13 @@ constexpr size_t kMaxBody = size_t{4} << 20;
 constexpr size_t kMaxConnections = 10'000;
 constexpr std::chrono::seconds kStalled{30};
 constexpr std::chrono::milliseconds kAcceptRest{100};
+constexpr std::string_view kMalformed = "malformed HTTP request";
+
+// What was sent is no HTTP; false if the peer only left in the middle of it.
+bool is_malformed(error_code error) {
+  return error && error.category() == make_error_code(http::error::bad_method).category() &&
+         error != http::error::end_of_stream && error != http::error::partial_message;
+}
 
 }  // namespace
 
@@ -72,6 +79,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Session& operator=(const Session&) = delete;
 
   void read_request();
+  void read_header();
   void close() {
     closed_ = true;
     stream_.close();
@@ -90,6 +98,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void send_piece();
   void watch_peer();
   void finish(bool keep);
+  bool is_old_http() const { return parser_->get().version() < 11; }
 
   std::shared_ptr<Server::Impl> server_;
   beast::basic_stream<asio::generic::stream_protocol> stream_;
@@ -101,6 +110,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<BodyStream> body_stream_;
   std::string piece_;
   bool is_head_request_ = false;
+  bool is_chunked_ = true;
   bool sending_ = false;
   bool closed_ = false;
   bool peer_gone_ = false;
@@ -153,7 +163,17 @@ void Session::read_request() {
   parser_.emplace();
   parser_->header_limit(kMaxHeader);
   parser_->body_limit(kMaxBody);
-  stream_.expires_never();
+  if (buffer_.size() > 0) return read_header();
+  // An idle connection may stay; the time runs from the first byte of a request on.
+  stream_.socket().async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+    if (error) return self->finish(false);
+    self->read_header();
+  });
+}
+
+void Session::read_header() {
+  if (closed_) return;
+  stream_.expires_after(kStalled);
   http::async_read_header(
       stream_, buffer_, *parser_,
       [self = shared_from_this()](error_code error, size_t) { self->on_header(error); });
@@ -166,11 +186,7 @@ void Session::on_header(error_code error) {
   }
   if (error == http::error::body_limit) return refuse_body();
   if (error) {
-    // The peer left, or what it sent is no HTTP.
-    const bool is_syntax =
-        error.category() == make_error_code(http::error::bad_method).category() &&
-        error != http::error::end_of_stream && error != http::error::partial_message;
-    if (is_syntax) return refuse(400, "malformed HTTP request");
+    if (is_malformed(error)) return refuse(400, kMalformed);
     return finish(false);
   }
   is_head_request_ = parser_->get().method() == http::verb::head;
@@ -190,12 +206,13 @@ void Session::on_header(error_code error) {
 void Session::read_body() {
   if (closed_) return;
   stream_.expires_after(kStalled);
-  http::async_read(
-      stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
-        if (error == http::error::body_limit) return self->refuse_body();
-        if (error) return self->finish(false);
-        self->on_request();
-      });
+  http::async_read(stream_, buffer_, *parser_,
+                   [self = shared_from_this()](error_code error, size_t) {
+                     if (error == http::error::body_limit) return self->refuse_body();
+                     if (is_malformed(error)) return self->refuse(400, kMalformed);
+                     if (error) return self->finish(false);
+                     self->on_request();
+                   });
 }
 
 void Session::on_request() {
@@ -234,6 +251,7 @@ void Session::send(Response response) {
   for (const auto& [name, value] : response.headers) response_->insert(name, value);
   const bool keep = parser_->get().keep_alive() && !server_->closed;
   response_->keep_alive(keep);
+  if (keep && is_old_http()) response_->set(http::field::connection, "keep-alive");
   const bool has_no_body = response.status == 204;
   if (!has_no_body) response_->content_length(response.body.size());
   if (!has_no_body && !is_head_request_) response_->body() = std::move(response.body);
@@ -252,7 +270,9 @@ void Session::send_stream(Response response) {
   if (response.is_ours) head_->set(http::field::server, std::string("fleetd/") + base::kVersion);
   for (const auto& [name, value] : response.headers) head_->insert(name, value);
   head_->keep_alive(false);
-  head_->chunked(true);
+  // HTTP/1.0 knows no chunks: there the end of the connection ends the body.
+  is_chunked_ = !is_old_http();
+  head_->chunked(is_chunked_);
   head_serializer_.emplace(*head_);
   stream_.expires_after(kStalled);
   sending_ = true;
@@ -289,10 +309,12 @@ void Session::send_piece() {
   piece_.clear();
   const bool more = body_stream_->read(piece_);
   if (piece_.empty() && more) return;  // read again when the stream says so
-  std::string framed;
-  if (!piece_.empty()) framed = fmt::format("{:x}\r\n{}\r\n", piece_.size(), piece_);
-  if (!more) framed += "0\r\n\r\n";
-  piece_ = std::move(framed);
+  if (is_chunked_) {
+    std::string framed;
+    if (!piece_.empty()) framed = fmt::format("{:x}\r\n{}\r\n", piece_.size(), piece_);
+    if (!more) framed += "0\r\n\r\n";
+    piece_ = std::move(framed);
+  }
   sending_ = true;
   stream_.expires_after(kStalled);
   asio::async_write(stream_, asio::buffer(piece_),

@@ -14,6 +14,8 @@
 
 #include "api/fake_inspector.h"
 #include "api/listener.h"
+#include "registry/codec.h"
+#include "registry/keys.h"
 #include "store/memory_store.h"
 
 namespace flotilla::api {
@@ -37,6 +39,7 @@ class ServerTest : public testing::Test {
   // Everything the API needs lives on the loop's thread.
   void serve() {
     auto store = store::make_memory_store(loop);
+    the_store = store.get();
     registry::Registry registry(*store, "/flotilla");
     registry::ClusterView view(*store, loop, "/flotilla");
     Api api({registry, view, inspector, "m1", [] { return true; }});
@@ -50,6 +53,17 @@ class ServerTest : public testing::Test {
     registry.open([](base::Result<void>) {});
     view.open();
     loop.run();
+  }
+  // On the loop's thread.
+  void schedule_here(const std::string& unit) {
+    registry::ScheduleEntry entry;
+    entry.hash = "1";
+    entry.text = "[Service]\nExecStart=/x\n";
+    entry.target = registry::TargetState::kLoaded;
+    store::TxnRequest txn;
+    txn.then_ops.emplace_back(
+        store::PutOp{registry::Keys("/flotilla").schedule("m1", unit), registry::encode(entry), 0});
+    the_store->txn(txn, [](base::Result<store::TxnResponse> done) { EXPECT_TRUE(done); });
   }
   base::Fd connect_client() const {
     base::Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -77,6 +91,7 @@ class ServerTest : public testing::Test {
 
   overlord::AsioLoop loop;
   FakeInspector inspector;
+  store::Store* the_store = nullptr;
   std::string folder;
   std::string path;
   std::thread thread;
@@ -135,6 +150,48 @@ TEST_F(ServerTest, RefusesWhatIsNoHttpAndWhatIsTooLarge) {
   const base::Fd fine = connect_client();
   send_text(fine, "GET /fleet/v1/units HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_EQ(receive(fine, "{}").substr(0, 12), "HTTP/1.1 200");
+}
+
+TEST_F(ServerTest, RefusesChunksThatAreNone) {
+  const base::Fd fd = connect_client();
+  send_text(
+      fd,
+      "PUT /fleet/v1/units/a.service HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "zz\r\n");
+  EXPECT_EQ(receive(fd, "").substr(0, 12), "HTTP/1.1 400");
+}
+
+TEST_F(ServerTest, ServesPipelinedRequestsInTheirOrder) {
+  const base::Fd fd = connect_client();
+  const std::string get = "GET /fleet/v1/units HTTP/1.1\r\nHost: x\r\n";
+  send_text(fd, "GET / HTTP/1.1\r\n\r\n" + get + "\r\n" + get + "Connection: close\r\n\r\n");
+  const std::string answers = receive(fd, "");
+  const size_t second = answers.find("HTTP/1.1 200");
+  EXPECT_EQ(answers.substr(0, 12), "HTTP/1.1 405");
+  ASSERT_NE(second, std::string::npos);
+  EXPECT_NE(answers.find("HTTP/1.1 200", second + 1), std::string::npos);
+}
+
+TEST_F(ServerTest, SendsNoChunksToHttp10) {
+  const base::Fd keep = connect_client();
+  send_text(keep, "GET /fleet/v1/units HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_NE(receive(keep, "{}").find("Connection: keep-alive\r\n"), std::string::npos);
+  const std::string body =
+      R"({"desiredState":"loaded","options":[{"section":"Service","name":"ExecStart","value":"/x"}]})";
+  send_text(keep,
+            "PUT /fleet/v1/units/a.service HTTP/1.1\r\nContent-Type: application/json\r\n"
+            "Content-Length: " +
+                std::to_string(body.size()) + "\r\n\r\n" + body);
+  EXPECT_EQ(receive(keep, "\r\n\r\n").substr(0, 12), "HTTP/1.1 201");
+  loop.post([this] { schedule_here("a.service"); });
+  std::string answer;
+  while (answer.empty() || answer.substr(0, 12) == "HTTP/1.1 409") {
+    const base::Fd fd = connect_client();
+    send_text(fd, "GET /fleet/v1/units/a.service/log HTTP/1.0\r\n\r\n");
+    answer = receive(fd, "");
+  }
+  EXPECT_EQ(answer.find("Transfer-Encoding"), std::string::npos);
+  EXPECT_EQ(answer.substr(answer.find("\r\n\r\n")), "\r\n\r\nfirst line\n");
 }
 
 TEST_F(ServerTest, SaysContinueToThoseWhoWait) {

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "unit/utf8.h"
+
 namespace flotilla::api {
 namespace {
 
@@ -15,7 +17,7 @@ base::Result<json::value> parse_first_value(std::string_view body) {
   if (begin == std::string_view::npos) return base::invalid("EOF");
   json::parse_options options;
   options.max_depth = kMaxDepth;
-  options.allow_invalid_utf8 = true;  // replaced where the text is used
+  options.allow_invalid_utf8 = true;  // replaced by valid_text()
   json::stream_parser parser({}, options);
   boost::system::error_code error;
   parser.write_some(body.data(), body.size(), error);
@@ -58,6 +60,22 @@ const json::value* member(const json::object& object, std::string_view name) {
   return found;
 }
 
+// As Go's decoder does: each byte that is no UTF-8 becomes U+FFFD.
+std::string valid_text(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = unit::utf8_sequence_length(text);
+    if (length == 0) {
+      out += "\uFFFD";
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
+}
+
 base::Status read_text(const json::object& object, std::string_view field, std::string_view owner,
                        std::string& out) {
   const json::value* value = member(object, field);
@@ -66,7 +84,7 @@ base::Status read_text(const json::object& object, std::string_view field, std::
     return base::invalid("json: cannot unmarshal {} into Go struct field {}.{} of type string",
                          kind_of(*value), owner, field);
   }
-  out.assign(value->get_string().data(), value->get_string().size());
+  out = valid_text({value->get_string().data(), value->get_string().size()});
   return {};
 }
 
@@ -124,7 +142,7 @@ base::Result<std::vector<MachineEdit>> decode_machine_edits(std::string_view bod
       // fleet's code asks for {"value":"x"}; its documentation promised a plain text. Both are
       // taken.
       if (nested->is_string()) {
-        edit.value.assign(nested->get_string().data(), nested->get_string().size());
+        edit.value = valid_text({nested->get_string().data(), nested->get_string().size()});
       } else if (nested->is_object()) {
         FLOTILLA_TRY(read_text(nested->get_object(), "value", "machineMetadataOp", edit.value));
       } else {

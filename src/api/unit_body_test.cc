@@ -26,6 +26,13 @@ TEST(UnitBody, TakesNullAsAbsentAndTheLastOfSeveral) {
   EXPECT_TRUE(decode_unit_body("null"));
 }
 
+TEST(UnitBody, ReplacesBytesThatAreNoUtf8AsGoDoes) {
+  const auto unit =
+      decode_unit_body("{\"options\":[{\"name\":\"N\",\"value\":\"a\xff\xc3\xa9\xc3\"}]}");
+  ASSERT_TRUE(unit) << unit.error().message;
+  EXPECT_EQ(unit->options[0].value, "a\uFFFD\u00e9\uFFFD");
+}
+
 TEST(UnitBody, SaysWhatIsWrong) {
   EXPECT_EQ(decode_unit_body("").error().message, "EOF");
   EXPECT_EQ(decode_unit_body(" \n").error().message, "EOF");
