@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "fctl/commands.h"
 #include "fctl/listing.h"
 #include "fctl/machine_names.h"
@@ -38,9 +40,11 @@ int cmd_list_unit_files(Context& context) {
        [](const Unit& unit) { return is_global(unit) ? "-" : or_dash(unit.current_state); }},
       {"target", target},
       {"tmachine",
-       [&](const Unit& unit) {
-         context.output.err_line(
-             "WARNING: The \"tmachine\" field is deprecated. Use \"target\" instead");
+       [&, warned = false](const Unit& unit) mutable {
+         if (!std::exchange(warned, true)) {
+           context.output.err_line(
+               "WARNING: The \"tmachine\" field is deprecated. Use \"target\" instead");
+         }
          return target(unit);
        }},
       {"global", [](const Unit& unit) { return is_global(unit) ? "true" : "false"; }},

@@ -35,6 +35,11 @@ int show_help(Output& output, const std::vector<std::string>& arguments) {
 
 base::Result<std::unique_ptr<client::FleetApi>> connect(const CommandLine& line,
                                                         const Environment& environment) {
+  // Never the cluster on this side instead of the one behind the tunnel.
+  if (!line.flags.text("tunnel").empty()) {
+    return base::unsupported(
+        "--tunnel is not built in; forward the API's socket with ssh -L and name it by --endpoint");
+  }
   const std::string& driver = line.flags.text("driver");
   if (driver == "etcd")
     return base::unsupported("the etcd driver is not built in; use the API driver");

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <climits>
 #include <map>
 
 #include "client/fake_fleet_api.h"
@@ -51,6 +53,7 @@ class Fleetctl : public testing::Test {
         words,
         {output, pacer, [](const std::string&) { return std::nullopt; },
          [this](const std::string& path) -> base::Result<std::string> {
+           if (path.size() > NAME_MAX) return base::system_error(ENAMETOOLONG, "open {}", path);
            const auto found = files.find(path);
            if (found == files.end()) return base::not_found("open {}: no such file", path);
            return found->second;
@@ -361,6 +364,21 @@ TEST_F(Fleetctl, OnlyTheFirstEndpointIsUsed) {
   EXPECT_EQ(run_words({"--driver=etcd", "list-units"}), 1);
   EXPECT_EQ(output.err_text,
             "Unable to initialize client: the etcd driver is not built in; use the API driver\n");
+}
+
+TEST_F(Fleetctl, AUnitMayHaveANameLongerThanAnyFiles) {
+  const std::string name = std::string(248, 'a') + ".service";
+  add_unit(name, kHello, "inactive");
+  EXPECT_EQ(run_words({"load", "--no-block", name}), 0);
+  EXPECT_EQ(output.err_text, "");
+}
+
+TEST_F(Fleetctl, NeverTakesTheLocalClusterForTheOneBehindATunnel) {
+  EXPECT_EQ(run_words({"--tunnel=192.0.2.1", "list-units"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Unable to initialize client: --tunnel is not built in; forward the API's socket with "
+            "ssh -L and name it by --endpoint\n");
+  EXPECT_EQ(run_words({"--strict-host-key-checking=false", "--ssh-username=me", "list-units"}), 0);
 }
 
 TEST_F(Fleetctl, SaysWhenNoUnitsAreGiven) {

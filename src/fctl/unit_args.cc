@@ -1,6 +1,7 @@
 #include "fctl/unit_args.h"
 
 #include <array>
+#include <cerrno>
 #include <optional>
 
 #include "fctl/log_line.h"
@@ -27,7 +28,9 @@ std::string sibling_of(const std::string& path, const std::string& name) {
 base::Result<std::optional<Options>> read_unit_file(Context& context, const std::string& path) {
   base::Result<std::string> text = context.read_file(path);
   if (!text) {
-    if (text.error().code == base::Errc::kNotFound) return std::optional<Options>();
+    // The longest names of units are longer than any file's.
+    const bool cannot_exist = text.error().error_number == ENAMETOOLONG;
+    if (cannot_exist || text.error().code == base::Errc::kNotFound) return std::optional<Options>();
     return base::invalid("failed getting Unit({}) from file: {}", path, text.error().message);
   }
   base::Result<Options> options = unit::parse_fleet_file(*text);
