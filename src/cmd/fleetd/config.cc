@@ -52,16 +52,20 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 template <typename T>
-void set_number(T& target, std::string_view text) {
+bool set_number(T& target, std::string_view text, T least) {
   T number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size()) target = number;
+  if (error != std::errc() || end != text.data() + text.size() || number < least) return false;
+  target = number;
+  return true;
 }
 
-void set_bool(bool& target, std::string_view text) {
+bool set_bool(bool& target, std::string_view text) {
   const std::string word = to_lower(text);
-  if (word == "true" || word == "1" || word == "t") target = true;
-  if (word == "false" || word == "0" || word == "f") target = false;
+  const bool is_true = word == "true" || word == "1" || word == "t";
+  if (!is_true && word != "false" && word != "0" && word != "f") return false;
+  target = is_true;
+  return true;
 }
 
 std::map<std::string, std::string> parse_metadata(std::string_view text) {
@@ -79,6 +83,16 @@ void set_listen(std::vector<std::string>& target, std::string_view text) {
   for (const std::string_view address : split(text, ',')) {
     if (!trim(address).empty()) target.emplace_back(trim(address));
   }
+}
+
+// Options of fleet's that have nothing to set here: its files work as they are.
+bool is_known_to_fleet(std::string_view key) {
+  constexpr std::array<std::string_view, 12> kKeys{
+      "disable_watches", "enable_grpc",   "engine_reconcile_interval",
+      "etcd_cafile",     "etcd_certfile", "etcd_key_prefix",
+      "etcd_keyfile",    "etcd_password", "etcd_request_timeout",
+      "etcd_servers",    "etcd_username", "systemd_user"};
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
 base::Result<std::string> read_file(const std::string& path) {
@@ -126,8 +140,8 @@ base::Result<std::chrono::seconds> parse_go_duration(std::string_view text) {
   return std::chrono::seconds(static_cast<int64_t>(std::ceil(seconds)));
 }
 
-base::Result<std::map<std::string, std::string>> parse_ini(std::string_view text) {
-  std::map<std::string, std::string> options;
+base::Result<std::vector<IniOption>> parse_ini(std::string_view text, std::string_view file) {
+  std::vector<IniOption> options;
   const std::vector<std::string_view> lines = split(text, '\n');
   for (size_t i = 0; i < lines.size(); ++i) {
     const size_t first = i;
@@ -140,15 +154,22 @@ base::Result<std::map<std::string, std::string>> parse_ini(std::string_view text
     if (line.front() == '[') break;
     const size_t equals = line.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return base::invalid("iniparser: syntax error at ':{}'.", first + 1);
+      return base::invalid("iniparser: syntax error at '{}:{}'.", file, first + 1);
     }
     const std::string_view view = line;
-    options[to_lower(trim(view.substr(0, equals)))] = value_of(view.substr(equals + 1));
+    options.push_back({to_lower(trim(view.substr(0, equals))),
+                       std::string(value_of(view.substr(equals + 1))), first + 1});
   }
   return options;
 }
 
-base::Status apply_option(Config& config, std::string_view key, std::string_view value) {
+base::Status apply_option(Config& config, std::string_view where, std::string_view key,
+                          std::string_view value) {
+  const auto expect = [&](bool is_good, std::string_view what) {
+    if (is_good) return;
+    config.warnings.push_back(
+        fmt::format("{}: {}=: expected {}, got \"{}\"; left as it is", where, key, what, value));
+  };
   if (key == "registry") {
     config.registry = value;
   } else if (key == "listen") {
@@ -168,19 +189,27 @@ base::Status apply_option(Config& config, std::string_view key, std::string_view
   } else if (key == "metadata") {
     config.metadata = parse_metadata(value);
   } else if (key == "token_limit") {
-    set_number(config.token_limit, value);
+    expect(set_number(config.token_limit, value, uint16_t{1}), "a number from 1 to 65535");
   } else if (key == "disable_engine") {
-    set_bool(config.disable_engine, value);
+    expect(set_bool(config.disable_engine, value), "true or false");
   } else if (key == "verbosity") {
-    set_number(config.verbosity, value);
+    expect(set_number(config.verbosity, value, 0), "a number");
   } else if (key == "agent_ttl") {
     base::Result<std::chrono::seconds> ttl = parse_go_duration(value);
-    if (!ttl) return base::in_context(std::move(ttl).error(), "agent_ttl");
-    if (*ttl < std::chrono::seconds(3)) return base::invalid("agent_ttl: at least 3s are needed");
+    if (!ttl) return base::in_context(std::move(ttl).error(), "{}: agent_ttl=", where);
+    if (*ttl < std::chrono::seconds(3)) {
+      return base::invalid("{}: agent_ttl=: at least 3s are needed, got \"{}\"", where, value);
+    }
     config.agent_ttl = *ttl;
   } else if (key == "etcd_servers" && config.registry.empty()) {
     return base::unsupported(
-        "etcd_servers: this version has no etcd store; remove it, or set registry=sqlite:PATH");
+        "{}: etcd_servers=: this version has no etcd store; remove it, or set registry=sqlite:PATH",
+        where);
+  } else if (key == "verify_units" || key == "authorized_keys_file") {
+    config.warnings.push_back(
+        fmt::format("Config option {} is no longer supported - ignoring", key));
+  } else if (!is_known_to_fleet(key)) {
+    config.warnings.push_back(fmt::format("{}: {}=: no such option; ignored", where, key));
   }
   return {};
 }
@@ -188,7 +217,11 @@ base::Status apply_option(Config& config, std::string_view key, std::string_view
 base::Result<Config> load_config(const std::optional<std::string>& file,
                                  const std::vector<std::string>& environment) {
   const std::string path = file.value_or(kDefaultFile);
-  std::map<std::string, std::string> options;
+  struct Given {
+    std::string value;
+    std::string where;
+  };
+  std::map<std::string, Given> options;
   struct stat st {};
   const bool exists = ::stat(path.c_str(), &st) == 0;
   if (exists && S_ISDIR(st.st_mode)) {
@@ -196,7 +229,10 @@ base::Result<Config> load_config(const std::optional<std::string>& file,
   }
   if (exists || file) {
     FLOTILLA_ASSIGN(const std::string text, read_file(path));
-    FLOTILLA_ASSIGN(options, parse_ini(text));
+    FLOTILLA_ASSIGN(std::vector<IniOption> lines, parse_ini(text, path));
+    for (IniOption& option : lines) {
+      options[option.key] = {std::move(option.value), fmt::format("{}:{}", path, option.line)};
+    }
   }
   for (const std::string& variable : environment) {
     const size_t equals = variable.find('=');
@@ -205,14 +241,17 @@ base::Result<Config> load_config(const std::optional<std::string>& file,
       continue;
     }
     const size_t skip = kEnvironmentPrefix.size();
-    options[to_lower(variable.substr(skip, equals - skip))] = variable.substr(equals + 1);
+    options[to_lower(variable.substr(skip, equals - skip))] = {
+        variable.substr(equals + 1), fmt::format("${}", variable.substr(0, equals))};
   }
   Config config;
   // First what others are judged by.
   if (const auto registry = options.find("registry"); registry != options.end()) {
-    config.registry = registry->second;
+    config.registry = registry->second.value;
   }
-  for (const auto& [key, value] : options) FLOTILLA_TRY(apply_option(config, key, value));
+  for (const auto& [key, given] : options) {
+    FLOTILLA_TRY(apply_option(config, given.where, key, given.value));
+  }
   return config;
 }
 

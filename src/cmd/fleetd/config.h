@@ -26,16 +26,29 @@ struct Config {
   uint16_t token_limit = 100;          // page size of the API
   bool disable_engine = false;
   int verbosity = 0;  // above 0: debug messages
+  // Sentences about what was passed over, for the log.
+  std::vector<std::string> warnings;
+};
+
+struct IniOption {
+  std::string key;
+  std::string value;
+  size_t line = 0;
+
+  friend bool operator==(const IniOption&, const IniOption&) = default;
 };
 
 // Reads "key = value" lines: # and ; begin comments and end unquoted values, quotes take a value
 // whole, a final backslash joins lines, keys are lower-cased, and what stands behind a [section] is
-// left out. Errors: kInvalid with the line.
-base::Result<std::map<std::string, std::string>> parse_ini(std::string_view text);
+// left out. In the order of the text; a key may stand there more than once. Errors: kInvalid with
+// `file` and the line.
+base::Result<std::vector<IniOption>> parse_ini(std::string_view text, std::string_view file);
 
-// One option into the configuration. Unknown ones, and values that do not parse, change nothing, as
-// in fleet; but a time that is none, or an option that asks for what is not there, is kInvalid.
-base::Status apply_option(Config& config, std::string_view key, std::string_view value);
+// One option into the configuration; `where` ("fleet.conf:3") begins what is said about it. Unknown
+// ones, and values that do not parse, leave a warning and change nothing, as in fleet; but a time
+// that is none, or an option that asks for what is not there, is an error.
+base::Status apply_option(Config& config, std::string_view where, std::string_view key,
+                          std::string_view value);
 
 // The file (nullopt: /etc/fleet/fleet.conf if there is one), then `environment` ("NAME=value").
 base::Result<Config> load_config(const std::optional<std::string>& file,

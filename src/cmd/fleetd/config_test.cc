@@ -14,18 +14,20 @@ using Options = std::map<std::string, std::string>;
 TEST(ParseIni, ReadsWhatFleetReads) {
   const auto options = parse_ini(
       "# comment\n; too\n\nPublic_IP = 192.0.2.1 # here\nmetadata=\"a=b, c # d\"\n"
-      "quoted='x;y'\nlong = one,\\\n  two\r\nempty=\n[etcd]\nverbosity=1\n");
+      "quoted='x;y'\nlong = one,\\\n  two\r\nempty=\n[etcd]\nverbosity=1\n",
+      "f");
   ASSERT_TRUE(options);
-  EXPECT_EQ(*options, (Options{{"public_ip", "192.0.2.1"},
-                               {"metadata", "a=b, c # d"},
-                               {"quoted", "x;y"},
-                               {"long", "one,two"},
-                               {"empty", ""}}));
+  EXPECT_EQ(*options, (std::vector<IniOption>{{"public_ip", "192.0.2.1", 4},
+                                              {"metadata", "a=b, c # d", 5},
+                                              {"quoted", "x;y", 6},
+                                              {"long", "one,two", 7},
+                                              {"empty", "", 9}}));
 }
 
 TEST(ParseIni, NamesTheLineThatIsWrong) {
-  EXPECT_EQ(parse_ini("a=1\n\nnonsense\n").error().message, "iniparser: syntax error at ':3'.");
-  EXPECT_FALSE(parse_ini("=x"));
+  EXPECT_EQ(parse_ini("a=1\n\nnonsense\n", "/etc/f").error().message,
+            "iniparser: syntax error at '/etc/f:3'.");
+  EXPECT_FALSE(parse_ini("=x", "f"));
 }
 
 TEST(GoDuration, ReadsItsForms) {
@@ -62,6 +64,21 @@ TEST_F(ConfigTest, TheEnvironmentBeatsTheFileAndNonsenseChangesNothing) {
   EXPECT_EQ(config->verbosity, 0);
   EXPECT_EQ(config->public_ip, "192.0.2.2");
   EXPECT_EQ(config->listen, (std::vector<std::string>{"/a.sock", "127.0.0.1:80"}));
+  const std::string file = directory + "/fleet.conf";
+  EXPECT_EQ(
+      config->warnings,
+      (std::vector<std::string>{
+          file + ":4: news=: no such option; ignored",
+          file + ":2: token_limit=: expected a number from 1 to 65535, got \"70000\"; left as "
+                 "it is",
+          "$FLEET_VERBOSITY: verbosity=: expected a number, got \"much\"; left as it is"}));
+}
+
+TEST_F(ConfigTest, APageHasRoomForAtLeastOne) {
+  const auto config = load_config(write("token_limit=0\nverify_units=true\nenable_grpc=1\n"), {});
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->token_limit, 100);
+  EXPECT_EQ(config->warnings.size(), 2U);
 }
 
 TEST_F(ConfigTest, RefusesWhatItCannotUse) {
@@ -69,7 +86,10 @@ TEST_F(ConfigTest, RefusesWhatItCannotUse) {
             "Provided config " + directory + " is a directory, not a file");
   EXPECT_EQ(load_config(directory + "/none", {}).error().message,
             "Unable to use config file " + directory + "/none: No such file or directory");
-  EXPECT_FALSE(load_config(write("agent_ttl=soon"), {}));
+  EXPECT_EQ(load_config(write("\nagent_ttl=soon"), {}).error().message,
+            directory +
+                "/fleet.conf:2: agent_ttl=: expected a duration like 30s or 1m30s, got "
+                "\"soon\"");
   EXPECT_FALSE(load_config(write("agent_ttl=1s"), {}));
   EXPECT_FALSE(load_config(write("etcd_servers=http://127.0.0.1:2379"), {}));
   EXPECT_TRUE(load_config(write("etcd_servers=http://x\nregistry=sqlite:/x"), {}));

@@ -92,7 +92,7 @@ base::Result<std::vector<base::Fd>> Daemon::open_listeners() const {
 }
 
 int Daemon::run() {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
     signals_.push_back(loop_.on_signal(signal, [this](int number) { on_signal(number); }));
   }
   open_registry();
@@ -136,6 +136,12 @@ void Daemon::on_session_change() {
 }
 
 void Daemon::on_signal(int signal) {
+  if (signal == SIGUSR1) {
+    SPDLOG_INFO("Machine({}): {} units, {} machines, {} API connections", session_->self().id,
+                view_->cluster().units.size(), view_->cluster().machines.size(),
+                server_->connections());
+    return;
+  }
   if (signal == SIGHUP) {
     SPDLOG_WARN(
         "The configuration is read at the start alone; restart fleetd to apply it: no "

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <climits>
@@ -74,6 +75,52 @@ class LogStream final : public api::BodyStream {
   base::RegistrationPtr watch_;  // ends before watch_fd_ is closed
 };
 
+// The log of a unit that has not logged yet: becomes its LogStream once there is one.
+class ComingLog final : public api::BodyStream {
+ public:
+  // `watch` becomes readable when something appears in the folder of all logs.
+  ComingLog(base::EventLoop& loop, std::string path, std::string host, size_t lines, base::Fd watch)
+      : loop_(loop),
+        path_(std::move(path)),
+        host_(std::move(host)),
+        lines_(lines),
+        watch_fd_(std::move(watch)) {}
+
+  void start(std::function<void()> ready) override {
+    ready_ = std::move(ready);
+    watch_ = loop_.watch(watch_fd_.get(), EPOLLIN, [this](uint32_t) {
+      logs::LogReader::drain_watch(watch_fd_.get());
+      find();
+      if (log_ || failed_) ready_();
+    });
+    find();  // it may have come since it was asked for
+  }
+
+  bool read(std::string& out) override { return log_ ? log_->read(out) : !failed_; }
+
+ private:
+  void find() {
+    base::Result<logs::LogReader> reader = logs::LogReader::open(path_, loop_.clock());
+    if (!reader && reader.error().code == base::Errc::kNotFound) return;
+    base::Result<base::Fd> watch = reader ? reader->watch() : base::unexpected(reader.error());
+    watch_.reset();
+    failed_ = !watch;
+    if (failed_) return;
+    log_ = std::make_unique<LogStream>(loop_, std::move(*reader), host_, lines_, std::move(*watch));
+    log_->start(ready_);
+  }
+
+  base::EventLoop& loop_;
+  std::string path_;
+  std::string host_;
+  size_t lines_;
+  base::Fd watch_fd_;
+  base::RegistrationPtr watch_;  // ends before watch_fd_ is closed
+  std::function<void()> ready_;
+  std::unique_ptr<LogStream> log_;
+  bool failed_ = false;
+};
+
 class NoEntries final : public api::BodyStream {
  public:
   void start(std::function<void()> /*ready*/) override {}
@@ -136,8 +183,7 @@ base::Result<std::shared_ptr<api::BodyStream>> LocalInspector::log(const std::st
   if (!reader) {
     if (reader.error().code != base::Errc::kNotFound)
       return base::unexpected(std::move(reader).error());
-    if (follow)
-      return base::not_found("unit {} has not logged anything yet; try again later", unit);
+    if (follow) return wait_for_log(unit, lines);
     return std::shared_ptr<api::BodyStream>(std::make_shared<NoEntries>());
   }
   base::Fd watch;
@@ -146,6 +192,17 @@ base::Result<std::shared_ptr<api::BodyStream>> LocalInspector::log(const std::st
   }
   return std::shared_ptr<api::BodyStream>(std::make_shared<LogStream>(
       loop_, std::move(*reader), host_, static_cast<size_t>(lines), std::move(watch)));
+}
+
+base::Result<std::shared_ptr<api::BodyStream>> LocalInspector::wait_for_log(const std::string& unit,
+                                                                            int lines) {
+  base::Fd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!watch ||
+      inotify_add_watch(watch.get(), log_directory_.c_str(), IN_CREATE | IN_MOVED_TO) < 0) {
+    return base::system_error(errno, "watch {}", log_directory_);
+  }
+  return std::shared_ptr<api::BodyStream>(std::make_shared<ComingLog>(
+      loop_, log_directory_ + "/" + unit, host_, static_cast<size_t>(lines), std::move(watch)));
 }
 
 }  // namespace flotilla::fleetd

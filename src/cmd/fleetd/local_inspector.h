@@ -22,6 +22,7 @@ class LocalInspector final : public api::UnitInspector {
                                                      bool follow) override;
 
  private:
+  base::Result<std::shared_ptr<api::BodyStream>> wait_for_log(const std::string& unit, int lines);
   std::string last_lines(const std::string& unit, size_t count) const;
 
   base::EventLoop& loop_;

@@ -3,6 +3,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -94,6 +95,14 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
   return std::nullopt;
 }
 
+// Each connection of the API takes one; the soft limit is often 1024.
+void use_all_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int fail(const flotilla::base::Error& error) {
   SPDLOG_CRITICAL("{}", error.message);
   return 1;
@@ -105,7 +114,9 @@ int main(int argc, char** argv) {
   Flags flags;
   if (const std::optional<int> exit_code = parse_flags(argc, argv, flags)) return *exit_code;
   set_up_logging();
-  ::signal(SIGPIPE, SIG_IGN);
+  // None of these ends the daemon, at no moment; those that mean something get a handler later.
+  for (const int number : {SIGPIPE, SIGHUP, SIGUSR1}) ::signal(number, SIG_IGN);
+  use_all_descriptors();
 
   std::vector<std::string> environment;
   for (char** variable = environ; *variable != nullptr; ++variable) {
@@ -113,6 +124,7 @@ int main(int argc, char** argv) {
   }
   auto config = flotilla::fleetd::load_config(flags.config, environment);
   if (!config) return fail(config.error());
+  for (const std::string& warning : config->warnings) SPDLOG_WARN("{}", warning);
   if (flags.state_dir) config->state_dir = *flags.state_dir;
   if (flags.manager_socket) config->manager_socket = *flags.manager_socket;
   if (config->verbosity > 0) spdlog::set_level(spdlog::level::debug);
