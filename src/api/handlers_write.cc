@@ -1,4 +1,6 @@
 // The routes that change something: PUT and DELETE of a unit, PATCH of the machines' metadata.
+#include <spdlog/spdlog.h>
+
 #include "api/handlers.h"
 #include "api/unit_body.h"
 #include "unit/fleet_file.h"
@@ -34,7 +36,11 @@ Response failure_response(const base::Error& error) {
   if (error.code == base::Errc::kUnavailable || error.code == base::Errc::kTimedOut) {
     return error_response(503, "fleet server unable to communicate with etcd");
   }
-  if (error.code == base::Errc::kInternal) return error_response(500, "");
+  if (error.code == base::Errc::kInternal) {
+    // The client is told nothing, as fleet has it.
+    SPDLOG_ERROR("Failed to answer a request of the API: {}", error.message);
+    return error_response(500, "");
+  }
   return error_response(base::names_of(error.code).http_status, error.message);
 }
 
