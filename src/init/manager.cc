@@ -98,6 +98,11 @@ JobView view_of(const Manager::Impl& impl, const Job& job) {
   return {job.id, impl.graph.id(job.unit), to_string(job.type), to_string(job.state)};
 }
 
+Status not_loaded(std::string_view name) {
+  return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
+                           "org.freedesktop.systemd1.NoSuchUnit"});
+}
+
 }  // namespace
 
 std::vector<JobView> Manager::jobs() const {
@@ -115,7 +120,8 @@ std::optional<JobView> Manager::find_job(uint32_t id) const {
 }
 
 Status Manager::kill_unit(std::string_view name, KillWhom whom, int signal) {
-  FLOTILLA_ASSIGN(Unit * unit, impl_->load(name));
+  Unit* unit = impl_->find(name);
+  if (unit == nullptr) return not_loaded(name);
   if (signal <= 0 || signal > SIGRTMAX) {
     return base::unexpected({Errc::kInvalid, "Signal number out of range.", 0,
                              "org.freedesktop.DBus.Error.InvalidArgs"});
@@ -125,10 +131,7 @@ Status Manager::kill_unit(std::string_view name, KillWhom whom, int signal) {
 
 Status Manager::reset_failed(std::string_view name) {
   Unit* unit = impl_->find(name);
-  if (unit == nullptr) {
-    return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
-                             "org.freedesktop.systemd1.NoSuchUnit"});
-  }
+  if (unit == nullptr) return not_loaded(name);
   return impl_->reset_failed(*unit);
 }
 

@@ -143,10 +143,12 @@ class Manager::Impl {
   // jobs
   void queue_job(UnitId unit);
   void run_job(const Job& job);
+  void carry_out(const Job& job, Unit& unit);
   void run_start(const Job& job, Unit& unit);
   void start_service(const Job& job, Unit& unit);
   bool check_conditions(const Job& job, Unit& unit);
   void finish_one(const FinishedJob& finished);
+  void log_job_begin(const Unit& unit);
   void log_job_end(const Job& job, Unit& unit, JobResult result);
   void arm_job_timer(JobId id, UnitId unit, bool running);
 

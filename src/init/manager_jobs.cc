@@ -28,6 +28,11 @@ bool has_jobs_of_its_own(UnitType type) {
          type == UnitType::kScope;
 }
 
+std::string name_in_logs(const Unit& unit) {
+  const std::string& description = unit.settings.description;
+  return description.empty() ? unit.id : fmt::format("{} - {}", unit.id, description);
+}
+
 }  // namespace
 
 Result<uint32_t> Manager::Impl::request(std::string_view name, std::string_view type_word,
@@ -155,6 +160,12 @@ void Manager::Impl::run_job(const Job& job) {
   jobs.set_state(job.id, JobState::kRunning);
   if (observer != nullptr) events_.changed_jobs.push_back(job.id);
   arm_job_timer(job.id, job.unit, true);
+  const ActiveState before = unit.active();
+  carry_out(job, unit);
+  if (unit.active() != before) log_job_begin(unit);
+}
+
+void Manager::Impl::carry_out(const Job& job, Unit& unit) {
   switch (job.type) {
     case JobType::kStart:
       return run_start(job, unit);
@@ -286,13 +297,26 @@ void Manager::Impl::finish_one(const FinishedJob& finished) {
   save(*unit);
 }
 
+// Only of what takes its time: the end of the job says all there is to say of the rest.
+void Manager::Impl::log_job_begin(const Unit& unit) {
+  const auto say = [&](std::string_view text) {
+    edges.logs.message(unit.id, 6, fmt::format("{} {}...", text, name_in_logs(unit)));
+  };
+  switch (unit.active()) {
+    case ActiveState::kActivating:
+      return say("Starting");
+    case ActiveState::kDeactivating:
+      return say("Stopping");
+    case ActiveState::kReloading:
+      return say("Reloading");
+    default:
+      return;
+  }
+}
+
 void Manager::Impl::log_job_end(const Job& job, Unit& unit, JobResult result) {
   const auto say = [&](int priority, std::string_view text) {
-    const std::string& description = unit.settings.description;
-    edges.logs.message(unit.id, priority,
-                       description.empty()
-                           ? fmt::format("{} {}.", text, unit.id)
-                           : fmt::format("{} {} - {}.", text, unit.id, description));
+    edges.logs.message(unit.id, priority, fmt::format("{} {}.", text, name_in_logs(unit)));
   };
   const bool is_start = job.type == JobType::kStart;
   const bool is_stop = job.type == JobType::kStop || job.type == JobType::kRestart;

@@ -143,6 +143,26 @@ TEST_F(ManagerTest, MarksLogLinesWithTheProgramUnlessToldOtherwise) {
   EXPECT_EQ(logs_.identifiers["b.service"], "bee");
 }
 
+TEST_F(ManagerTest, SaysThatAJobThatTakesItsTimeHasBegun) {
+  unit("a.service", "[Unit]\nDescription=A\n[Service]\nType=notify\nExecStart=/bin/a\n");
+  unit("b.service", "[Service]\nExecStart=/bin/b\n");
+  boot();
+  ask("a.service", "start");
+  EXPECT_TRUE(logs_.has("a.service|Starting a.service - A..."));
+  ask("b.service", "start");
+  EXPECT_FALSE(logs_.has("Starting b.service..."));
+  EXPECT_TRUE(logs_.has("b.service|Started b.service."));
+  ask("b.service", "stop");
+  EXPECT_TRUE(logs_.has("b.service|Stopping b.service..."));
+}
+
+TEST_F(ManagerTest, KillsNothingThatIsNotLoaded) {
+  boot();
+  const auto killed = manager_->kill_unit("nosuch.service", KillWhom::kAll, SIGTERM);
+  ASSERT_FALSE(killed);
+  EXPECT_EQ(killed.error().message, "Unit nosuch.service not loaded.");
+}
+
 TEST_F(ManagerTest, RefusesWhatHasNoFileOrABadOne) {
   unit("bad.service", "[Service]\nType=simple\n");
   boot();
