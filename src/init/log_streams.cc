@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -137,6 +138,7 @@ void LogStreams::send_messages() {
     stream->id = next_id_++;
     stream->unit = unit;
     stream->identifier = kOwnIdentifier;
+    stream->is_message = true;
     stream->pid = getpid();
     stream->read_end.reset(ends[0]);
     const base::Fd write_end(ends[1]);
@@ -163,6 +165,11 @@ void LogStreams::flush() {
     }
   }
   if (client_) {
+    // "Started" before what a process that was started in this turn has to say.
+    std::stable_partition(to_add_.begin(), to_add_.end(), [&](uint64_t id) {
+      const auto stream = streams_.find(id);
+      return stream != streams_.end() && stream->second->is_message;
+    });
     for (const uint64_t id : to_add_) {
       const auto found = streams_.find(id);
       if (found == streams_.end() || found->second->is_added) continue;

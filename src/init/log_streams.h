@@ -62,7 +62,8 @@ class LogStreams final : public UnitLogs {
     bool level_prefix = true;
     pid_t pid = 0;
     base::Fd read_end, write_end;
-    bool is_added = false;  // to the log process that runs now
+    bool is_message = false;  // the manager's own lines
+    bool is_added = false;    // to the log process that runs now
   };
 
   void start_logd();
