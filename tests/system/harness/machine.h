@@ -1,0 +1,68 @@
+// Machine: one flotilla-init over a TemporaryRoot, and the distribution's systemctl to talk to it.
+// At its end it is stopped in order, and nothing of it may be left: no process, no cgroup, no
+// report of a sanitizer; what is found then is a failure of the running test.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/command.h"
+#include "harness/processes.h"
+#include "harness/temporary_root.h"
+
+namespace flotilla::system_test {
+
+class Machine {
+ public:
+  Machine() = default;
+  ~Machine();
+
+  const TemporaryRoot& root() const noexcept { return root_; }
+
+  // DIR/etc/systemd/system/NAME.
+  void add_unit(std::string_view name, std::string_view text) const;
+  // Starts flotilla-init and waits until it has booted. Fails the test where it does not.
+  void start(const CommandOptions& options = {});
+  // SIGTERM to the keeper; returns its exit code (-1: it did not end, and was killed).
+  int stop();
+
+  Outcome systemctl(const std::vector<std::string>& arguments) const;
+  // One property of a unit (or of the manager: unit ""), as `show --value` prints it.
+  std::string property(const std::string& unit, const std::string& name) const;
+  // "active running success": ActiveState, SubState, Result.
+  std::string state(const std::string& unit) const;
+  pid_t main_pid(const std::string& unit) const;
+  bool wait_for_state(const std::string& unit, const std::string& state) const;
+
+  pid_t keeper() const;
+  // 0 while there is none (or just one being replaced).
+  pid_t manager() const;
+  pid_t logd() const;
+  // All of the tree below the keeper that is none of our programs, zombies left out.
+  std::vector<Process> services() const;
+  // What the daemon has printed.
+  std::string output() const { return root_.read("init.log"); }
+  // The unit's log: the texts of its lines.
+  std::vector<std::string> log_of(const std::string& unit) const;
+
+  // Managers that were killed by the test itself do not count as crashes.
+  void expect_crashes() { crashes_are_expected_ = true; }
+  // For programs that the machine's units start: ASAN_OPTIONS and UBSAN_OPTIONS as Environment=.
+  std::string sanitizer_environment() const;
+
+ private:
+  void check_nothing_left(pid_t keeper) const;
+  void check_sanitizer_reports() const;
+
+  TemporaryRoot root_;
+  std::unique_ptr<BackgroundCommand> daemon_;
+  bool crashes_are_expected_ = false;
+};
+
+bool is_root();
+
+}  // namespace flotilla::system_test
