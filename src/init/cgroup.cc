@@ -333,16 +333,19 @@ base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,
   unlinkat(root.get(), "flotilla-probe", AT_REMOVEDIR);
   base::Fd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify) return base::system_error(errno, "watch cgroups");
-  std::unique_ptr<CgroupTracker> tracker(
-      new CgroupTracker(std::move(root), std::move(inotify), std::move(root_path)));
+  std::unique_ptr<CgroupTracker> tracker(new CgroupTracker(std::move(root), std::move(inotify),
+                                                           std::move(root_path),
+                                                           name.empty() ? std::string() : whole));
   FLOTILLA_TRY(loop.watch(tracker->source_, tracker->inotify_.get(), EPOLLIN));
   return tracker;
 }
 
-CgroupTracker::CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path) noexcept
+CgroupTracker::CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path,
+                             std::string own_directory) noexcept
     : root_(std::move(root)),
       inotify_(std::move(inotify)),
       root_path_(std::move(root_path)),
+      own_directory_(std::move(own_directory)),
       source_(Priority::kTracking,
               Callback<void(uint32_t)>::to<&CgroupTracker::on_inotify>(*this)) {}
 
@@ -350,6 +353,7 @@ CgroupTracker::~CgroupTracker() {
   // Slices without units; the kernel refuses what has processes.
   RemoveEmpty remove;
   visit_subtree(root_.get(), kMostDepth, remove);
+  if (!own_directory_.empty()) rmdir(own_directory_.c_str());
 }
 
 std::unique_ptr<ProcessGroup> CgroupTracker::make_group(std::string_view path,

@@ -39,13 +39,15 @@ class CgroupTracker final : public ProcessTracker {
 
  private:
   friend class CgroupGroup;
-  CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path) noexcept;
+  CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path,
+                std::string own_directory) noexcept;
   void on_inotify(uint32_t events);
 
   base::Fd root_;
   base::Fd prepared_;  // the cgroup made ready last
   base::Fd inotify_;
-  std::string root_path_;  // under the mount point
+  std::string root_path_;      // under the mount point
+  std::string own_directory_;  // to be removed at the end; empty: it was there before us
   std::map<int, class CgroupGroup*> watches_;
   FdSource source_;
 };

@@ -69,16 +69,16 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   order.sources = sources;
   order.source_count = 3 + spec.passed_fd_count;
   // With nothing to pass on, the child needs a few low descriptors alone.
-  const bool is_low = spec.passed_fd_count == 0;
+  bool is_low = spec.passed_fd_count == 0;
   const int streams[kSlots] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd};
   for (size_t i = 0; i < kSlots; ++i) {
     sources[i] = streams[i] >= 0 ? streams[i] : null_.get();
-    if (!is_low || sources[i] < slots_end_) continue;
-    if (dup3(sources[i], slots_[i].get(), O_CLOEXEC) < 0) {
-      result.error = errno;
-      return result;
-    }
-    sources[i] = slots_[i].get();
+    // A bad one the child finds out about, and exits as it must.
+    is_low =
+        is_low && (sources[i] < slots_end_ || dup3(sources[i], slots_[i].get(), O_CLOEXEC) >= 0);
+  }
+  for (size_t i = 0; i < kSlots && is_low; ++i) {
+    if (sources[i] >= slots_end_) sources[i] = slots_[i].get();
   }
   for (uint32_t i = 0; i < spec.passed_fd_count; ++i) sources[3 + i] = spec.passed_fds[i];
 
@@ -107,7 +107,8 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   const long pid = flotilla_clone3(&args, sizeof args, &run_spawn_child, &order);
   for (size_t i = 0; i < kSlots; ++i) {
     // A pipe must not stay open here for longer than its owner wants.
-    if (is_low && streams[i] >= slots_end_) dup3(null_.get(), slots_[i].get(), O_CLOEXEC);
+    if (streams[i] >= slots_end_ && spec.passed_fd_count == 0)
+      dup3(null_.get(), slots_[i].get(), O_CLOEXEC);
   }
   if (pid < 0) {
     result.error = static_cast<int>(-pid);
