@@ -178,6 +178,13 @@ FileStat to_file_stat(const N& node) {
 
 }  // namespace
 
+Result<std::string> MemoryFileTree::read(std::string_view path, size_t max_bytes,
+                                         FileStat& stat) const {
+  FLOTILLA_ASSIGN(const NodePtr node, find(path, true, "read"));
+  stat = to_file_stat(*node);
+  return read(path, max_bytes);
+}
+
 Result<FileStat> MemoryFileTree::stat(std::string_view path) const {
   FLOTILLA_ASSIGN(const NodePtr node, find(path, true, "stat"));
   return to_file_stat(*node);

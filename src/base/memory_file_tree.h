@@ -21,6 +21,7 @@ class MemoryFileTree final : public FileTree {
   ~MemoryFileTree() override;
 
   Result<std::string> read(std::string_view path, size_t max_bytes) const override;
+  Result<std::string> read(std::string_view path, size_t max_bytes, FileStat& stat) const override;
   Result<std::vector<DirectoryEntry>> list(std::string_view path) const override;
   Result<std::string> read_link(std::string_view path) const override;
   Result<FileStat> stat(std::string_view path) const override;

@@ -110,6 +110,12 @@ Result<Fd> RootedFileTree::open_parent(std::string_view path, std::string& last)
 }
 
 Result<std::string> RootedFileTree::read(std::string_view path, size_t max_bytes) const {
+  FileStat ignored;
+  return read(path, max_bytes, ignored);
+}
+
+Result<std::string> RootedFileTree::read(std::string_view path, size_t max_bytes,
+                                         FileStat& stat) const {
   FLOTILLA_ASSIGN(const std::string inside, checked_path(path));
   // Without O_NONBLOCK a FIFO would hang us before we can see that it is one.
   const Fd fd(open_inside(inside, O_RDONLY | O_NONBLOCK | O_NOCTTY));
@@ -117,7 +123,8 @@ Result<std::string> RootedFileTree::read(std::string_view path, size_t max_bytes
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) return system_error(errno, "read {}", path);
   if (!S_ISREG(status.st_mode)) return invalid("read {}: not a regular file", path);
-  const auto size = static_cast<uint64_t>(status.st_size);
+  stat = to_file_stat(status);
+  const auto size = stat.size;
   if (size > max_bytes) {
     return too_large("read {}: it has {} bytes, more than {}", path, size, max_bytes);
   }

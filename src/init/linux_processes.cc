@@ -36,11 +36,13 @@ bool LinuxProcesses::is_ours(const ProcessInfo& info) const noexcept {
 }
 
 void LinuxProcesses::fill_random(std::span<uint8_t> bytes) noexcept {
-  size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t got = getrandom(bytes.data() + filled, bytes.size() - filled, 0);
-    if (got > 0) filled += static_cast<size_t>(got);
-    if (got < 0 && errno != EINTR) return;
+  for (uint8_t& byte : bytes) {
+    while (random_left_ == 0) {
+      const ssize_t got = getrandom(random_.data(), random_.size(), 0);
+      if (got > 0) random_left_ = static_cast<size_t>(got);
+      if (got < 0 && errno != EINTR) return;
+    }
+    byte = random_[--random_left_];
   }
 }
 

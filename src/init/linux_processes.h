@@ -2,6 +2,8 @@
 // the program; loop thread only.
 #pragma once
 
+#include <array>
+
 #include "init/children.h"
 #include "init/manager_options.h"
 
@@ -20,6 +22,9 @@ class LinuxProcesses final : public Processes {
 
  private:
   Children& children_;
+  // Random bytes ahead of need: one system call for many ids.
+  std::array<uint8_t, 512> random_;
+  size_t random_left_ = 0;
   pid_t self_;
   pid_t keeper_;
 };

@@ -56,7 +56,7 @@ Unit* Manager::Impl::load_name(const UnitName& name) {
     const bool is_first = i == 0;
     if (unit == nullptr || is_first) {
       if (units.size() > kMaxUnits) return first;
-      unit = take_settings(loader.load(wanted[i]));
+      unit = take_settings(is_first ? loader.load(wanted[i]) : loader.load_more(wanted[i]));
       for (const auto& list : unit->settings.dependencies) {
         for (const UnitName& other : list) {
           if (find(other.str()) == nullptr) wanted.push_back(other);
@@ -141,7 +141,7 @@ Status Manager::Impl::reload_all() {
   for (UnitId id = 0; id < units.size(); ++id) {
     if (!units[id]) continue;
     Unit& unit = *units[id];
-    UnitSettings settings = loader.load(unit.settings.name);
+    UnitSettings settings = loader.load_more(unit.settings.name);
     if (!(settings.name == unit.settings.name)) {
       // It is an alias now. What runs under the old name stays as it is until it is stopped.
       if (!unit.is_inactive_or_failed() || unit.job != 0) continue;

@@ -84,7 +84,10 @@ UnitLoader::UnitLoader(UnitLoaderOptions options)
   index_.rebuild();
 }
 
-void UnitLoader::refresh() { index_.rebuild(); }
+void UnitLoader::refresh() {
+  index_.rebuild();
+  looked_for_changes_ = true;
+}
 
 UnitName UnitLoader::resolve_alias(const UnitName& name, int depth) const {
   if (depth >= kMaxAliasDepth) return name;
@@ -109,7 +112,15 @@ UnitName UnitLoader::resolve_alias(const UnitName& name, int depth) const {
 }
 
 UnitSettings UnitLoader::load(const UnitName& name) {
-  if (index_.find(name.str()) == nullptr) index_.rebuild_if_changed();
+  looked_for_changes_ = false;
+  return load_more(name);
+}
+
+UnitSettings UnitLoader::load_more(const UnitName& name) {
+  if (!looked_for_changes_ && index_.find(name.str()) == nullptr) {
+    looked_for_changes_ = true;
+    index_.rebuild_if_changed();
+  }
   const UnitName id = resolve_alias(name, 0);
   Load load{UnitSettings{id}, {}, {id, &options_.host, {}, {}}, {}, false};
   UnitSettings& settings = load.settings;
@@ -186,7 +197,8 @@ void UnitLoader::load_fragment(Load& load) {
   settings.fragment_path = file->path;
   load.specifiers.fragment_path = file->path;
   if (file->is_masked) return mask();
-  const auto bytes = file->tree->read(file->path, unit::kMaxUnitFileSize);
+  base::FileStat stat;
+  const auto bytes = file->tree->read(file->path, unit::kMaxUnitFileSize, stat);
   if (!bytes) {
     if (bytes.error().code == Errc::kNotFound) {
       return fail(LoadState::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
@@ -196,7 +208,7 @@ void UnitLoader::load_fragment(Load& load) {
     return fail(LoadState::kError, "org.freedesktop.systemd1.LoadFailed",
                 "Unit " + id + " failed to load: " + bytes.error().message);
   }
-  if (const auto stat = file->tree->stat(file->path)) settings.files_mtime_usec = stat->mtime_usec;
+  settings.files_mtime_usec = stat.mtime_usec;
   if (bytes->empty()) return mask();
   settings.load_state = LoadState::kLoaded;
   apply(load, *bytes, file->path);
@@ -247,14 +259,13 @@ void UnitLoader::load_drop_ins(Load& load) {
   for (const UnitIndex::File& file : find_drop_ins(load.settings)) {
     load.settings.drop_in_paths.push_back(file.path);
     if (file.is_masked) continue;
-    const auto bytes = file.tree->read(file.path, unit::kMaxUnitFileSize);
+    base::FileStat stat;
+    const auto bytes = file.tree->read(file.path, unit::kMaxUnitFileSize, stat);
     if (!bytes) {
       load.diagnostics.push_back({file.path, 0, Severity::kWarning, bytes.error().message});
       continue;
     }
-    if (const auto stat = file.tree->stat(file.path)) {
-      load.settings.files_mtime_usec = std::max(load.settings.files_mtime_usec, stat->mtime_usec);
-    }
+    load.settings.files_mtime_usec = std::max(load.settings.files_mtime_usec, stat.mtime_usec);
     // Without a fragment they count for nothing, and are only shown.
     if (load.settings.load_state == LoadState::kLoaded) apply(load, *bytes, file.path);
   }

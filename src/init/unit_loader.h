@@ -32,6 +32,9 @@ class UnitLoader {
 
   // settings.name is the unit's own name: another than asked for where that is an alias.
   UnitSettings load(const unit::UnitName& name);
+  // A unit that the one loaded last needs, directly or not: the directories are not asked again
+  // whether they changed once load() or this has asked.
+  UnitSettings load_more(const unit::UnitName& name);
 
   // Forgets the listings: the next load sees what the directories hold now.
   void refresh();
@@ -55,6 +58,7 @@ class UnitLoader {
 
   UnitLoaderOptions options_;
   UnitIndex index_;
+  bool looked_for_changes_ = false;  // since the last load() or by refresh()
 };
 
 // The rules of man systemd.service that depend on several settings at once, and the implicit and
