@@ -1,6 +1,7 @@
 // bench/boot: from the exec of the service manager to the first instruction of the last of N
 // trivial services, beside a bare vfork+exec loop of the same services (the floor, measured between
-// the runs) and beside systemd where it can be booted.   boot [RUNS]
+// the runs), the same with a cgroup made for each service, which is what tracking them costs in the
+// kernel, and beside systemd where it can be booted.   boot [RUNS]
 #include <cstdio>
 #include <cstdlib>
 
@@ -36,16 +37,24 @@ uint64_t one_floor(size_t services, bool captured) {
   return floor_start(services, stamps, captured);
 }
 
+uint64_t one_floor_in_cgroups(size_t services, bool captured) {
+  const ScratchFolder folder;
+  StampFile stamps(folder.path(), services);
+  return floor_start_in_cgroups(services, stamps, captured);
+}
+
 int run(int runs) {
-  Table table(
-      {"services", "output", "floor ms", "flotilla ms", "x floor", "systemd ms", "x floor"});
+  Table table({"services", "output", "floor ms", "floor+cgroup ms", "flotilla ms", "x floor",
+               "x floor+cgroup", "systemd ms", "x floor"});
   for (const bool captured : {false, true}) {
     for (const size_t services : {size_t{1}, size_t{100}, size_t{1000}}) {
       std::vector<uint64_t> floor;
+      std::vector<uint64_t> floor_in_cgroups;
       std::vector<uint64_t> ours;
       std::vector<uint64_t> systemd;
       for (int i = 0; i < runs; ++i) {
         floor.push_back(one_floor(services, captured));
+        floor_in_cgroups.push_back(one_floor_in_cgroups(services, captured));
         ours.push_back(one_boot(services, captured, false));
         if (i < 3) {
           if (const uint64_t time = one_boot(services, captured, true); time != 0)
@@ -54,8 +63,14 @@ int run(int runs) {
       }
       const double base = median_ms(floor);
       const double mine = median_ms(ours);
-      std::vector<std::string> row{std::to_string(services), captured ? "captured" : "null",
-                                   fixed(base, 2), fixed(mine, 2), fixed(mine / base, 2)};
+      const double higher = median_ms(floor_in_cgroups);
+      std::vector<std::string> row{std::to_string(services),
+                                   captured ? "captured" : "null",
+                                   fixed(base, 2),
+                                   higher > 0 ? fixed(higher, 2) : "-",
+                                   fixed(mine, 2),
+                                   fixed(mine / base, 2),
+                                   higher > 0 ? fixed(mine / higher, 2) : "-"};
       if (systemd.empty()) {
         row.insert(row.end(), {"-", "-"});
       } else {

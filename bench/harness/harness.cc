@@ -1,6 +1,7 @@
 #include "harness/harness.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -91,6 +92,39 @@ void write_file(const std::string& path, const std::string& content) {
 
 namespace {
 
+extern "C" long flotilla_clone3(clone_args* args, size_t size, int (*child)(void*), void* context);
+
+struct CgroupStart {
+  const char* const* argv;
+  const char* const* envp;
+  int output;
+};
+
+int exec_in_cgroup(void* context) noexcept {
+  const auto& start = *static_cast<const CgroupStart*>(context);
+  if (start.output >= 0) dup2(start.output, 1);
+  execve(start.argv[0], const_cast<char**>(start.argv), const_cast<char**>(start.envp));
+  return 127;
+}
+
+pid_t start_in_cgroup(int root, const char* program, const char* stamps, const char* index,
+                      int output, char* stack, size_t stack_size) {
+  if (mkdirat(root, index, 0755) != 0) return -1;
+  const int cgroup = openat(root, index, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const char* argv[] = {program, stamps, index, nullptr};
+  const char* envp[] = {"PATH=/usr/bin:/bin", nullptr};
+  CgroupStart start{argv, envp, output};
+  clone_args args{};
+  args.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP;
+  args.cgroup = static_cast<uint64_t>(cgroup);
+  args.exit_signal = SIGCHLD;
+  args.stack = reinterpret_cast<uintptr_t>(stack);
+  args.stack_size = stack_size;
+  const long pid = flotilla_clone3(&args, sizeof args, &exec_in_cgroup, &start);
+  close(cgroup);
+  return static_cast<pid_t>(pid);
+}
+
 pid_t bare_start(const char* program, const char* stamps, const char* index, int output) {
   const char* argv[] = {program, stamps, index, nullptr};
   const char* envp[] = {"PATH=/usr/bin:/bin", nullptr};
@@ -105,7 +139,9 @@ pid_t bare_start(const char* program, const char* stamps, const char* index, int
 
 }  // namespace
 
-uint64_t floor_start(size_t services, StampFile& stamps, bool captured) {
+// `cgroups`: the directory to make them in; -1: none are made.
+uint64_t measure_floor(size_t services, StampFile& stamps, bool captured, int cgroups) {
+  static char stack[65536];
   const std::string trivial = stamps.program();
   std::vector<std::string> indexes;
   for (size_t i = 0; i < services; ++i) indexes.push_back(std::to_string(i));
@@ -117,7 +153,11 @@ uint64_t floor_start(size_t services, StampFile& stamps, bool captured) {
   for (size_t i = 0; i < services; ++i) {
     int ends[2] = {-1, -1};
     if (captured && pipe2(ends, O_CLOEXEC) != 0) die("pipe2 failed: raise the limit of open files");
-    children[i] = bare_start(trivial.c_str(), stamps.path().c_str(), indexes[i].c_str(), ends[1]);
+    children[i] = cgroups < 0 ? bare_start(trivial.c_str(), stamps.path().c_str(),
+                                           indexes[i].c_str(), ends[1])
+                              : start_in_cgroup(cgroups, trivial.c_str(), stamps.path().c_str(),
+                                                indexes[i].c_str(), ends[1], stack, sizeof stack);
+    if (children[i] < 0) die("a process could not be started in a cgroup of its own");
     if (captured) {
       close(ends[1]);
       pipes.push_back(ends[0]);
@@ -127,7 +167,29 @@ uint64_t floor_start(size_t services, StampFile& stamps, bool captured) {
   for (const pid_t child : children) kill(child, SIGKILL);
   for (const pid_t child : children) waitpid(child, nullptr, 0);
   for (const int fd : pipes) close(fd);
+  if (cgroups >= 0) {
+    for (const std::string& index : indexes) unlinkat(cgroups, index.c_str(), AT_REMOVEDIR);
+  }
   return last - begin;
+}
+
+uint64_t floor_start(size_t services, StampFile& stamps, bool captured) {
+  return measure_floor(services, stamps, captured, -1);
+}
+
+uint64_t floor_start_in_cgroups(size_t services, StampFile& stamps, bool captured) {
+  if (geteuid() != 0) return 0;
+  for (const char* mount : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
+    if (access((std::string(mount) + "/cgroup.procs").c_str(), F_OK) != 0) continue;
+    const std::string own = std::string(mount) + "/flotilla-bench-" + std::to_string(getpid());
+    if (mkdir(own.c_str(), 0755) != 0) continue;
+    const int root = open(own.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const uint64_t time = measure_floor(services, stamps, captured, root);
+    close(root);
+    rmdir(own.c_str());
+    return time;
+  }
+  return 0;
 }
 
 std::vector<uint64_t> floor_restart(size_t times, StampFile& stamps) {

@@ -57,6 +57,9 @@ void write_file(const std::string& path, const std::string& content);
 // The floor of every start: a loop of vfork and exec of the trivial service, nothing else. Returns
 // the nanoseconds from the first vfork to the last service's first instruction.
 uint64_t floor_start(size_t services, StampFile& stamps, bool captured);
+// The same, each service born in a v2 cgroup made for it: what every manager that tracks its
+// services by cgroups pays. 0 where no cgroup can be made.
+uint64_t floor_start_in_cgroups(size_t services, StampFile& stamps, bool captured);
 // SIGKILL of a child to the first instruction of its successor in a bare waitid+vfork+exec loop.
 std::vector<uint64_t> floor_restart(size_t times, StampFile& stamps);
 
