@@ -52,7 +52,6 @@ class PreparedExec {
   // long as the one before.
   void renew(std::string_view invocation_id) noexcept;
   bool is_prepared() const noexcept { return prepared_; }
-  void clear() noexcept { prepared_ = false; }
 
   // Points into this object. Streams to the log, the cgroup and pid_location are the caller's.
   ExecSpec& spec() noexcept { return spec_; }

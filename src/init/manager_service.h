@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,7 +45,7 @@ struct ServiceRuntime {
   Timestamps watchdog_time;
   uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
 
-  PreparedExec main_exec, control_exec;
+  std::unique_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
   bool streams_open = false;
   bool group_was_killed = false;  // then the next run gets a new one
   // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows

@@ -244,8 +244,7 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
     runtime.group_was_killed = false;
   }
   if (restarts) return;
-  runtime.main_exec.clear();
-  runtime.control_exec.clear();
+  runtime.main_exec.reset();
   if (runtime.streams_open) {
     edges.logs.close_streams(unit.id);
     runtime.streams_open = false;

@@ -104,10 +104,13 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
 ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   ServiceRuntime& runtime = *unit.service;
   ServiceEvent outcome = ServiceEvent::of(Kind::kSpawnFailed);
-  PreparedExec& exec = action.is_control ? runtime.control_exec : runtime.main_exec;
   // An automatic restart of a plain service runs what was prepared before.
+  const bool keeps = !action.is_control && unit.settings.service.restart != RestartSetting::kNo;
+  if (keeps && !runtime.main_exec) runtime.main_exec = std::make_unique<PreparedExec>();
+  PreparedExec once;
+  PreparedExec& exec = keeps ? *runtime.main_exec : once;
   const bool can_renew =
-      !action.is_control && exec.is_prepared() && unit.settings.exec.environment_files.empty() &&
+      keeps && exec.is_prepared() && unit.settings.exec.environment_files.empty() &&
       unit.settings.service.commands[static_cast<size_t>(action.command)].size() == 1;
   CommandRun run;
   run.start = now();

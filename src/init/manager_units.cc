@@ -58,7 +58,7 @@ Unit* Manager::Impl::load_name(const UnitName& name) {
       if (units.size() > kMaxUnits) return first;
       unit = take_settings(is_first ? loader.load(wanted[i]) : loader.load_more(wanted[i]));
       for (const auto& list : unit->settings.dependencies) {
-        for (const UnitName& other : list) {
+        for (const UnitName& other : list.value) {
           if (find(other.str()) == nullptr) wanted.push_back(other);
         }
       }
@@ -96,7 +96,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     if (observer != nullptr) events_.new_units.push_back(unit->id);
   } else {
     unit->settings = std::move(settings);
-    if (unit->service) unit->service->main_exec.clear();
+    if (unit->service) unit->service->main_exec.reset();
     note_changed(*unit);
   }
   for (const UnitName& alias : unit->settings.aliases) {
@@ -151,7 +151,7 @@ Status Manager::Impl::reload_all() {
     Unit* kept = take_settings(std::move(settings));
     if (kept->settings.name.type() == UnitType::kTarget) targets.push_back(kept->graph_id);
     for (const auto& list : kept->settings.dependencies) {
-      for (const UnitName& other : list) {
+      for (const UnitName& other : list.value) {
         if (find(other.str()) == nullptr) named.push_back(other);
       }
     }
@@ -189,7 +189,7 @@ void Manager::Impl::collect_garbage() {
     const Unit& unit = *units[reached.back()];
     reached.pop_back();
     for (const auto& list : unit.settings.dependencies) {
-      for (const UnitName& name : list) {
+      for (const UnitName& name : list.value) {
         const UnitId other = graph.find(name.str());
         if (other == kNoUnit || other >= units.size() || !units[other] || stays[other]) continue;
         stays[other] = true;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "init/sparse_array.h"
 #include "unit/command_line.h"
 #include "unit/unit_name.h"
 
@@ -135,7 +136,7 @@ struct ExecSettings {
   std::vector<std::pair<std::string, bool>> environment_files;  // path, missing_ok
   std::vector<std::string> pass_environment, unset_environment;
   std::optional<uint32_t> umask;
-  std::array<std::optional<rlimit>, RLIM_NLIMITS> limits{};
+  SparseArray<std::optional<rlimit>, RLIM_NLIMITS> limits;
   std::optional<int> nice, oom_score_adjust;
   bool no_new_privileges = false;
   bool ignore_sigpipe = true;
@@ -183,7 +184,7 @@ struct UnitSettings {
 
   std::string description;
   std::vector<std::string> documentation;
-  std::array<std::vector<unit::UnitName>, static_cast<size_t>(Dependency::kCount)> dependencies;
+  SparseArray<std::vector<unit::UnitName>, static_cast<size_t>(Dependency::kCount)> dependencies;
   std::vector<std::string> requires_mounts_for;
   std::vector<Condition> conditions, assertions;
 
