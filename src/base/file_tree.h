@@ -37,7 +37,8 @@ class FileTree {
   // kNotFound if there is none, with kInvalid if it is no regular file.
   virtual Result<std::string> read(std::string_view path, size_t max_bytes) const = 0;
   // The same, and what stat() says of the file that was read.
-  virtual Result<std::string> read(std::string_view path, size_t max_bytes, FileStat& stat) const = 0;
+  virtual Result<std::string> read(std::string_view path, size_t max_bytes,
+                                   FileStat& stat) const = 0;
   // The entries but "." and "..", sorted by name.
   virtual Result<std::vector<DirectoryEntry>> list(std::string_view path) const = 0;
   // The text of the link, unresolved.

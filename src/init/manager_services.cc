@@ -104,10 +104,10 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
   }
   const NeededFacts needed = needed_facts(unit.settings.service, runtime.state, event);
   if (needed.processes) {
-    facts.processes = runtime.group && runtime.group->is_populated() &&
-                              runtime.group->watch_until_empty()
-                          ? ServiceFacts::Processes::kSome
-                          : ServiceFacts::Processes::kNone;
+    facts.processes =
+        runtime.group && runtime.group->is_populated() && runtime.group->watch_until_empty()
+            ? ServiceFacts::Processes::kSome
+            : ServiceFacts::Processes::kNone;
   }
   if (needed.pid_file) read_pid_file(unit, facts);
   if (needed.guess && runtime.group) {

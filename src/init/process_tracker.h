@@ -30,8 +30,8 @@ class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;
 
-  // Makes ready for a spawn: the descriptor for ExecSpec::cgroup_fd, which is the tracker's and good
-  // until the next call for any group, or -1 where there is none to be born in.
+  // Makes ready for a spawn: the descriptor for ExecSpec::cgroup_fd, which is the tracker's and
+  // good until the next call for any group, or -1 where there is none to be born in.
   virtual base::Result<int> prepare() = 0;
   // The path under the cgroup root, "/system.slice/a.service"; empty without one.
   virtual std::string cgroup_path() const = 0;
@@ -72,8 +72,8 @@ class ProcessTracker {
 
   virtual TrackingKind kind() const noexcept = 0;
   // The group of `path` ("system.slice/a.service"), new or found as an earlier manager left it.
-  // `on_empty` is called on the loop when its last process is gone, see watch_until_empty(); without
-  // cgroups, after check_empty() only.
+  // `on_empty` is called on the loop when its last process is gone, see watch_until_empty();
+  // without cgroups, after check_empty() only.
   virtual std::unique_ptr<ProcessGroup> make_group(std::string_view path,
                                                    Callback<void()> on_empty) = 0;
   // To be called when some process was reaped: a best-effort group may have become empty by it.
