@@ -282,7 +282,9 @@ bool receive_messages() noexcept {
     message.msg_control = keeper.control;
     message.msg_controllen = sizeof keeper.control;
     const ssize_t size = recvmsg(keeper.link, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (size < 0 && errno == EINTR) continue;
+    // A manager that ended with messages of ours unread leaves one ECONNRESET in front of its last
+    // words.
+    if (size < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
     if (size < 0) return errno == EAGAIN;
     if (size == 0) return false;
     int fds[253];

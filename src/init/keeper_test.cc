@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -137,6 +138,28 @@ TEST_F(KeeperTest, StartsAKilledManagerAgainAndEndsWithTheCodeItIsGiven) {
   EXPECT_THAT(line(), HasSubstr("was killed by signal 9; it is started again"));
   EXPECT_EQ(line(), "crashed");
   EXPECT_EQ(exit_code(), 7);
+}
+
+// The kernel puts an ECONNRESET in front of the last words of one that left our messages unread.
+TEST_F(KeeperTest, HearsTheLastWordsOfAManagerThatNeverListened) {
+  for (int round = 0; round < 20; ++round) {
+    keeper_ = fork();
+    ASSERT_GE(keeper_, 0);
+    if (keeper_ == 0) {
+      dup2(report_[1], STDERR_FILENO);
+      const KeeperOutcome outcome = run_keeper({});
+      if (!outcome.is_manager) _exit(outcome.exit_code);
+      // Whoever comes second was started for nothing.
+      pollfd hello{outcome.link_fd, POLLIN, 0};
+      poll(&hello, 1, -1);
+      KeeperLink link((base::Fd(outcome.link_fd)));
+      (void)link.request_shutdown(3);
+      _exit(0);
+    }
+    EXPECT_EQ(exit_code(), 3);
+  }
+  say(report_[1], "end\n");
+  EXPECT_EQ(line(), "end") << "a manager was started again";
 }
 
 TEST_F(KeeperTest, HandsDescriptorsFromManagerToManager) {
