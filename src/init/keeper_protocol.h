@@ -13,7 +13,7 @@ inline constexpr uint32_t kKeeperProtocolVersion = 1;
 inline constexpr size_t kMaxKeptName = 63;
 inline constexpr size_t kMaxFdsPerMessage = 250;  // the kernel's limit is 253
 inline constexpr size_t kMaxExitsPerMessage = 256;
-inline constexpr size_t kMaxKeeperMessage = 20 * 1024;
+inline constexpr size_t kMaxKeeperMessage = size_t{20} * 1024;
 
 enum class KeeperMessageKind : uint32_t {
   // keeper to manager
