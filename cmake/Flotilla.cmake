@@ -15,15 +15,21 @@ option(FLOTILLA_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 find_program(CCACHE ccache)
 if(CCACHE)
   # Several build folders of one tree share their objects: the folder's name is no part of the key.
-  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=time_macros ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+      CCACHE_SLOPPINESS=time_macros ${CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
 endif()
 
 add_compile_options(
   -Wall -Wextra -Wshadow -Wconversion -Werror
   "$<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>"
-  "$<$<CONFIG:Debug>:-O1;-g1>"
+  "$<$<CONFIG:Debug>:-g1>"
 )
+# Sanitizers at -O0 make programs too slow to test, at -O1 tests too slow to compile: each gets its own.
+if(FLOTILLA_SANITIZE)
+  add_compile_options("$<$<CONFIG:Debug>:-O1>")
+endif()
+set(FLOTILLA_TEST_OPTIONS "$<$<CONFIG:Debug>:-O0>")
 # g++ 12 reports uninitialised and overflowing std:: internals that are neither once sanitizers are on.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>
@@ -68,6 +74,7 @@ function(flotilla_library name)
   if(tests AND FLOTILLA_TESTS)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${target} ${arg_TEST_DEPENDS} GTest::gmock GTest::gtest_main)
+    target_compile_options(${name}_test PRIVATE ${FLOTILLA_TEST_OPTIONS})
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name}_test COMMAND ${name}_test)
     set_tests_properties(${name}_test PROPERTIES LABELS unit TIMEOUT 300)
