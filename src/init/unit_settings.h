@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "init/exec_extras.h"
+#include "init/lazy.h"
 #include "init/sparse_array.h"
 #include "unit/command_line.h"
 #include "unit/unit_name.h"
@@ -147,6 +149,7 @@ struct ExecSettings {
   int syslog_level = 6;
   bool syslog_level_prefix = true;
   std::string slice;
+  Lazy<ExecExtras> extras;  // what few units set
 };
 
 struct ServiceSettings {
