@@ -49,11 +49,23 @@ void bus_unset_environment(BusRequest& request);
 void bus_unset_and_set_environment(BusRequest& request);
 void bus_link_unit_files(BusRequest& request);
 void bus_enable_unit_files(BusRequest& request);
+void bus_enable_unit_files_with_flags(BusRequest& request);
+void bus_reenable_unit_files(BusRequest& request);
 void bus_disable_unit_files(BusRequest& request);
+void bus_disable_unit_files_with_flags(BusRequest& request);
+void bus_mask_unit_files(BusRequest& request);
+void bus_unmask_unit_files(BusRequest& request);
+void bus_revert_unit_files(BusRequest& request);
+void bus_preset_unit_files(BusRequest& request);
+void bus_preset_unit_files_with_mode(BusRequest& request);
+void bus_preset_all_unit_files(BusRequest& request);
+void bus_add_dependency_unit_files(BusRequest& request);
+void bus_get_unit_file_links(BusRequest& request);
 void bus_get_unit_file_state(BusRequest& request);
 void bus_list_unit_files(BusRequest& request);
 void bus_list_unit_files_by_patterns(BusRequest& request);
 void bus_get_default_target(BusRequest& request);
+void bus_set_default_target(BusRequest& request);
 
 // Unit
 void bus_unit_start(BusRequest& request);

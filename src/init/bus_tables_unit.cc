@@ -5,7 +5,6 @@
 #include "bus/object_path.h"
 #include "init/bus_methods.h"
 #include "init/bus_table.h"
-#include "init/bus_unit_files.h"
 #include "init/bus_write.h"
 
 namespace flotilla::init {
@@ -113,13 +112,8 @@ void write_load_error(S s, W w) {
   w.open_struct("ss").string(settings.load_error_bus_name).string(settings.load_error).close();
 }
 
-std::optional<std::string> file_state(S s) {
-  if (s.unit->settings.fragment_path.empty()) return {};
-  base::Result<std::string> state = unit_file_links(s.manager).state_of(s.unit->id);
-  return state ? std::optional(std::move(*state)) : std::nullopt;
-}
-void write_unit_file_state(S s, W w) { w.string(file_state(s).value_or("")); }
-bool has_unit_file_state(S s) { return file_state(s).has_value(); }
+void write_unit_file_state(S s, W w) { w.string(s.manager.unit_file_state(*s.unit)); }
+void write_unit_file_preset(S s, W w) { w.string(s.manager.unit_file_preset(*s.unit)); }
 
 void write_invocation_id(S s, W w) {
   const bool any = !s.unit->invocation_id().empty();
@@ -167,7 +161,8 @@ constexpr BusProperty kUnitProperties[] = {
     {"SubState", "s", kValue, [](S s, W w) { w.string(s.unit->sub_state()); }},
     {"FragmentPath", "s", kConst, setting<&UnitSettings::fragment_path>},
     {"DropInPaths", "as", kConst, setting<&UnitSettings::drop_in_paths>},
-    {"UnitFileState", "s", kNothing, write_unit_file_state, has_unit_file_state},
+    {"UnitFileState", "s", kNothing, write_unit_file_state},
+    {"UnitFilePreset", "s", kNothing, write_unit_file_preset},
     {"StateChangeTimestamp", "t", kValue, wall<&Unit::state_change>},
     {"StateChangeTimestampMonotonic", "t", kValue, monotonic<&Unit::state_change>},
     {"InactiveExitTimestamp", "t", kValue, wall<&Unit::inactive_exit>},

@@ -3,52 +3,71 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <cerrno>
+#include <optional>
 
 #include "init/manager_impl.h"
-#include "unit/unit_file.h"
 #include "unit/unit_name.h"
 
 namespace flotilla::init {
 
-using base::Errc;
 using base::Result;
 using base::Status;
+using unit::UnitName;
+using Follow = UnitFileSearch::Follow;
 
 namespace {
 
-std::string_view name_of_path(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-std::string_view parent_of(std::string_view path) { return path.substr(0, path.rfind('/')); }
+// How deep links may stand below the configuration directory.
+constexpr int kMaxDepth = 8;
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() > end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-void add_words(std::string_view value, std::vector<std::string>& words) {
-  if (value.empty()) words.clear();
-  while (!value.empty()) {
-    const size_t begin = value.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) return;
-    const size_t end = std::min(value.find_first_of(" \t", begin), value.size());
-    words.emplace_back(value.substr(begin, end - begin));
-    value.remove_prefix(end);
+int errno_of(const base::Error& error) {
+  return error.error_number == 0 ? EIO : error.error_number;
+}
+
+// Counts what was done and keeps the first error: the rest is still tried.
+class Tally {
+ public:
+  void add(const Result<size_t>& result) {
+    if (result) {
+      count_ += *result;
+    } else if (!error_) {
+      error_ = result.error();
+    }
   }
+  Result<size_t> result() && {
+    if (error_) return base::unexpected(std::move(*error_));
+    return count_;
+  }
+
+ private:
+  size_t count_ = 0;
+  std::optional<base::Error> error_;
+};
+
+// Whether a link called `alias` may stand for the unit: of the same type, plain for plain, an
+// instance for the same instance or for a template.
+bool may_alias(const UnitName& alias, const UnitName& unit) {
+  if (alias.type() != unit.type()) return false;
+  if (alias.is_plain() || unit.is_plain()) return alias.is_plain() && unit.is_plain();
+  if (alias.is_template()) return unit.is_template();
+  return unit.is_template() || unit.instance() == alias.instance();
 }
 
-// Whether a link called `link` belongs to `name`: the unit itself, or an instance of a template.
-bool belongs_to(std::string_view link, std::string_view name) {
-  if (link == name) return true;
-  const auto parsed = unit::UnitName::parse(link);
-  return parsed && parsed->is_instance() && parsed->template_name().str() == name;
-}
-
-base::Unexpected no_such_file(std::string_view name) {
-  return base::unexpected({Errc::kNotFound, fmt::format("Unit file {} does not exist.", name), 0,
-                           "org.freedesktop.systemd1.NoSuchUnit"});
-}
-
-base::Unexpected bad_name(std::string_view name) {
-  return base::invalid("\"{}\" is not a valid unit name.", name);
+// "x.target.wants/a.service" as an alias: a way to write WantedBy=x.target.
+Status check_alias_path(const std::string& alias, const std::string& unit) {
+  const std::string_view directory = parent_of(alias);
+  const size_t dot = directory.rfind('.');
+  const bool is_known = ends_with(directory, ".wants") || ends_with(directory, ".requires");
+  if (!is_known || !UnitName::is_valid(directory.substr(0, dot))) {
+    return install_error(EBADR, alias);
+  }
+  if (file_name_of(alias) != unit) return install_error(EXDEV, alias, unit);
+  return {};
 }
 
 }  // namespace
@@ -56,221 +75,311 @@ base::Unexpected bad_name(std::string_view name) {
 UnitFileLinks::UnitFileLinks(base::FileTree& tree, Places places)
     : tree_(tree), places_(std::move(places)) {}
 
-UnitFileLinks unit_file_links(Manager& manager) {
-  const ManagerOptions& options = manager.impl().options;
-  return UnitFileLinks(
-      manager.impl().edges.tree,
-      {options.unit_directories, options.runtime_unit_directory, options.config_directory});
-}
+UnitFileLinks unit_file_links(Manager& manager) { return unit_file_links(manager.impl()); }
 
-Result<UnitFileLinks::Found> UnitFileLinks::find(std::string_view name) const {
-  FLOTILLA_ASSIGN(const unit::UnitName parsed, unit::UnitName::parse(name));
-  std::vector<std::string> candidates = {parsed.str()};
-  if (parsed.is_instance()) candidates.push_back(parsed.template_name().str());
-  for (const std::string& candidate : candidates) {
-    for (const UnitDirectory& directory : places_.searched) {
-      const std::string path = directory.path + "/" + candidate;
-      const auto stat = directory.tree->lstat(path);
-      if (!stat || stat->kind == base::FileKind::kDirectory) continue;
-      Found found{candidate, path, directory.tree, {}};
-      if (stat->kind == base::FileKind::kSymlink) {
-        found.link = directory.tree->read_link(path).value_or("");
-      }
-      return found;
-    }
+UnitFileLinks unit_file_links(Manager::Impl& impl) {
+  const ManagerOptions& options = impl.options;
+  UnitFilePlaces places;
+  places.searched = options.unit_directories;
+  places.runtime = options.runtime_unit_directory;
+  places.lasting = options.config_directory;
+  places.host = &options.host_values;
+  const std::string_view kind = options.scope == ManagerScope::kUser ? "user" : "system";
+  if (options.scope == ManagerScope::kUser) {
+    places.presets.push_back(std::string(parent_of(options.config_directory)) + "/user-preset");
   }
-  return no_such_file(name);
-}
-
-Result<UnitFileLinks::Install> UnitFileLinks::read_install(const Found& found) const {
-  FLOTILLA_ASSIGN(const std::string text, found.tree->read(found.path, unit::kMaxUnitFileSize));
-  FLOTILLA_ASSIGN(const unit::UnitFile file, unit::parse_unit_file(text, found.path));
-  Install install;
-  for (const unit::Setting& setting : file.settings) {
-    if (setting.section != "Install") continue;
-    if (setting.value.find('%') != std::string::npos) {
-      return base::unsupported("{}:{}: {}=: specifiers are not supported here, got \"{}\"",
-                               found.path, setting.line, setting.key, setting.value);
-    }
-    if (setting.key == "WantedBy") add_words(setting.value, install.wanted_by);
-    if (setting.key == "RequiredBy") add_words(setting.value, install.required_by);
-    if (setting.key == "Alias") add_words(setting.value, install.aliases);
-    if (setting.key == "Also") add_words(setting.value, install.also);
-    if (setting.key == "DefaultInstance") install.default_instance = setting.value;
+  for (const char* root : {"/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"}) {
+    places.presets.push_back(fmt::format("{}/systemd/{}-preset", root, kind));
   }
-  return install;
+  return UnitFileLinks(impl.edges.tree, std::move(places));
 }
 
-bool UnitFileLinks::is_searched(std::string_view path) const {
-  return std::any_of(places_.searched.begin(), places_.searched.end(),
-                     [&](const UnitDirectory& place) { return place.path == parent_of(path); });
+const std::string& UnitFileLinks::directory_of(Lifetime lifetime) const {
+  return lifetime == Lifetime::kRuntime ? places_.runtime : places_.lasting;
 }
 
-Status UnitFileLinks::link(const std::string& target, const std::string& path, Force force,
-                           std::vector<UnitFileChange>& changes) {
+// A path as the caller sees it may begin with the root that the tree hangs from.
+std::string UnitFileLinks::inside(const std::string& path) const {
+  std::string root = tree_.host_path("/");
+  while (!root.empty() && root.back() == '/') root.pop_back();
+  if (!root.empty() && path.compare(0, root.size() + 1, root + "/") == 0) {
+    return absolute_path(path.substr(root.size()), "/");
+  }
+  return path.substr(0, 1) == "/" ? absolute_path(path, "/") : path;
+}
+
+Status UnitFileLinks::link_to(const std::string& target, const std::string& path, Force force,
+                              Changes& changes) {
   const auto old = tree_.read_link(path);
-  if (old && *old == target) return {};
-  if (force == Force::kNo && tree_.lstat(path)) {
-    return base::unexpected({Errc::kAlreadyExists, fmt::format("File {} already exists.", path), 0,
-                             "org.freedesktop.systemd1.UnitExists"});
+  if (old) {
+    if (absolute_path(*old, parent_of(path)) == target) return {};
+    if (force == Force::kNo) return install_error(EEXIST, path, *old);
+    FLOTILLA_TRY(tree_.make_symlink(target, path));
+    changes.push_back({"unlink", path, ""});
+  } else {
+    if (tree_.lstat(path)) return install_error(EEXIST, path);
+    FLOTILLA_TRY(tree_.make_directories(parent_of(path), 0755));
+    FLOTILLA_TRY(tree_.make_symlink(target, path));
   }
-  FLOTILLA_TRY(tree_.make_directories(parent_of(path), 0755));
-  FLOTILLA_TRY(tree_.make_symlink(target, path));
   changes.push_back({"symlink", path, target});
   return {};
 }
 
-Status UnitFileLinks::enable_one(const std::string& name, const std::string& directory, Force force,
-                                 std::set<std::string>& seen, Enabled& enabled) {
-  if (!seen.insert(name).second) return {};
-  FLOTILLA_ASSIGN(const Found found, find(name));
-  if (found.link == "/dev/null") {
-    return base::unexpected({Errc::kConflict, fmt::format("Unit file {} is masked.", found.path), 0,
-                             "org.freedesktop.systemd1.UnitMasked"});
-  }
-  FLOTILLA_ASSIGN(const Install install, read_install(found));
-  enabled.carries_install_info = enabled.carries_install_info || !install.is_empty();
-  FLOTILLA_ASSIGN(unit::UnitName own, unit::UnitName::parse(name));
-  if (own.is_template() && !(install.wanted_by.empty() && install.required_by.empty())) {
-    if (install.default_instance.empty()) {
-      return base::invalid("{} is a template: name the instance that is to be enabled", name);
+// --- Making links ---
+
+Result<size_t> UnitFileLinks::apply_aliases(const FoundUnit& unit, const std::string& directory,
+                                            Force force, Changes& changes) {
+  Tally tally;
+  FLOTILLA_ASSIGN(const UnitName name, UnitName::parse(unit.name));
+  const unit::SpecifierContext specifiers{name, places_.host, unit.path, {}};
+  const auto make = [&](const std::string& written) -> Result<size_t> {
+    auto alias = unit::expand_specifiers(written, specifiers);
+    if (!alias) return install_error(ELIBBAD, written);
+    if (alias->find('/') != std::string::npos) {
+      FLOTILLA_TRY(check_alias_path(*alias, unit.name));
+    } else {
+      auto parsed = UnitName::parse(*alias);
+      if (!parsed) return install_error(EXDEV, *alias, unit.name);
+      if (parsed->is_template() && name.is_instance()) {
+        FLOTILLA_ASSIGN(parsed, parsed->with_instance(name.instance()));
+      }
+      if (*parsed == name) return size_t{0};
+      if (!may_alias(*parsed, name)) return install_error(EXDEV, *alias, unit.name);
+      *alias = parsed->str();
     }
-    FLOTILLA_ASSIGN(own, own.with_instance(install.default_instance));
-  }
-  const auto link_into = [&](const std::vector<std::string>& units, const char* suffix) -> Status {
-    for (const std::string& unit : units) {
-      if (!unit::UnitName::is_valid(unit)) return bad_name(unit);
-      FLOTILLA_TRY(link(found.path, fmt::format("{}/{}{}/{}", directory, unit, suffix, own.str()),
-                        force, enabled.changes));
-    }
-    return {};
+    const std::string path = directory + "/" + *alias;
+    // A link that leads nowhere is in nobody's way.
+    const bool is_broken = tree_.lstat(path) && !tree_.stat(path);
+    FLOTILLA_TRY(link_to(unit.path, path, is_broken ? Force::kYes : force, changes));
+    return size_t{1};
   };
-  FLOTILLA_TRY(link_into(install.wanted_by, ".wants"));
-  FLOTILLA_TRY(link_into(install.required_by, ".requires"));
-  for (const std::string& alias : install.aliases) {
-    if (!unit::UnitName::is_valid(alias)) return bad_name(alias);
-    if (alias == own.str()) continue;
-    FLOTILLA_TRY(link(found.path, fmt::format("{}/{}", directory, alias), force, enabled.changes));
-  }
-  for (const std::string& other : install.also) {
-    FLOTILLA_TRY(enable_one(other, directory, force, seen, enabled));
-  }
-  return {};
+  for (const std::string& alias : unit.install.aliases) tally.add(make(alias));
+  return std::move(tally).result();
 }
 
-Result<UnitFileLinks::Enabled> UnitFileLinks::enable(const std::vector<std::string>& names,
-                                                     Lifetime lifetime, Force force) {
-  const std::string& directory = lifetime == Lifetime::kRuntime ? places_.runtime : places_.lasting;
-  Enabled enabled;
-  std::set<std::string> seen;
-  for (const std::string& given : names) {
-    const std::string name(name_of_path(given));
-    if (!unit::UnitName::is_valid(name)) return bad_name(given);
-    if (given.find('/') != std::string::npos) {
-      if (given[0] != '/') return base::invalid("Unit file path {} is not absolute.", given);
-      if (!tree_.stat(given)) return no_such_file(given);
-      if (!is_searched(given)) {
-        FLOTILLA_TRY(link(given, fmt::format("{}/{}", directory, name), force, enabled.changes));
-      }
-    }
-    FLOTILLA_TRY(enable_one(name, directory, force, seen, enabled));
+bool UnitFileLinks::is_there(const std::string& name) const {
+  UnitFileSearch search(tree_, places_, UnitFileSearch::Reading::kNothing);
+  const auto unit = search.add(name);
+  if (!unit) return false;
+  const auto found = search.resolve(**unit, Follow::kConfigLinks);
+  return found || found.error().error_number != ENOENT;
+}
+
+Result<size_t> UnitFileLinks::apply_wants(const FoundUnit& unit,
+                                          const std::vector<std::string>& units,
+                                          std::string_view suffix, const std::string& directory,
+                                          Changes& changes) {
+  if (units.empty()) return size_t{0};
+  FLOTILLA_ASSIGN(UnitName name, UnitName::parse(unit.name));
+  const unit::SpecifierContext specifiers{name, places_.host, unit.path, {}};
+  if (name.is_template() && !unit.install.default_instance.empty()) {
+    FLOTILLA_ASSIGN(name, name.with_instance(unit.install.default_instance));
   }
+  Tally tally;
+  const auto make = [&](const std::string& written) -> Result<size_t> {
+    const auto other = unit::expand_specifiers(written, specifiers);
+    if (!other) return install_error(ELIBBAD, written);
+    const auto parsed = UnitName::parse(*other);
+    if (!parsed) return install_error(EUCLEAN, *other);
+    if (name.is_template() && !parsed->is_template()) return install_error(EIDRM, *other);
+    FLOTILLA_TRY(link_to(unit.path,
+                         fmt::format("{}/{}{}/{}", directory, *other, suffix, name.str()),
+                         Force::kYes, changes));
+    if (!is_there(*other)) changes.push_back({"destination not present", *other, unit.path});
+    return size_t{1};
+  };
+  for (const std::string& written : units) tally.add(make(written));
+  return std::move(tally).result();
+}
+
+Result<size_t> UnitFileLinks::apply_unit(const FoundUnit& unit, const std::string& directory,
+                                         Force force, Changes& changes) {
+  const UnitFileSearch search(tree_, places_);
+  if (!search.is_searched(parent_of(unit.path))) {
+    FLOTILLA_TRY(link_to(unit.path, directory + "/" + unit.name, force, changes));
+  }
+  Tally tally;
+  tally.add(apply_aliases(unit, directory, force, changes));
+  tally.add(apply_wants(unit, unit.install.wanted_by, ".wants", directory, changes));
+  tally.add(apply_wants(unit, unit.install.required_by, ".requires", directory, changes));
+  tally.add(apply_wants(unit, unit.install.upheld_by, ".upholds", directory, changes));
+  return std::move(tally).result();
+}
+
+Result<size_t> UnitFileLinks::apply(UnitFileSearch& search, Follow follow,
+                                    const std::string& directory, Force force, Changes& changes) {
+  Tally tally;
+  for (size_t i = 0; i < search.size(); ++i) {
+    FoundUnit& unit = search.at(i);
+    const Result<FoundUnit*> found = search.resolve(unit, follow);
+    if (!found) {
+      if (!unit.is_auxiliary) return install_error(errno_of(found.error()), unit.name);
+      changes.push_back({"auxiliary unit failed", unit.name, ""});
+    } else if (unit.kind == UnitFileKind::kMasked) {
+      changes.push_back({"masked", unit.path, ""});
+      tally.add(size_t{1});
+    } else if (unit.kind == UnitFileKind::kRegular) {
+      tally.add(apply_unit(unit, directory, force, changes));
+    }
+  }
+  return std::move(tally).result();
+}
+
+Result<UnitFileLinks::Enabled> UnitFileLinks::enable(const Names& names, Lifetime lifetime,
+                                                     Force force) {
+  UnitFileSearch search(tree_, places_);
+  for (const std::string& name : names) {
+    FLOTILLA_TRY(search.discover(inside(name), Follow::kConfigLinks));
+  }
+  Enabled enabled;
+  FLOTILLA_ASSIGN(const size_t count,
+                  apply(search, Follow::kNo, directory_of(lifetime), force, enabled.changes));
+  enabled.carries_install_info = count > 0;
   return enabled;
 }
 
-std::vector<std::string> UnitFileLinks::links_to(std::string_view name,
-                                                 const std::string& directory) const {
-  std::vector<std::string> links;
-  for (const base::DirectoryEntry& entry : tree_.list(directory).value_or({})) {
-    const std::string path = directory + "/" + entry.name;
-    if (entry.kind == base::FileKind::kSymlink) {
-      const std::string target = tree_.read_link(path).value_or("");
-      if (entry.name != name && name_of_path(target) == name) links.push_back(path);
-    } else if (entry.kind == base::FileKind::kDirectory &&
-               (ends_with(entry.name, ".wants") || ends_with(entry.name, ".requires"))) {
-      for (const base::DirectoryEntry& inside : tree_.list(path).value_or({})) {
-        if (inside.kind == base::FileKind::kSymlink && belongs_to(inside.name, name)) {
-          links.push_back(path + "/" + inside.name);
-        }
-      }
-    }
-  }
-  return links;
+Result<UnitFileLinks::Enabled> UnitFileLinks::reenable(const Names& names, Lifetime lifetime,
+                                                       Force force) {
+  Names plain;
+  for (const std::string& name : names) plain.emplace_back(file_name_of(name));
+  FLOTILLA_ASSIGN(Changes removed, disable(plain, lifetime));
+  FLOTILLA_ASSIGN(Enabled enabled, enable(names, lifetime, force));
+  enabled.changes.insert(enabled.changes.begin(), removed.begin(), removed.end());
+  return enabled;
 }
 
-Status UnitFileLinks::disable_one(const std::string& name, const std::string& directory,
-                                  std::vector<UnitFileChange>& changes) {
-  std::vector<std::string> links = links_to(name, directory);
-  const std::string own = directory + "/" + name;
-  const auto target = tree_.read_link(own);
-  // A mask is no enabling: it stays.
-  if (target && *target != "/dev/null") links.push_back(own);
-  for (const std::string& link : links) {
-    FLOTILLA_TRY(tree_.remove(link));
-    changes.push_back({"unlink", link, ""});
-    const std::string_view parent = parent_of(link);
-    // Goes only if it is empty now.
-    if (parent != directory) (void)tree_.remove(parent);
-  }
-  return {};
-}
-
-Result<std::vector<UnitFileChange>> UnitFileLinks::disable(const std::vector<std::string>& names,
-                                                           Lifetime lifetime) {
-  std::vector<UnitFileChange> changes;
+Result<UnitFileLinks::Changes> UnitFileLinks::add_dependencies(const Names& names,
+                                                               const std::string& target,
+                                                               DependencyKind kind,
+                                                               Lifetime lifetime, Force force) {
+  constexpr auto kNothing = UnitFileSearch::Reading::kNothing;
+  UnitFileSearch of_target(tree_, places_, kNothing);
+  FLOTILLA_ASSIGN(const FoundUnit* wanting, of_target.discover(target, Follow::kConfigLinks));
+  UnitFileSearch search(tree_, places_, kNothing);
   for (const std::string& name : names) {
-    if (!unit::UnitName::is_valid(name)) return bad_name(name);
-    const size_t before = changes.size();
-    FLOTILLA_TRY(disable_one(
-        name, lifetime == Lifetime::kRuntime ? places_.runtime : places_.lasting, changes));
-    // Links of a file that is gone can be removed; without either, the name is wrong.
-    if (changes.size() == before && !find(name)) return no_such_file(name);
+    FLOTILLA_ASSIGN(FoundUnit * unit, search.discover(inside(name), Follow::kConfigLinks));
+    (kind == DependencyKind::kWants ? unit->install.wanted_by
+                                    : unit->install.required_by) = {wanting->name};
   }
+  Changes changes;
+  FLOTILLA_TRY(apply(search, Follow::kConfigLinks, directory_of(lifetime), force, changes));
   return changes;
 }
 
-Result<std::string> UnitFileLinks::state_of(std::string_view name) const {
-  Result<Found> found = find(name);
-  if (!found) {
-    return base::unexpected({found.error().code, "No such file or directory", 0,
-                             "org.freedesktop.DBus.Error.FileNotFound"});
+// --- Removing links ---
+
+bool UnitFileLinks::is_marked(const Removal& removal, const std::string& path,
+                              const std::string& name) const {
+  const auto has = [&](std::string_view text) { return removal.marks.count(text) != 0; };
+  const auto parsed = UnitName::parse(name);
+  if (!parsed) return false;
+  if (has(name) || (parsed->is_instance() && has(parsed->template_name().str()))) return true;
+  // What the link leads to, over other links if need be, decides as well.
+  std::string target = absolute_path(tree_.read_link(path).value_or(""), parent_of(path));
+  for (int links = 0; links < kMaxDepth; ++links) {
+    if (has(target) || has(file_name_of(target))) return true;
+    const auto next = tree_.read_link(target);
+    if (!next) return false;
+    target = absolute_path(*next, parent_of(target));
   }
-  const bool is_runtime = parent_of(found->path) == places_.runtime;
-  const std::string suffix = is_runtime ? "-runtime" : "";
-  if (found->link == "/dev/null") return "masked" + suffix;
-  if (ends_with(parent_of(found->path), "/transient")) return std::string("transient");
-  if (!links_to(name, places_.lasting).empty()) return std::string("enabled");
-  if (!links_to(name, places_.runtime).empty()) return std::string("enabled-runtime");
-  if (!found->link.empty()) {
-    const bool is_alias = name_of_path(found->link) != found->name &&
-                          (found->link.find('/') == std::string::npos || is_searched(found->link));
-    if (is_alias) return std::string("alias");
-    if (found->link[0] == '/' && !is_searched(found->link)) return "linked" + suffix;
-  }
-  const Result<Install> install = read_install(*found);
-  if (!install) return std::string("bad");
-  if (!install->wanted_by.empty() || !install->required_by.empty() || !install->aliases.empty()) {
-    return std::string("disabled");
-  }
-  return std::string(install->also.empty() ? "static" : "indirect");
+  return false;
 }
 
-std::vector<UnitFileState> UnitFileLinks::list() const {
-  std::map<std::string, std::string> paths;
-  for (const UnitDirectory& directory : places_.searched) {
-    for (const base::DirectoryEntry& entry : directory.tree->list(directory.path).value_or({})) {
-      if (entry.kind == base::FileKind::kDirectory || !unit::UnitName::is_valid(entry.name)) {
-        continue;
-      }
-      paths.emplace(entry.name, directory.path + "/" + entry.name);
+namespace {
+
+// What was made last goes first, as far as the file system's numbers tell.
+std::vector<base::DirectoryEntry> newest_first(const base::FileTree& tree,
+                                               const std::string& directory) {
+  std::vector<std::pair<uint64_t, base::DirectoryEntry>> numbered;
+  for (base::DirectoryEntry& entry : tree.list(directory).value_or({})) {
+    const auto stat = tree.lstat(directory + "/" + entry.name);
+    numbered.emplace_back(stat ? stat->inode : 0, std::move(entry));
+  }
+  std::stable_sort(numbered.begin(), numbered.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<base::DirectoryEntry> entries;
+  entries.reserve(numbered.size());
+  for (auto& [number, entry] : numbered) entries.push_back(std::move(entry));
+  return entries;
+}
+
+}  // namespace
+
+// Whether a link went whose own links may now be found, too.
+bool UnitFileLinks::remove_in(Removal& removal, const std::string& directory, int depth) const {
+  if (depth > kMaxDepth) return false;
+  bool again = false;
+  for (const base::DirectoryEntry& entry : newest_first(tree_, directory)) {
+    const std::string path = directory + "/" + entry.name;
+    if (entry.kind == base::FileKind::kDirectory) {
+      again = remove_in(removal, path, depth + 1) || again;
+      continue;
+    }
+    if (entry.kind != base::FileKind::kSymlink || !is_marked(removal, path, entry.name)) continue;
+    if (!removal.seen.insert(path).second) continue;
+    if (removal.for_real && !tree_.remove(path)) continue;
+    removal.changes->push_back({"unlink", path, ""});
+    again = removal.marks.insert(path).second || again;
+  }
+  // Goes only if it is empty now, and if one of its links went.
+  if (removal.for_real && directory != removal.directory && !removal.changes->empty() &&
+      parent_of(removal.changes->back().file) == directory) {
+    static_cast<void>(tree_.remove(directory));
+  }
+  return again;
+}
+
+void UnitFileLinks::remove_marked(Marks marks, const std::string& directory,
+                                  Changes& changes) const {
+  if (marks.empty()) return;
+  Removal removal{true, std::move(marks), directory, &changes, {}};
+  while (remove_in(removal, directory, 0)) {
+  }
+}
+
+void UnitFileLinks::mark_for_removal(UnitFileSearch& search, Marks& marks, Changes& changes) {
+  for (size_t i = 0; i < search.size(); ++i) {
+    FoundUnit& unit = search.at(i);
+    // What is not found is marked as well: its links can go.
+    static_cast<void>(search.resolve(unit, Follow::kConfigLinks));
+    if (unit.kind == UnitFileKind::kMasked) {
+      changes.push_back({"masked", unit.path, ""});
+    } else {
+      marks.insert(unit.name);
     }
   }
-  std::vector<UnitFileState> files;
-  for (const auto& [name, path] : paths) {
-    Result<std::string> state = state_of(name);
-    if (state) files.push_back({path, std::move(*state)});
+}
+
+Result<UnitFileLinks::Changes> UnitFileLinks::disable(const Names& names, Lifetime lifetime) {
+  UnitFileSearch search(tree_, places_);
+  for (const std::string& name : names) {
+    if (!UnitName::is_valid(name)) return install_error(EUCLEAN, name);
+    FLOTILLA_ASSIGN(FoundUnit * unit, search.add(name));
+    const Result<FoundUnit*> found = search.resolve(*unit, Follow::kConfigLinks);
+    // A link that leads nowhere can be removed all the same.
+    if (!found && !unit->is_dangling) return install_error(errno_of(found.error()), name);
   }
-  return files;
+  Changes changes;
+  Marks marks;
+  mark_for_removal(search, marks, changes);
+  remove_marked(std::move(marks), directory_of(lifetime), changes);
+  return changes;
+}
+
+std::vector<std::string> UnitFileLinks::links_of(const std::string& name, Lifetime lifetime) const {
+  UnitFileSearch search(tree_, places_);
+  const auto unit = search.add(name);
+  if (!unit || !search.resolve(**unit, Follow::kConfigLinks)) return {};
+  Changes changes;
+  Marks marks;
+  mark_for_removal(search, marks, changes);
+  changes.clear();
+  Removal removal{false, std::move(marks), directory_of(lifetime), &changes, {}};
+  while (remove_in(removal, removal.directory, 0)) {
+  }
+  std::vector<std::string> links;
+  for (const UnitFileChange& change : changes) links.push_back(change.file);
+  return links;
 }
 
 }  // namespace flotilla::init

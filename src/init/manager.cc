@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "base/version.h"
+#include "init/bus_unit_files.h"
 #include "init/manager_impl.h"
 #include "unit/environment.h"
 
@@ -56,6 +57,30 @@ std::vector<std::string> Manager::dependencies(const Unit& unit, Dependency kind
 
 bool Manager::need_daemon_reload(const Unit& unit) const {
   return impl_->loader.is_outdated(unit.settings);
+}
+
+namespace {
+
+const Manager::Impl::UnitFileFacts& unit_file_facts(Manager::Impl& impl, const Unit& unit) {
+  static const Manager::Impl::UnitFileFacts kNone;
+  if (unit.settings.fragment_path.empty()) return kNone;
+  const std::string name(file_name_of(unit.settings.fragment_path));
+  const auto known = impl.unit_files.find(name);
+  if (known != impl.unit_files.end()) return known->second;
+  const UnitFileLinks links = unit_file_links(impl);
+  Manager::Impl::UnitFileFacts facts{links.state_of(name).value_or("bad"),
+                                     std::string(links.preset_of(name))};
+  return impl.unit_files.emplace(name, std::move(facts)).first->second;
+}
+
+}  // namespace
+
+std::string_view Manager::unit_file_state(const Unit& unit) const {
+  return unit_file_facts(*impl_, unit).state;
+}
+
+std::string_view Manager::unit_file_preset(const Unit& unit) const {
+  return unit_file_facts(*impl_, unit).preset;
 }
 
 std::vector<pid_t> Manager::processes(const Unit& unit) const {
@@ -141,52 +166,10 @@ void Manager::reset_failed_all() {
   }
 }
 
-Result<std::vector<UnitFileChange>> Manager::link_unit_files(const std::vector<std::string>& paths,
-                                                             bool runtime, bool force) {
-  base::FileTree& tree = impl_->edges.tree;
-  const ManagerOptions& options = impl_->options;
-  const std::string& directory =
-      runtime ? options.runtime_unit_directory : options.config_directory;
-  // A path as the caller sees it may begin with the root that the tree hangs from.
-  std::string root = tree.host_path("/");
-  while (!root.empty() && root.back() == '/') root.pop_back();
-  const std::string below_root = root + "/";
-  std::vector<UnitFileChange> changes;
-  for (const std::string& given : paths) {
-    std::string path = given;
-    if (!root.empty() && path.compare(0, below_root.size(), below_root) == 0) {
-      path.erase(0, root.size());
-    }
-    const std::string name = path.substr(path.rfind('/') + 1);
-    if (path.empty() || path[0] != '/') {
-      return base::invalid("Unit file path {} is not absolute.", given);
-    }
-    if (!unit::UnitName::is_valid(name)) return base::invalid("{} is no valid unit name.", name);
-    const auto stat = tree.stat(path);
-    if (!stat) return in_context(stat.error(), "Failed to link {}", given);
-    if (stat->kind != base::FileKind::kRegular) {
-      return base::invalid("{} is not a regular file.", given);
-    }
-    const auto& searched = options.unit_directories;
-    const std::string parent = path.substr(0, path.rfind('/'));
-    if (std::any_of(searched.begin(), searched.end(),
-                    [&](const UnitDirectory& place) { return place.path == parent; })) {
-      continue;
-    }
-    const std::string link = directory + "/" + name;
-    const auto old = tree.read_link(link);
-    if (old && *old == path) continue;
-    if (!force && (old || tree.lstat(link))) {
-      return base::unexpected({Errc::kAlreadyExists, fmt::format("File {} already exists.", link),
-                               EEXIST, "org.freedesktop.systemd1.UnitExists"});
-    }
-    FLOTILLA_TRY(tree.make_directories(directory, 0755));
-    FLOTILLA_TRY(tree.make_symlink(path, link));
-    changes.push_back({"symlink", link, path});
-  }
-  // The directory's time may be too coarse to show that it changed.
-  if (!changes.empty()) impl_->loader.refresh();
-  return changes;
+// The time of a directory may be too coarse to show that it changed.
+void Manager::note_unit_files_changed() {
+  impl_->loader.refresh();
+  impl_->unit_files.clear();
 }
 
 Status Manager::reload() { return impl_->reload_all(); }

@@ -88,6 +88,10 @@ class Manager {
   std::vector<std::string> dependencies(const Unit& unit, Dependency kind) const;
   // Whether the files changed since they were loaded.
   bool need_daemon_reload(const Unit& unit) const;
+  // "enabled", "static", ... and "enabled" or "disabled" as preset files have it; empty for a unit
+  // without a file. What the disk said when it was first asked for after the last reload.
+  std::string_view unit_file_state(const Unit& unit) const;
+  std::string_view unit_file_preset(const Unit& unit) const;
   // Pids of the unit's processes.
   std::vector<pid_t> processes(const Unit& unit) const;
   // Bytes and number of tasks as the cgroup counts them; nothing without one.
@@ -108,9 +112,8 @@ class Manager {
   base::Status kill_unit(std::string_view unit, KillWhom whom, int signal);
   base::Status reset_failed(std::string_view unit);
   void reset_failed_all();
-  // Puts links to `paths` into the unit directory (run/ where `runtime`).
-  base::Result<std::vector<UnitFileChange>> link_unit_files(const std::vector<std::string>& paths,
-                                                            bool runtime, bool force);
+  // Links or unit files were made or removed: what is loaded next sees them without a reload.
+  void note_unit_files_changed();
   // daemon-reload: reads all files again; running services keep running.
   base::Status reload();
   base::Status reexecute();

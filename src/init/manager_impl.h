@@ -97,6 +97,10 @@ class Manager::Impl {
   std::vector<std::unique_ptr<Unit>> units;  // by UnitId; null: a stub or free
   std::vector<ActiveState> active_states;    // by UnitId
   ManagerObserver* observer = nullptr;
+  struct UnitFileFacts {
+    std::string state, preset;
+  };
+  std::map<std::string, UnitFileFacts, std::less<>> unit_files;  // by name of file, as asked for
   Timestamps userspace, boot_finish, units_load_start, units_load_finish;
   uint32_t n_installed_jobs = 0, n_failed_jobs = 0;
   int exit_code = 0;

@@ -1,3 +1,4 @@
+#include "init/bus_unit_files.h"
 #include "init/manager_fixture.h"
 
 namespace flotilla::init {
@@ -180,10 +181,12 @@ TEST_F(ManagerTest, RefusesWhatHasNoFileOrABadOne) {
 TEST_F(ManagerTest, LinksAFileAndStartsItWithoutAReload) {
   boot();
   tree_.add_file("/run/fleet/units/c.service", kSimple);
-  const auto changes = manager_->link_unit_files({"/run/fleet/units/c.service"}, false, false);
+  const auto changes = unit_file_links(*manager_).link(
+      {"/run/fleet/units/c.service"}, UnitFileLinks::Lifetime::kLasting, UnitFileLinks::Force::kNo);
   ASSERT_TRUE(changes) << changes.error().message;
   ASSERT_EQ(changes->size(), 1u);
   EXPECT_EQ((*changes)[0].file, "/etc/systemd/system/c.service");
+  manager_->note_unit_files_changed();
   ask("c.service", "start");
   EXPECT_EQ(state_of("c.service"), "active/running");
 }

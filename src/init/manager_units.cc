@@ -135,6 +135,7 @@ Status Manager::Impl::reload_all() {
   if (observer != nullptr) ++events_.reloads;
   log(6, "Reloading.");
   loader.refresh();
+  unit_files.clear();
   units_load_start = now();
   std::vector<UnitId> targets;
   std::vector<UnitName> named;

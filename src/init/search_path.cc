@@ -24,7 +24,7 @@ std::vector<std::string> system_path() {
           "/etc/systemd/system",         "/etc/systemd/system.attached",
           "/run/systemd/system",         "/run/systemd/system.attached",
           "/run/systemd/generator",      "/usr/local/lib/systemd/system",
-          "/usr/lib/systemd/system",     "/lib/systemd/system",
+          "/lib/systemd/system",         "/usr/lib/systemd/system",
           "/run/systemd/generator.late"};
 }
 
