@@ -109,6 +109,9 @@ std::string_view Message::member() const {
 std::string_view Message::sender() const {
   return view_or_empty(sd_bus_api().sd_bus_message_get_sender(message_));
 }
+std::string_view Message::destination() const {
+  return view_or_empty(sd_bus_api().sd_bus_message_get_destination(message_));
+}
 std::string_view Message::signature() const {
   return view_or_empty(sd_bus_api().sd_bus_message_get_signature(message_, 1));
 }
@@ -174,6 +177,16 @@ Result<std::vector<std::string>> MessageReader::strings() {
   return list;
 }
 
+Result<std::vector<uint32_t>> MessageReader::u32s() {
+  const void* data = nullptr;
+  size_t size = 0;
+  if (sd_bus_api().sd_bus_message_read_array(message_, 'u', &data, &size) <= 0) {
+    return wrong_type('a');
+  }
+  const auto* begin = static_cast<const uint32_t*>(data);
+  return size == 0 ? std::vector<uint32_t>()
+                   : std::vector<uint32_t>(begin, begin + size / sizeof(uint32_t));
+}
 Result<std::vector<uint8_t>> MessageReader::bytes() {
   const void* data = nullptr;
   size_t size = 0;
@@ -335,6 +348,8 @@ MessageWriter& MessageWriter::boolean(bool value) {
   return append('b', &number);
 }
 MessageWriter& MessageWriter::u8(uint8_t value) { return append('y', &value); }
+MessageWriter& MessageWriter::fd(int value) { return append('h', &value); }
+MessageWriter& MessageWriter::u16(uint16_t value) { return append('q', &value); }
 MessageWriter& MessageWriter::i32(int32_t value) { return append('i', &value); }
 MessageWriter& MessageWriter::u32(uint32_t value) { return append('u', &value); }
 MessageWriter& MessageWriter::i64(int64_t value) { return append('x', &value); }

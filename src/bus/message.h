@@ -40,6 +40,7 @@ class Message {
   std::string_view interface() const;
   std::string_view member() const;
   std::string_view sender() const;
+  std::string_view destination() const;
   std::string_view signature() const;
   bool expects_reply() const;
 
@@ -69,6 +70,7 @@ class MessageReader {
   base::Result<uint64_t> u64();
   base::Result<std::vector<std::string>> strings();  // "as"
   base::Result<std::vector<uint8_t>> bytes();        // "ay"
+  base::Result<std::vector<uint32_t>> u32s();        // "au"
   // The next value whatever its type; variants are unwrapped. At most 32 levels deep.
   base::Result<Value> value();
   base::Result<Properties> properties();  // "a{sv}"
@@ -101,11 +103,13 @@ class MessageWriter {
   MessageWriter& object_path(std::string_view path);
   MessageWriter& boolean(bool value);
   MessageWriter& u8(uint8_t value);
+  MessageWriter& u16(uint16_t value);
   MessageWriter& i32(int32_t value);
   MessageWriter& u32(uint32_t value);
   MessageWriter& i64(int64_t value);
   MessageWriter& u64(uint64_t value);
   MessageWriter& f64(double value);
+  MessageWriter& fd(int value);  // is duplicated
   MessageWriter& strings(const std::vector<std::string>& list);
   MessageWriter& bytes(const uint8_t* data, size_t size);
 

@@ -63,9 +63,6 @@ class BestEffortGroup final : public ProcessGroup {
     }
     return signalled.size();
   }
-  base::Status freeze(bool) override {
-    return base::unsupported("units cannot be frozen where there are no cgroups");
-  }
   bool release() noexcept override {
     known_.clear();
     sessions_.clear();

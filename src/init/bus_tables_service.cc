@@ -6,6 +6,7 @@
 
 #include "init/bus_methods.h"
 #include "init/bus_table.h"
+#include "init/bus_tables_cgroup.h"
 #include "init/bus_tables_exec.h"
 #include "init/bus_write.h"
 
@@ -228,33 +229,30 @@ constexpr BusProperty kOwnProperties[] = {
     {"ExecStopPost", "a(sasbttttuii)", kInvalidates, command_lines<ServiceCommand::kStopPost>},
     {"ExecStopPostEx", "a(sasasttttuii)", kInvalidates,
      command_lines_ex<ServiceCommand::kStopPost>},
-    {"Slice", "s", kNothing, [](S s, W w) { w.string(s.unit->settings.exec.slice); },
-     [](S s) { return !s.unit->settings.exec.slice.empty(); }},
-    {"ControlGroup", "s", kNothing, [](S s, W w) { w.string(s.unit->cgroup_path); },
-     [](S s) { return s.unit->tracked_by_cgroup; }},
-    {"MemoryCurrent", "t", kNothing,
-     [](S s, W w) { w.u64(s.manager.memory_current(*s.unit).value_or(UINT64_MAX)); },
-     [](S s) { return s.manager.memory_current(*s.unit).has_value(); }},
-    {"TasksCurrent", "t", kNothing,
-     [](S s, W w) { w.u64(s.manager.tasks_current(*s.unit).value_or(UINT64_MAX)); },
-     [](S s) { return s.manager.tasks_current(*s.unit).has_value(); }},
 };
 
 // Its own properties and those of everything that runs processes, in one table.
 constexpr auto kServiceProperties = [] {
-  std::array<BusProperty, std::size(kOwnProperties) + kBusExecProperties.size()> all{};
+  constexpr size_t kSize =
+      std::size(kOwnProperties) + kBusCgroupProperties.size() + kBusExecProperties.size();
+  std::array<BusProperty, kSize> all{};
   size_t next = 0;
   for (const BusProperty& property : kOwnProperties) all[next++] = property;
+  for (const BusProperty& property : kBusCgroupProperties) all[next++] = property;
   for (const BusProperty& property : kBusExecProperties) all[next++] = property;
   return all;
 }();
 
 constexpr BusMethod kServiceMethods[] = {
     {"GetProcesses", "", "a(sus)", Access::kRead, bus_unit_get_processes},
+    {"AttachProcesses", "sau", "", Access::kChange, bus_unit_attach_processes},
 };
 
 constexpr BusInterface kServiceInterface{
     "org.freedesktop.systemd1.Service", kServiceProperties, kServiceMethods, {}};
+
+constexpr BusInterface kSliceInterface{
+    "org.freedesktop.systemd1.Slice", kBusCgroupProperties, kServiceMethods, {}};
 
 // Kinds of unit of which the manager knows nothing but what all units have.
 #define FLOTILLA_BARE(name)                       \
@@ -270,7 +268,6 @@ FLOTILLA_BARE(Device);
 FLOTILLA_BARE(Automount);
 FLOTILLA_BARE(Timer);
 FLOTILLA_BARE(Path);
-FLOTILLA_BARE(Slice);
 FLOTILLA_BARE(Scope);
 }  // namespace bare
 #undef FLOTILLA_BARE
@@ -299,7 +296,7 @@ const BusInterface& bus_type_interface(unit::UnitType type) {
     case UnitType::kPath:
       return bare::Path;
     case UnitType::kSlice:
-      return bare::Slice;
+      return kSliceInterface;
     case UnitType::kScope:
       return bare::Scope;
   }

@@ -38,13 +38,6 @@ bool write_text(int directory, const char* name, std::string_view text) {
   return fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-std::optional<uint64_t> read_number(int directory, const char* name) {
-  const std::string text = read_text(directory, name);
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() ? std::optional(number) : std::nullopt;
-}
-
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
   while (!text.empty()) {
@@ -225,15 +218,6 @@ class CgroupGroup final : public ProcessGroup {
     }
     return signalled.size();
   }
-  base::Status freeze(bool frozen) override {
-    if (presence_ == Presence::kNot ||
-        !write_text(root(), file("cgroup.freeze").get(), frozen ? "1" : "0")) {
-      return base::unsupported("the cgroup {} cannot be frozen", path_);
-    }
-    return {};
-  }
-  std::optional<uint64_t> memory_current() const override { return number("memory.current"); }
-  std::optional<uint64_t> tasks_current() const override { return number("pids.current"); }
 
   bool release() noexcept override {
     if (presence_ == Presence::kNot) return true;
@@ -273,9 +257,6 @@ class CgroupGroup final : public ProcessGroup {
 
   int root() const noexcept { return tracker_.root_.get(); }
   FilePath file(std::string_view name) const noexcept { return {path_, name}; }
-  std::optional<uint64_t> number(std::string_view name) const {
-    return presence_ == Presence::kNot ? std::nullopt : read_number(root(), file(name).get());
-  }
   bool remove() const noexcept {
     return unlinkat(root(), path_.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
   }

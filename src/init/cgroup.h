@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,13 @@ class CgroupTracker final : public ProcessTracker {
   TrackingKind kind() const noexcept override { return TrackingKind::kCgroup; }
   std::unique_ptr<ProcessGroup> make_group(std::string_view path,
                                            Callback<void()> on_empty) override;
+  uint16_t controllers() override;
+  base::Status configure(std::string_view path, const CgroupPlan& plan, uint16_t allowed) override;
+  base::Status delegate(std::string_view path, uid_t uid, gid_t gid) override;
+  std::string cgroup_path(std::string_view path) const override;
+  uint64_t cgroup_id(std::string_view path) const override;
+  std::string read_file(std::string_view path, const char* name) const override;
+  base::Status freeze(std::string_view path, bool frozen) override;
   // The path of the manager's own part of the tree, as ControlGroup= of the manager shows it.
   const std::string& root_path() const noexcept { return root_path_; }
 
@@ -42,6 +50,9 @@ class CgroupTracker final : public ProcessTracker {
   CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path,
                 std::string own_directory) noexcept;
   void on_inotify(uint32_t events);
+  // Enables controllers for what is inside of the cgroup; returns those that are.
+  uint16_t enable(const std::string& path, uint16_t wanted);
+  bool leave_root();
 
   base::Fd root_;
   base::Fd prepared_;  // the cgroup made ready last
@@ -49,6 +60,8 @@ class CgroupTracker final : public ProcessTracker {
   std::string root_path_;      // under the mount point
   std::string own_directory_;  // to be removed at the end; empty: it was there before us
   std::map<int, class CgroupGroup*> watches_;
+  std::optional<uint16_t> controllers_;      // of the root, once they were asked for
+  std::map<std::string, uint16_t> enabled_;  // inside of each cgroup that has others
   FdSource source_;
 };
 

@@ -58,15 +58,20 @@ bool is_known_section(std::string_view section) noexcept {
 
 DirectiveParser find_parser(std::string_view section, std::string_view name) noexcept {
   const Directive* directive = find_directive(section, name);
-  if (directive == nullptr || directive->status != DirectiveStatus::kImplemented) return nullptr;
+  if (directive == nullptr || (directive->status != DirectiveStatus::kImplemented &&
+                               directive->status != DirectiveStatus::kShown)) {
+    return nullptr;
+  }
   if (section == "Unit") {
     const bool is_condition = has_prefix(name, "Condition") || has_prefix(name, "Assert");
     return find_in(unit_section_parsers(), is_condition ? "~condition" : name);
   }
   if (section == "Service") {
-    const DirectiveParser parser = find_in(service_section_parsers(), name);
-    return parser != nullptr ? parser : find_in(exec_parsers(), name);
+    for (const auto parsers : {service_section_parsers(), exec_parsers(), cgroup_parsers()}) {
+      if (const DirectiveParser parser = find_in(parsers, name)) return parser;
+    }
   }
+  if (section == "Slice" || section == "Scope") return find_in(cgroup_parsers(), name);
   return nullptr;
 }
 

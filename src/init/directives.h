@@ -14,6 +14,7 @@ struct SettingContext;
 
 enum class DirectiveStatus : uint8_t {
   kImplemented,  // parsed, and it takes effect
+  kShown,        // parsed and shown, without effect; listed in UnitSettings::ignored_directives
   kAccepted,     // has no effect in a running manager by its nature (such as [Install])
   kNotYet,       // known; listed in UnitSettings::ignored_directives
 };
@@ -38,7 +39,7 @@ bool is_known_section(std::string_view section) noexcept;
 using DirectiveParser = void (*)(UnitSettings& settings, const SettingContext& context,
                                  std::string_view value);
 
-// Null exactly where the table does not say kImplemented.
+// Null exactly where the table says neither kImplemented nor kShown.
 DirectiveParser find_parser(std::string_view section, std::string_view name) noexcept;
 
 }  // namespace flotilla::init

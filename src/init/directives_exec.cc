@@ -93,10 +93,9 @@ void parse_working_directory(UnitSettings& settings, const SettingContext& conte
 
 void parse_environment(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
-  unit::Environment& environment = context.marks.environment;
-  environment.adopt(std::move(settings.exec.environment));
+  unit::Environment environment(settings.exec.environment);
   unit::read_environment_setting(value, context.specifiers, context.reporter, environment);
-  settings.exec.environment = environment.release();
+  settings.exec.environment = environment.assignments();
 }
 
 void parse_environment_file(UnitSettings& settings, const SettingContext& context,

@@ -16,5 +16,6 @@ struct NamedParser {
 std::span<const NamedParser> unit_section_parsers() noexcept;     // directives_unit.cc
 std::span<const NamedParser> service_section_parsers() noexcept;  // directives_service.cc
 std::span<const NamedParser> exec_parsers() noexcept;             // directives_exec.cc
+std::span<const NamedParser> cgroup_parsers() noexcept;           // directives_cgroup.cc
 
 }  // namespace flotilla::init

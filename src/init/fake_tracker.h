@@ -32,6 +32,11 @@ class FakeTracker final : public ProcessTracker {
     return std::make_unique<FakeGroup>(group, std::string(path), kind_);
   }
 
+  base::Status freeze(std::string_view path, bool frozen) override {
+    groups[std::string(path)].frozen = frozen;
+    return {};
+  }
+
   // Takes the process out of its group and says so if that was the last.
   void process_gone(pid_t pid) {
     for (auto& [path, group] : groups) {
@@ -74,10 +79,6 @@ class FakeTracker final : public ProcessTracker {
         ++reached;
       }
       return reached;
-    }
-    base::Status freeze(bool frozen) override {
-      group_.frozen = frozen;
-      return {};
     }
     bool release() noexcept override {
       group_.prepared = false;

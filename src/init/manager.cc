@@ -89,16 +89,6 @@ std::vector<pid_t> Manager::processes(const Unit& unit) const {
   return pids;
 }
 
-std::optional<uint64_t> Manager::memory_current(const Unit& unit) const {
-  if (!unit.service || !unit.service->group) return std::nullopt;
-  return unit.service->group->memory_current();
-}
-
-std::optional<uint64_t> Manager::tasks_current(const Unit& unit) const {
-  if (!unit.service || !unit.service->group) return std::nullopt;
-  return unit.service->group->tasks_current();
-}
-
 // --- Requests ---
 
 Result<uint32_t> Manager::enqueue_job(std::string_view unit, std::string_view type,
@@ -254,6 +244,25 @@ Status Manager::set_log_level(std::string_view level) {
   return {};
 }
 
+Status Manager::set_log_target(std::string_view target) {
+  if (target == "auto" || target == "journal" || target == "journal-or-kmsg") return {};
+  static constexpr std::string_view kTargets[] = {"console", "console-prefixed", "kmsg",
+                                                  "null",    "syslog",           "syslog-or-kmsg"};
+  const bool is_known =
+      std::find(std::begin(kTargets), std::end(kTargets), target) != std::end(kTargets);
+  return base::unexpected(
+      {is_known ? Errc::kUnsupported : Errc::kInvalid,
+       is_known
+           ? fmt::format("This manager writes its log to the journal only, not to '{}'", target)
+           : fmt::format("Invalid log target '{}'", target),
+       0,
+       is_known ? "org.freedesktop.DBus.Error.NotSupported"
+                : "org.freedesktop.DBus.Error.InvalidArgs"});
+}
+
+bool Manager::service_watchdogs() const { return impl_->options.service_watchdogs; }
+void Manager::set_service_watchdogs(bool enabled) { impl_->options.service_watchdogs = enabled; }
+
 std::string Manager::default_target() const {
   const Unit* unit = impl_->find("default.target");
   return unit == nullptr ? impl_->options.default_unit : unit->id;
@@ -282,6 +291,31 @@ uint32_t Manager::n_failed_units() const {
       [](const auto& unit) { return unit && unit->active() == ActiveState::kFailed; }));
 }
 
+std::string_view Manager::virtualization() const {
+  const ConditionWorld& world = impl_->world();
+  static constexpr std::string_view kContainers[] = {
+      "docker", "lxc", "lxc-libvirt", "openvz", "podman", "proot", "rkt", "systemd-nspawn", "wsl"};
+  if (world.virtualization == "none") return {};
+  const bool is_known = std::find(std::begin(kContainers), std::end(kContainers),
+                                  world.virtualization) != std::end(kContainers);
+  return world.is_container && !is_known ? "container-other" : world.virtualization;
+}
+
+Timestamps Manager::kernel_time() const {
+  if (!impl_->options.is_pid1 || impl_->world().is_container) return {};
+  const Timestamps now = impl_->now();
+  Timestamps boot;
+  boot.wall.since_epoch = now.wall.since_epoch - now.monotonic.since_epoch;
+  return boot;
+}
+
+std::string_view Manager::architecture() const {
+  const auto& architecture = impl_->options.host_values.architecture;
+  return architecture ? std::string_view(*architecture) : std::string_view();
+}
+const std::optional<rlimit>& Manager::inherited_descriptors() const {
+  return impl_->options.inherited_descriptors;
+}
 bool Manager::show_status() const { return false; }
 bool Manager::is_user_manager() const { return impl_->options.scope == ManagerScope::kUser; }
 std::string_view Manager::process_tracking() const {

@@ -92,11 +92,30 @@ class Manager {
   // without a file. What the disk said when it was first asked for after the last reload.
   std::string_view unit_file_state(const Unit& unit) const;
   std::string_view unit_file_preset(const Unit& unit) const;
+  // Whether it is there as long as the manager is: the root slice and its like.
+  static bool is_perpetual(const Unit& unit);
+  // The units in a slice; none for anything else.
+  std::vector<std::string> units_in_slice(const Unit& unit) const;
+  // The innermost unit that has this cgroup; null: none.
+  const Unit* find_unit_by_cgroup(std::string_view path) const;
   // Pids of the unit's processes.
   std::vector<pid_t> processes(const Unit& unit) const;
   // Bytes and number of tasks as the cgroup counts them; nothing without one.
   std::optional<uint64_t> memory_current(const Unit& unit) const;
   std::optional<uint64_t> tasks_current(const Unit& unit) const;
+  // The unit's cgroup, slices included: where it is ("/system.slice"), its number, one of the
+  // kernel's files in it; empty and 0 where there is none.
+  std::string cgroup_path(const Unit& unit) const;
+  uint64_t cgroup_id(const Unit& unit) const;
+  std::string cgroup_file(const Unit& unit, const char* name) const;
+  // Nanoseconds of CPU that it used, or that its last run had; nothing before the first.
+  std::optional<uint64_t> cpu_usage(const Unit& unit) const;
+  // Bytes until the nearest limit; nothing where there is none.
+  std::optional<uint64_t> memory_available(const Unit& unit) const;
+  // What its files say that has no effect: not implemented, or without its controller.
+  std::vector<std::string> ignored_directives(const Unit& unit) const;
+  bool can_freeze(const Unit& unit) const;
+  std::string_view freezer_state(const Unit& unit) const;  // "running", "freezing", "frozen"
 
   // --- Requests ---
   // `type` and `mode` in the words of the bus: "start", "stop", "restart", "try-restart", "reload",
@@ -109,6 +128,8 @@ class Manager {
   void clear_jobs();
   std::vector<JobView> jobs() const;
   std::optional<JobView> find_job(uint32_t id) const;
+  base::Status attach_process(std::string_view unit, std::string_view subgroup, pid_t pid);
+  base::Status freeze_unit(std::string_view unit, bool frozen);
   base::Status kill_unit(std::string_view unit, KillWhom whom, int signal);
   base::Status reset_failed(std::string_view unit);
   void reset_failed_all();
@@ -132,7 +153,13 @@ class Manager {
   std::vector<std::string> unit_path() const;
   std::string_view log_level() const;
   base::Status set_log_level(std::string_view level);
+  // Where the manager's own lines go: there is one place, "journal".
+  std::string_view log_target() const { return "journal"; }
+  base::Status set_log_target(std::string_view target);
+  bool service_watchdogs() const;
+  void set_service_watchdogs(bool enabled);
   std::string default_target() const;  // the unit that default.target is
+  Timestamps kernel_time() const;      // when the machine began; unset in a container
   Timestamps userspace_time() const;   // when the manager began
   Timestamps finish_time() const;      // when boot was done
   Timestamps units_load_start_time() const;
@@ -143,6 +170,10 @@ class Manager {
   uint32_t n_failed_jobs() const;
   uint32_t n_failed_units() const;
   bool show_status() const;
+  std::string_view virtualization() const;  // "kvm", "container-other", ...; empty: none
+  std::string_view architecture() const;  // "x86-64"
+  // LimitNOFILE= of processes whose unit says nothing; unset: as the manager's own.
+  const std::optional<rlimit>& inherited_descriptors() const;
   bool is_user_manager() const;
   std::string_view process_tracking() const;  // "cgroup" or "best-effort"
   std::string control_group() const;

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "init/cgroup_plan.h"
 #include "init/conditions.h"
 #include "init/job.h"
 #include "init/job_finish.h"
@@ -61,6 +62,19 @@ class Manager::Impl {
   Unit* find_by_pid(pid_t pid) const;
   std::string group_path(const Unit& unit) const;
 
+  // --- Cgroups (manager_cgroups.cc) ---
+  // Before a spawn: the unit's cgroup and its slices get what their settings say, once.
+  void configure_group(Unit& unit);
+  // The settings of a unit that may be running changed: its files follow.
+  void apply_cgroup_settings(Unit& unit);
+  // Boot is done: what Startup*= says is over.
+  void end_startup_phase();
+  // What it used is asked for as long as there is a cgroup to ask.
+  void note_cpu_usage(Unit& unit);
+  base::Status freeze(Unit& unit, bool frozen);
+  // A frozen process would not hear what it is told.
+  void thaw(Unit& unit);
+
   // --- Jobs (manager_jobs.cc) ---
   TransactionView view() const noexcept { return {graph, jobs, ActiveStates(active_states)}; }
   base::Result<uint32_t> request(std::string_view unit, std::string_view type,
@@ -87,6 +101,7 @@ class Manager::Impl {
   void save_manager() noexcept;
 
   Timestamps now() const noexcept;
+  const ConditionWorld& world();
 
   ManagerOptions options;
   ManagerEdges edges;
@@ -174,6 +189,7 @@ class Manager::Impl {
   bool attach_streams(Unit& unit, ExecSpec& spec);
   ServiceEvent send_kill(Unit& unit, const KillPlan& plan);
   void begin_run(Unit& unit);
+  void release_group(Unit& unit);
   void release_resources(Unit& unit, bool restarts);
   void watch_main(Unit& unit, pid_t pid);
   void arm_service_timers(ServiceRuntime& runtime);
@@ -185,7 +201,7 @@ class Manager::Impl {
   void restore_service(Unit& unit, const UnitRecord& record);
   void resume_spawn(Unit& unit, StateFile::SlotId slot);
 
-  const ConditionWorld& world();
+  void configure_path(const Unit& unit, CgroupWrites writes);
 
   std::unordered_map<UnitId, StateFile::SlotId> slots_;
   std::unordered_map<UnitId, StartLimit> start_limits_;
@@ -199,6 +215,7 @@ class Manager::Impl {
   std::vector<bool> restarting_;  // by UnitId: an automatic restart is pending
   bool garbage_possible_ = false;
   bool booting_ = false;
+  std::set<std::string> configured_slices_;  // whose settings are in their files
   Events events_;
   std::unique_ptr<ConditionWorld> world_;
   struct Final {

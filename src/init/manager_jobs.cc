@@ -166,6 +166,7 @@ void Manager::Impl::run_job(const Job& job) {
 }
 
 void Manager::Impl::carry_out(const Job& job, Unit& unit) {
+  thaw(unit);
   switch (job.type) {
     case JobType::kStart:
       return run_start(job, unit);

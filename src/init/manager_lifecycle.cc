@@ -94,6 +94,7 @@ void Manager::Impl::check_boot_finished() {
   if (!booting_ || jobs.size() != 0) return;
   booting_ = false;
   boot_finish = now();
+  end_startup_phase();
   const Micros took = boot_finish.monotonic - userspace.monotonic;
   log(6, fmt::format("Startup finished in {:.3f}s.", static_cast<double>(took.count()) / 1e6));
   save_manager();

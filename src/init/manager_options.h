@@ -100,6 +100,7 @@ struct ManagerOptions {
   std::string control_group;  // the manager's own, under the cgroup root; empty without one
   std::optional<rlimit> inherited_descriptors;  // what services get where LimitNOFILE= is not set
   int log_level = 6;
+  bool service_watchdogs = true;  // false: a service that forgets its watchdog goes on
   bool is_pid1 = false;
 };
 

@@ -289,7 +289,7 @@ Result<int> ManagerProgram::run() {
   is_pid1_ = getppid() == 1 && options_.root == "/" && options_.scope == ManagerScope::kSystem;
   if (is_pid1_) mount_basics();
   signal(SIGPIPE, SIG_IGN);
-  inherited_descriptors_ = raise_descriptor_limit();
+  inherited_descriptors_ = raise_descriptor_limit(is_pid1_);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   umask(0022);
   FLOTILLA_ASSIGN(inheritance_, keeper_.receive_inheritance());

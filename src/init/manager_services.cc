@@ -35,7 +35,12 @@ ServiceRuntime::ServiceRuntime(Manager::Impl& owner, Unit& of_unit)
 }
 
 void ServiceRuntime::on_timeout() { manager.feed(unit, ServiceEvent::of(Kind::kTimeout)); }
-void ServiceRuntime::on_watchdog() { manager.feed(unit, ServiceEvent::of(Kind::kWatchdogTimeout)); }
+void ServiceRuntime::on_watchdog() {
+  if (manager.options.service_watchdogs) {
+    return manager.feed(unit, ServiceEvent::of(Kind::kWatchdogTimeout));
+  }
+  manager.edges.logs.message(unit.id, 4, "Watchdog disabled! Ignoring watchdog timeout");
+}
 void ServiceRuntime::on_pid_file_poll() {
   manager.edges.timers.arm_after(pid_file_poll, kPidFilePoll);
   manager.feed(unit, ServiceEvent::of(Kind::kPidFile));
@@ -149,6 +154,9 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
       runtime.pretended_exit.reset();
     }
   }
+  if (runtime.state.sub == ServiceSubState::kExited && !unit.cgroup_path.empty()) {
+    release_group(unit);
+  }
   arm_service_timers(runtime);
   save(unit);
   note_changed(unit);
@@ -235,12 +243,19 @@ void Manager::Impl::begin_run(Unit& unit) {
   if (runtime.group) runtime.group->set_invocation(unit.invocation_id());
 }
 
+// What KillMode= leaves alive is still the unit's.
+void Manager::Impl::release_group(Unit& unit) {
+  note_cpu_usage(unit);
+  if (!unit.service->group->release()) return;
+  unit.cgroup_path.clear();
+  unit.service->group_is_configured = false;
+}
+
 void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   ServiceRuntime& runtime = *unit.service;
   // A restart follows: what would be made again at once stays.
   if (runtime.group && (!restarts || runtime.group_was_killed)) {
-    // What KillMode= leaves alive is still the unit's.
-    if (runtime.group->release()) unit.cgroup_path.clear();
+    release_group(unit);
     runtime.group_was_killed = false;
   }
   if (restarts) return;

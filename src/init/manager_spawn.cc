@@ -128,6 +128,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   ExecSpec& spec = exec.spec();
   ensure_group(unit);
   if (runtime.group) {
+    configure_group(unit);
     const auto cgroup = runtime.group->prepare();
     if (!cgroup) {
       edges.logs.message(unit.id, 3, fmt::format("{}: {}", unit.id, cgroup.error().message));
@@ -135,6 +136,9 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
     }
     spec.cgroup_fd = *cgroup;
     if (unit.cgroup_path.empty()) unit.cgroup_path = runtime.group->cgroup_path();
+    if (unit.settings.cgroup && unit.settings.cgroup->delegate && spec.uid != UINT32_MAX) {
+      static_cast<void>(edges.tracker.delegate(group_path(unit), spec.uid, spec.gid));
+    }
   }
   if (!attach_streams(unit, spec)) return outcome;
 

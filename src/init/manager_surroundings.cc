@@ -17,6 +17,11 @@
 namespace flotilla::init {
 namespace {
 
+// What services of a machine get: few, so that programs that use select() live, and the right to
+// many.
+constexpr rlim_t kUsualDescriptors = 1024;
+constexpr rlim_t kSystemDescriptors = 524'288;
+
 std::string absolute(const std::string& path) {
   char resolved[PATH_MAX];
   return realpath(path.c_str(), resolved) != nullptr ? std::string(resolved) : path;
@@ -79,11 +84,19 @@ void mount_basics() {
   }
 }
 
-rlimit raise_descriptor_limit() {
+rlimit raise_descriptor_limit(bool is_pid1) {
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);
   rlimit raised = before;
   raised.rlim_cur = raised.rlim_max;
+  if (is_pid1) {
+    rlimit system = raised;
+    system.rlim_max = std::max(system.rlim_max, kSystemDescriptors);
+    system.rlim_cur = system.rlim_max;
+    // Refused where the kernel's own limit is lower.
+    if (setrlimit(RLIMIT_NOFILE, &system) == 0) raised = system;
+    before = {kUsualDescriptors, std::min(raised.rlim_max, kSystemDescriptors)};
+  }
   setrlimit(RLIMIT_NOFILE, &raised);
   return before;
 }

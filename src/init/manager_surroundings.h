@@ -20,9 +20,9 @@ std::string from_environment(const char* name);
 // What PID 1 finds missing on a bare machine; in a container all of it is there.
 void mount_basics();
 
-// The manager has a few descriptors for each of maybe thousands of services. Returns the limit as
-// it was: services get what the manager got.
-rlimit raise_descriptor_limit();
+// The manager has a few descriptors for each of maybe thousands of services. Returns what services
+// get: what the manager got, but as PID 1, which nobody gave anything, what systemd has for them.
+rlimit raise_descriptor_limit(bool is_pid1);
 
 // flotilla-logd beside this program, else in the usual places; empty where there is none.
 std::string find_log_program(const ProgramOptions& options);

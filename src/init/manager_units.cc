@@ -19,6 +19,8 @@ bool is_perpetual(const std::string& id) {
 
 }  // namespace
 
+bool Manager::is_perpetual(const Unit& unit) { return init::is_perpetual(unit.id); }
+
 Unit* Manager::Impl::find(std::string_view name) const noexcept {
   const UnitId id = graph.find(name);
   return id == kNoUnit ? nullptr : unit_at(id);
@@ -89,7 +91,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     if (unit->settings.name.type() == UnitType::kService) {
       unit->service = std::make_unique<ServiceRuntime>(*this, *unit);
     }
-    if (is_perpetual(unit->id)) unit->simple_active = true;
+    if (init::is_perpetual(unit->id)) unit->simple_active = true;
     active_states[id] = unit->active();
     garbage_possible_ = true;
     edges.program.request_turn();
@@ -169,7 +171,7 @@ bool Manager::Impl::is_garbage_root(const Unit& unit) const {
   const ActiveState state = unit.active();
   const bool is_over = state == ActiveState::kInactive ||
                        (state == ActiveState::kFailed && unit.settings.collect_failed);
-  if (unit.job != 0 || is_perpetual(unit.id) || !is_over) return true;
+  if (unit.job != 0 || init::is_perpetual(unit.id) || !is_over) return true;
   if (unit.service && (unit.main_pid() != 0 || unit.control_pid() != 0)) return true;
   return jobs.nop_of_unit(unit.graph_id) != nullptr;
 }
@@ -242,8 +244,9 @@ Unit* Manager::Impl::find_by_pid(pid_t pid) const {
 
 // "system.slice/a.service"; a slice stands inside those its name begins with.
 std::string Manager::Impl::group_path(const Unit& unit) const {
+  if (unit.id == "-.slice") return {};
   std::string path;
-  const std::string& slice = unit.settings.exec.slice;
+  const std::string slice = slice_of(unit.settings);
   if (!slice.empty() && slice != "-.slice") {
     const std::string stem = slice.substr(0, slice.size() - 6);
     for (size_t dash = stem.find('-'); dash != std::string::npos; dash = stem.find('-', dash + 1)) {

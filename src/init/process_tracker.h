@@ -20,6 +20,8 @@
 
 namespace flotilla::init {
 
+struct CgroupPlan;  // cgroup_plan.h
+
 enum class TrackingKind : uint8_t { kCgroup, kBestEffort };
 constexpr std::string_view to_string(TrackingKind kind) {
   return kind == TrackingKind::kCgroup ? "cgroup" : "best-effort";
@@ -56,10 +58,6 @@ class ProcessGroup {
   // Signals every process but those in `except`, again and again until no new one appears; SIGKILL
   // without exceptions is one write where the kernel can do it. Returns how many it reached.
   virtual size_t signal(int signal, std::span<const pid_t> except) = 0;
-  virtual base::Status freeze(bool frozen) = 0;
-  // Of the cgroup; nothing without one.
-  virtual std::optional<uint64_t> memory_current() const { return std::nullopt; }
-  virtual std::optional<uint64_t> tasks_current() const { return std::nullopt; }
 
   // Ends the tracking of a run: removes the cgroup if it is empty, and returns whether it is gone.
   // prepare() begins the next one.
@@ -78,6 +76,31 @@ class ProcessTracker {
                                                    Callback<void()> on_empty) = 0;
   // To be called when some process was reaped: a best-effort group may have become empty by it.
   virtual void check_empty() {}
+
+  // --- The cgroups themselves, those of slices included; without cgroups there are none. A path is
+  // that of make_group(), and "" is the manager's own. ---
+  // Which controllers there are, as a CgroupMask.
+  virtual uint16_t controllers() { return 0; }
+  // Makes it, enables what the plan wants as far as `allowed` and the machine have it, and writes
+  // the plan's values. A value that the kernel refuses fails the rest of it not.
+  virtual base::Status configure(std::string_view /*path*/, const CgroupPlan& /*plan*/,
+                                 uint16_t /*allowed*/) {
+    return {};
+  }
+  // Hands it to a user, who may make others inside.
+  virtual base::Status delegate(std::string_view /*path*/, uid_t /*uid*/, gid_t /*gid*/) {
+    return {};
+  }
+  // "/system.slice", as ControlGroup= shows it; empty where it is not there.
+  virtual std::string cgroup_path(std::string_view /*path*/) const { return {}; }
+  virtual uint64_t cgroup_id(std::string_view /*path*/) const { return 0; }
+  // One of the kernel's files; empty where it is not there.
+  virtual std::string read_file(std::string_view /*path*/, const char* /*name*/) const {
+    return {};
+  }
+  virtual base::Status freeze(std::string_view path, bool /*frozen*/) {
+    return base::unsupported("the cgroup {} cannot be frozen", path);
+  }
 };
 
 }  // namespace flotilla::init

@@ -33,16 +33,8 @@ void come_after_sysinit(UnitSettings& settings, ManagerScope scope) {
 
 // A unit runs in a slice, and a slice in those its name begins with.
 void need_slice(UnitSettings& settings) {
-  std::string slice = settings.exec.slice;
-  if (settings.name.type() == UnitType::kSlice) {
-    if (settings.name.str() == "-.slice") return;
-    const std::string stem(settings.name.stem());
-    const size_t dash = stem.rfind('-');
-    slice = dash == std::string::npos ? "-.slice" : stem.substr(0, dash) + ".slice";
-  } else if (settings.name.type() != UnitType::kService &&
-             settings.name.type() != UnitType::kSocket) {
-    return;
-  }
+  const std::string slice = slice_of(settings);
+  if (slice.empty()) return;
   add_dependency(settings, Dependency::kRequires, slice);
   add_dependency(settings, Dependency::kAfter, slice);
 }
@@ -156,6 +148,32 @@ void refuse(UnitSettings& settings, std::string_view reason) {
 }
 
 }  // namespace
+
+std::string slice_of(const UnitSettings& settings) {
+  switch (settings.name.type()) {
+    case UnitType::kSlice: {
+      if (settings.name.str() == "-.slice") return {};
+      const std::string stem(settings.name.stem());
+      const size_t dash = stem.rfind('-');
+      return dash == std::string::npos ? "-.slice" : stem.substr(0, dash) + ".slice";
+    }
+    case UnitType::kScope:
+      if (settings.name.str() == "init.scope") return "-.slice";
+      return settings.exec.slice;
+    case UnitType::kService:
+    case UnitType::kSocket:
+    case UnitType::kMount:
+    case UnitType::kSwap:
+      return settings.exec.slice;
+    case UnitType::kTarget:
+    case UnitType::kDevice:
+    case UnitType::kAutomount:
+    case UnitType::kTimer:
+    case UnitType::kPath:
+      break;
+  }
+  return {};
+}
 
 void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope) {
   if (settings.name.type() == UnitType::kService) {

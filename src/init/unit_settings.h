@@ -173,6 +173,8 @@ struct ServiceSettings {
   uint32_t fd_store_max = 0;
 };
 
+struct CgroupSettings;  // cgroup_settings.h
+
 struct UnitSettings {
   explicit UnitSettings(unit::UnitName unit_name) : name(std::move(unit_name)) {}
 
@@ -203,11 +205,17 @@ struct UnitSettings {
   Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
 
   std::vector<std::string> ignored_directives;  // "Section.Key", known and not implemented yet
-  std::vector<std::string> warnings;            // "file:line: text"
+  std::vector<std::string> warnings;            // "file:line: text", all of them
 
   KillSettings kill;
   ExecSettings exec;        // of services
   ServiceSettings service;  // of services
+  // Of services, slices and scopes; null: nothing is set. Shared by copies, so that who changes it
+  // puts a new one here.
+  std::shared_ptr<const CgroupSettings> cgroup;
 };
+
+// The slice that the unit is in, empty for none: what is set, or what a slice's own name says.
+std::string slice_of(const UnitSettings& settings);
 
 }  // namespace flotilla::init

@@ -1,0 +1,266 @@
+// The cgroups of units: what their settings say about them, freezing, and what they tell.
+#include <algorithm>
+#include <charconv>
+
+#include "init/cgroup_plan.h"
+#include "init/manager_impl.h"
+
+namespace flotilla::init {
+namespace {
+
+using base::Errc;
+using base::Status;
+using unit::UnitType;
+
+const CgroupSettings& settings_of(const Unit& unit) {
+  return unit.settings.cgroup ? *unit.settings.cgroup : default_cgroup_settings();
+}
+
+bool may_have_cgroup(const Unit& unit) {
+  const UnitType type = unit.settings.name.type();
+  return type == UnitType::kService || type == UnitType::kSlice || type == UnitType::kScope;
+}
+
+// The slices around it, the outermost first.
+std::vector<std::string> slices_around(const Unit& unit) {
+  std::vector<std::string> slices;
+  for (std::string slice = slice_of(unit.settings); !slice.empty();) {
+    slices.insert(slices.begin(), slice);
+    const auto name = unit::UnitName::parse(slice);
+    slice = name ? slice_of(UnitSettings(*name)) : std::string();
+  }
+  return slices;
+}
+
+std::optional<uint64_t> number_in(const std::string& text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end != text.data() ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
+
+void Manager::Impl::configure_path(const Unit& unit, CgroupWrites writes) {
+  InheritedProtection inherited;
+  CgroupMask allowed = kAllControllers;
+  for (const std::string& name : slices_around(unit)) {
+    const Unit* slice = find(name);
+    if (slice == nullptr || !slice->settings.cgroup) continue;
+    const CgroupSettings& settings = *slice->settings.cgroup;
+    allowed = static_cast<CgroupMask>(allowed & ~settings.disable_controllers);
+    if (settings.has_default_memory_min) inherited.memory_min = settings.default_memory_min;
+    if (settings.has_default_memory_low) inherited.memory_low = settings.default_memory_low;
+  }
+  const CgroupPhase phase = boot_finish.is_set() ? CgroupPhase::kNormal : CgroupPhase::kStartup;
+  CgroupSettings settings = settings_of(unit);
+  // Only what runs processes has the default limit of tasks.
+  if (unit.settings.name.type() == UnitType::kSlice && !settings.tasks_max) {
+    settings.tasks_max = TasksMax{};
+  }
+  const CgroupPlan plan = plan_cgroup(settings, inherited, phase, writes);
+  if (const auto done = edges.tracker.configure(group_path(unit), plan, allowed); !done) {
+    edges.logs.message(unit.id, 4, fmt::format("{}: {}", unit.id, done.error().message));
+  }
+}
+
+void Manager::Impl::configure_group(Unit& unit) {
+  ServiceRuntime& runtime = *unit.service;
+  if (runtime.group_is_configured) return;
+  runtime.group_is_configured = true;
+  // Without controllers there is nothing to write, and no time to lose.
+  if (edges.tracker.controllers() == 0) return;
+  for (const std::string& name : slices_around(unit)) {
+    const Unit* slice = find(name);
+    if (slice == nullptr || !slice->settings.cgroup || name == "-.slice") continue;
+    if (configured_slices_.insert(name).second) configure_path(*slice, CgroupWrites::kWhatIsSet);
+  }
+  configure_path(unit, CgroupWrites::kWhatIsSet);
+}
+
+void Manager::Impl::apply_cgroup_settings(Unit& unit) {
+  if (edges.tracker.controllers() == 0 || !may_have_cgroup(unit)) return;
+  const std::string path = group_path(unit);
+  if (path.empty() || edges.tracker.cgroup_path(path).empty()) return;
+  if (unit.settings.name.type() == UnitType::kSlice) configured_slices_.insert(unit.id);
+  configure_path(unit, CgroupWrites::kAll);
+}
+
+void Manager::Impl::end_startup_phase() {
+  for (const auto& unit : units) {
+    if (!unit || !unit->settings.cgroup || !has_startup_settings(*unit->settings.cgroup)) continue;
+    apply_cgroup_settings(*unit);
+  }
+}
+
+void Manager::Impl::note_cpu_usage(Unit& unit) {
+  if (unit.cgroup_path.empty()) return;
+  const auto usage = cpu_usage_nsec(edges.tracker.read_file(group_path(unit), "cpu.stat"));
+  if (usage) unit.service->cpu_usage_nsec = *usage;
+}
+
+Status Manager::Impl::freeze(Unit& unit, bool frozen) {
+  const auto refuse = [](std::string_view bus_name, std::string text) -> Status {
+    return base::unexpected({Errc::kUnsupported, std::move(text), 0, std::string(bus_name)});
+  };
+  const std::string_view verb = frozen ? "freezing" : "thawing";
+  const UnitType type = unit.settings.name.type();
+  if (edges.tracker.kind() != TrackingKind::kCgroup ||
+      (type != UnitType::kService && type != UnitType::kScope)) {
+    return refuse("org.freedesktop.DBus.Error.NotSupported",
+                  fmt::format("Unit '{}' does not support {}", unit.id, verb));
+  }
+  if (unit.job != 0) {
+    return refuse("org.freedesktop.systemd1.UnitBusy",
+                  fmt::format("Unit '{}' has a pending job.", unit.id));
+  }
+  if (unit.active() != ActiveState::kActive) {
+    return refuse("org.freedesktop.systemd1.UnitInactive",
+                  fmt::format("Unit '{}' is inactive.", unit.id));
+  }
+  FLOTILLA_TRY(edges.tracker.freeze(group_path(unit), frozen));
+  if (unit.service) unit.service->is_frozen = frozen;
+  note_changed(unit);
+  return {};
+}
+
+void Manager::Impl::thaw(Unit& unit) {
+  if (!unit.service || !unit.service->is_frozen) return;
+  unit.service->is_frozen = false;
+  static_cast<void>(edges.tracker.freeze(group_path(unit), false));
+}
+
+// --- Questions ---
+
+std::string Manager::cgroup_path(const Unit& unit) const {
+  if (!may_have_cgroup(unit) || !unit.tracked_by_cgroup) return {};
+  // A unit that is dead has none, whoever made one of its name.
+  if (unit.service) return unit.cgroup_path;
+  if (!unit.simple_active) return {};
+  return impl_->edges.tracker.cgroup_path(impl_->group_path(unit));
+}
+
+uint64_t Manager::cgroup_id(const Unit& unit) const {
+  return cgroup_path(unit).empty() ? 0 : impl_->edges.tracker.cgroup_id(impl_->group_path(unit));
+}
+
+std::string Manager::cgroup_file(const Unit& unit, const char* name) const {
+  if (!may_have_cgroup(unit) || (unit.service && unit.cgroup_path.empty())) return {};
+  return impl_->edges.tracker.read_file(impl_->group_path(unit), name);
+}
+
+std::optional<uint64_t> Manager::memory_current(const Unit& unit) const {
+  return number_in(cgroup_file(unit, "memory.current"));
+}
+
+std::optional<uint64_t> Manager::tasks_current(const Unit& unit) const {
+  return number_in(cgroup_file(unit, "pids.current"));
+}
+
+std::optional<uint64_t> Manager::cpu_usage(const Unit& unit) const {
+  if (const auto usage = cpu_usage_nsec(cgroup_file(unit, "cpu.stat"))) return usage;
+  if (!unit.service || unit.service->cpu_usage_nsec == UINT64_MAX) return std::nullopt;
+  return unit.service->cpu_usage_nsec;
+}
+
+std::optional<uint64_t> Manager::memory_available(const Unit& unit) const {
+  std::optional<uint64_t> least;
+  const auto look = [&](const Unit& at) {
+    const auto current = memory_current(at);
+    if (!current) return;
+    for (const char* file : {"memory.max", "memory.high"}) {
+      const auto limit = number_in(cgroup_file(at, file));
+      if (!limit) continue;
+      const uint64_t left = *limit > *current ? *limit - *current : 0;
+      least = std::min(least.value_or(left), left);
+    }
+  };
+  look(unit);
+  for (const std::string& name : slices_around(unit)) {
+    if (const Unit* slice = impl_->find(name)) look(*slice);
+  }
+  return least;
+}
+
+std::vector<std::string> Manager::ignored_directives(const Unit& unit) const {
+  std::vector<std::string> ignored = unit.settings.ignored_directives;
+  if (!unit.settings.cgroup) return ignored;
+  const CgroupMask there = impl_->edges.tracker.controllers();
+  const std::string_view section = unit.service ? "Service" : "Slice";
+  for (const std::string& name : unit.settings.cgroup->written) {
+    const auto needed = controller_of_directive(name);
+    if (!needed || (there & mask_of(*needed)) != 0) continue;
+    ignored.push_back(fmt::format("{}.{}", section, name));
+  }
+  return ignored;
+}
+
+std::vector<std::string> Manager::units_in_slice(const Unit& unit) const {
+  std::vector<std::string> inside;
+  if (unit.settings.name.type() != UnitType::kSlice) return inside;
+  for (const auto& other : impl_->units) {
+    if (other && other->settings.load_state == LoadState::kLoaded &&
+        slice_of(other->settings) == unit.id) {
+      inside.push_back(other->id);
+    }
+  }
+  return inside;
+}
+
+const Unit* Manager::find_unit_by_cgroup(std::string_view path) const {
+  const Unit* best = nullptr;
+  size_t longest = 0;
+  for (const auto& unit : impl_->units) {
+    if (!unit || !may_have_cgroup(*unit)) continue;
+    const std::string own = cgroup_path(*unit);
+    if (own.empty() || own.size() < longest || path.substr(0, own.size()) != own) continue;
+    const bool is_whole = path.size() == own.size() || path[own.size()] == '/' || own == "/";
+    if (!is_whole) continue;
+    best = unit.get();
+    longest = own.size();
+  }
+  return best;
+}
+
+Status Manager::attach_process(std::string_view name, std::string_view subgroup, pid_t pid) {
+  const auto refuse = [](Errc code, std::string_view bus_name, std::string text) -> Status {
+    return base::unexpected({code, std::move(text), 0, std::string(bus_name)});
+  };
+  Unit* unit = impl_->find(name);
+  if (unit == nullptr) {
+    return refuse(Errc::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
+                  fmt::format("Unit {} not loaded.", name));
+  }
+  if (!unit->service || unit->is_inactive_or_failed() || !unit->service->group) {
+    return refuse(Errc::kUnsupported, "org.freedesktop.systemd1.UnitInactive",
+                  "Unit is not active, refusing.");
+  }
+  if (!subgroup.empty() && subgroup != "/") {
+    return refuse(Errc::kUnsupported, "org.freedesktop.DBus.Error.NotSupported",
+                  "Processes are put into the unit's own control group only.");
+  }
+  unit->service->group->add(pid);
+  return unit->service->group->attach(pid);
+}
+
+bool Manager::can_freeze(const Unit& unit) const {
+  if (!unit.tracked_by_cgroup) return false;
+  const UnitType type = unit.settings.name.type();
+  return type == UnitType::kService || type == UnitType::kScope;
+}
+
+std::string_view Manager::freezer_state(const Unit& unit) const {
+  if (!unit.service || !unit.service->is_frozen) return "running";
+  const bool is_frozen = cgroup_file(unit, "cgroup.events").find("frozen 1") != std::string::npos;
+  return is_frozen ? "frozen" : "freezing";
+}
+
+Status Manager::freeze_unit(std::string_view name, bool frozen) {
+  Unit* unit = impl_->find(name);
+  if (unit == nullptr) {
+    return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
+                             "org.freedesktop.systemd1.NoSuchUnit"});
+  }
+  return impl_->freeze(*unit, frozen);
+}
+
+}  // namespace flotilla::init
