@@ -48,6 +48,7 @@ namespace flotilla::bus {
   X(sd_bus_message_get_interface)     \
   X(sd_bus_message_get_member)        \
   X(sd_bus_message_get_sender)        \
+  X(sd_bus_message_get_destination)   \
   X(sd_bus_message_get_signature)     \
   X(sd_bus_message_get_error)         \
   X(sd_bus_message_get_errno)         \

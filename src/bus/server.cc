@@ -261,6 +261,12 @@ void Server::remove(uint64_t id) {
   handler_.on_disconnected(peer);
 }
 
+std::vector<Peer> Server::peers() const {
+  std::vector<Peer> all;
+  for (const auto& [id, connection] : connections_) all.push_back(connection->peer());
+  return all;
+}
+
 void Server::disconnect(uint64_t connection) {
   auto found = connections_.find(connection);
   if (found != connections_.end()) found->second->end(ECONNRESET);

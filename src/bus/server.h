@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/fd.h"
@@ -91,6 +92,7 @@ class Server {
             const std::function<bool(const Peer&)>& wants = nullptr);
 
   size_t connection_count() const { return connections_.size(); }
+  std::vector<Peer> peers() const;
   // Ends one connection soon; its handler hears on_disconnected().
   void disconnect(uint64_t connection);
 

@@ -19,12 +19,16 @@ using base::Status;
 namespace {
 
 constexpr std::string_view kIntrospectable = "org.freedesktop.DBus.Introspectable";
+constexpr std::string_view kLogControlPath = "/org/freedesktop/LogControl1";
 constexpr std::string_view kUnitRoot = "/org/freedesktop/systemd1/unit";
 constexpr std::string_view kJobRoot = "/org/freedesktop/systemd1/job";
 
 // The nodes between the root and our objects, each with its child.
 constexpr std::pair<std::string_view, std::string_view> kSteps[] = {
-    {"/", "org"}, {"/org", "freedesktop"}, {"/org/freedesktop", "systemd1"}};
+    {"/", "org"},
+    {"/org", "freedesktop"},
+    {"/org/freedesktop", "LogControl1"},
+    {"/org/freedesktop", "systemd1"}};
 
 bool may_change(const bus::Peer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
 
@@ -85,22 +89,28 @@ BusFacade::~BusFacade() { manager_.set_observer(nullptr); }
 
 std::optional<BusFacade::Object> BusFacade::find_object(std::string_view path) {
   if (path == bus::kSystemd1Path) return Object{};
+  if (path == kLogControlPath) return Object{nullptr, {}, BusSubject::Place::kLogControl};
   if (const std::optional<std::string> name = bus::unit_of_path(path)) {
     // Asking about a unit by its path loads it.
     const Result<const Unit*> unit = manager_.load_unit(*name);
     if (!unit) return {};
-    return Object{*unit, {}};
+    return Object{*unit, {}, BusSubject::Place::kManager};
   }
   if (const std::optional<uint32_t> id = bus::job_of_path(path)) {
     std::optional<JobView> job = manager_.find_job(*id);
     if (!job) return {};
-    return Object{nullptr, std::move(job)};
+    return Object{nullptr, std::move(job), BusSubject::Place::kManager};
   }
   return {};
 }
 
 void BusFacade::on_call(bus::MethodCall& call) {
   const bus::Message& message = call.message();
+  if (is_for_bus_daemon(message)) {
+    dispatch(call, {manager_, nullptr, nullptr, BusSubject::Place::kBusDaemon});
+    return;
+  }
+  if (!is_for_us(message)) return answer_service_unknown(call, message.destination());
   if (message.member() == "Introspect" &&
       (message.interface().empty() || message.interface() == kIntrospectable)) {
     introspect_path(call);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/fd.h"
@@ -34,6 +35,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   BusFacade& operator=(const BusFacade&) = delete;
 
   size_t connection_count() const { return server_.connection_count(); }
+  std::vector<bus::Peer> peers() const { return server_.peers(); }
   void emit_unit_files_changed();
 
   void on_unit_new(const std::string& unit) override;
@@ -52,7 +54,10 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   struct Object {
     const Unit* unit = nullptr;
     std::optional<JobView> job;
-    BusSubject subject(Manager& manager) const { return {manager, unit, job ? &*job : nullptr}; }
+    BusSubject::Place place = BusSubject::Place::kManager;
+    BusSubject subject(Manager& manager) const {
+      return {manager, unit, job ? &*job : nullptr, place};
+    }
   };
 
   void on_call(bus::MethodCall& call) override;

@@ -17,6 +17,15 @@ void bus_list_units_by_patterns(BusRequest& request);
 void bus_list_units_by_names(BusRequest& request);
 void bus_get_unit_processes(BusRequest& request);
 
+void bus_get_unit_by_control_group(BusRequest& request);
+void bus_attach_processes_to_unit(BusRequest& request);
+void bus_freeze_unit(BusRequest& request);
+void bus_thaw_unit(BusRequest& request);
+void bus_dump(BusRequest& request);
+void bus_dump_units(BusRequest& request);
+void bus_dump_by_fd(BusRequest& request);
+void bus_dump_units_by_fd(BusRequest& request);
+
 // Manager: jobs
 void bus_start_unit(BusRequest& request);
 void bus_start_unit_with_flags(BusRequest& request);
@@ -78,6 +87,9 @@ void bus_unit_reload_or_try_restart(BusRequest& request);
 void bus_unit_kill(BusRequest& request);
 void bus_unit_reset_failed(BusRequest& request);
 void bus_unit_get_processes(BusRequest& request);
+void bus_unit_attach_processes(BusRequest& request);
+void bus_unit_freeze(BusRequest& request);
+void bus_unit_thaw(BusRequest& request);
 
 // Job
 void bus_job_cancel(BusRequest& request);

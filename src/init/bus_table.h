@@ -20,6 +20,8 @@ struct BusSubject {
   Manager& manager;
   const Unit* unit = nullptr;
   const JobView* job = nullptr;
+  // Where none of both: the manager itself, or what else there is beside it.
+  enum class Place : uint8_t { kManager, kLogControl, kBusDaemon } place = Place::kManager;
 };
 
 // One method call on its way to its function.
@@ -79,8 +81,15 @@ struct BusInterface {
 const BusInterface& bus_manager_interface();
 const BusInterface& bus_unit_interface();
 const BusInterface& bus_job_interface();
+const BusInterface& bus_log_control_interface();
+std::vector<const BusInterface*> bus_daemon_interfaces();
 // .Service, .Target, ... : what units of this type have besides .Unit.
 const BusInterface& bus_type_interface(unit::UnitType type);
+
+// On our own socket clients may call the bus itself, or services that are not there.
+bool is_for_bus_daemon(const bus::Message& message);
+bool is_for_us(const bus::Message& message);
+void answer_service_unknown(bus::MethodCall& call, std::string_view name);
 
 // The interfaces of the object, the most special first.
 std::vector<const BusInterface*> bus_interfaces_of(const BusSubject& subject);

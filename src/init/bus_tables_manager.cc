@@ -1,9 +1,14 @@
 // org.freedesktop.systemd1.Manager: the tables.
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
 #include "bus/object_path.h"
 #include "init/bus_methods.h"
 #include "init/bus_table.h"
 #include "init/bus_write.h"
+#include "init/cgroup_settings.h"
+#include "init/directives_values.h"
 
 namespace flotilla::init {
 namespace {
@@ -26,9 +31,48 @@ base::Status set_log_level(Manager& manager, bus::MessageReader value) {
   return manager.set_log_level(level);
 }
 
+base::Status set_log_target(Manager& manager, bus::MessageReader value) {
+  FLOTILLA_ASSIGN(const std::string target, value.string());
+  return manager.set_log_target(target);
+}
+
+base::Status set_service_watchdogs(Manager& manager, bus::MessageReader value) {
+  FLOTILLA_ASSIGN(const bool enabled, value.boolean());
+  manager.set_service_watchdogs(enabled);
+  return {};
+}
+
+// What a unit has whose file says nothing.
+const UnitSettings& some_unit() {
+  static const UnitSettings settings(*unit::UnitName::parse("a.service"));
+  return settings;
+}
+
+// What processes get whose unit says nothing: the manager's own, but for what it raised for itself.
+template <int Resource, rlim_t rlimit::*Bound>
+void default_limit(S s, W w) {
+  rlimit limit{};
+  if (Resource == RLIMIT_NOFILE && s.manager.inherited_descriptors()) {
+    limit = *s.manager.inherited_descriptors();
+  } else {
+    ::getrlimit(static_cast<__rlimit_resource>(Resource), &limit);
+  }
+  w.u64(limit.*Bound == RLIM_INFINITY ? UINT64_MAX : limit.*Bound);
+}
+
+#define FLOTILLA_LIMIT(name, resource)                                                  \
+  {"DefaultLimit" name, "t", kConst, default_limit<resource, &rlimit::rlim_max>}, {     \
+    "DefaultLimit" name "Soft", "t", kConst, default_limit<resource, &rlimit::rlim_cur> \
+  }
+
 constexpr BusProperty kManagerProperties[] = {
     {"Version", "s", kConst, [](S s, W w) { w.string(s.manager.version()); }},
     {"Features", "s", kConst, [](S s, W w) { w.string(s.manager.features()); }},
+    {"Architecture", "s", kConst, [](S s, W w) { w.string(s.manager.architecture()); }},
+    {"Virtualization", "s", kConst, [](S s, W w) { w.string(s.manager.virtualization()); }},
+    {"KernelTimestamp", "t", kConst, [](S s, W w) { write_wall(w, s.manager.kernel_time()); }},
+    {"KernelTimestampMonotonic", "t", kConst,
+     [](S s, W w) { write_monotonic(w, s.manager.kernel_time()); }},
     {"UserspaceTimestamp", "t", kConst,
      [](S s, W w) { write_wall(w, s.manager.userspace_time()); }},
     {"UserspaceTimestampMonotonic", "t", kConst,
@@ -46,6 +90,8 @@ constexpr BusProperty kManagerProperties[] = {
      [](S s, W w) { write_monotonic(w, s.manager.units_load_finish_time()); }},
     {"LogLevel", "s", kNothing, [](S s, W w) { w.string(s.manager.log_level()); }, nullptr,
      set_log_level},
+    {"LogTarget", "s", kNothing, [](S s, W w) { w.string(s.manager.log_target()); }, nullptr,
+     set_log_target},
     {"NNames", "u", kNothing, [](S s, W w) { w.u32(s.manager.n_names()); }},
     {"NFailedUnits", "u", kValue, [](S s, W w) { w.u32(s.manager.n_failed_units()); }},
     {"NJobs", "u", kNothing, [](S s, W w) { w.u32(s.manager.n_jobs()); }},
@@ -53,21 +99,66 @@ constexpr BusProperty kManagerProperties[] = {
     {"NFailedJobs", "u", kNothing, [](S s, W w) { w.u32(s.manager.n_failed_jobs()); }},
     {"Progress", "d", kNothing, write_progress},
     {"Environment", "as", kNothing, [](S s, W w) { w.strings(s.manager.environment()); }},
+    {"ConfirmSpawn", "b", kConst, [](S, W w) { w.boolean(false); }},
     {"ShowStatus", "b", kNothing, [](S s, W w) { w.boolean(s.manager.show_status()); }},
     {"UnitPath", "as", kConst, [](S s, W w) { w.strings(s.manager.unit_path()); }},
+    {"DefaultStandardOutput", "s", kConst,
+     [](S, W w) { w.string(to_string(ExecSettings().standard_output, false)); }},
+    {"DefaultStandardError", "s", kConst,
+     [](S, W w) { w.string(to_string(ExecSettings().standard_error, false)); }},
+    {"ServiceWatchdogs", "b", kNothing, [](S s, W w) { w.boolean(s.manager.service_watchdogs()); },
+     nullptr, set_service_watchdogs},
     {"ControlGroup", "s", kNothing, [](S s, W w) { w.string(s.manager.control_group()); },
      [](S s) { return s.manager.process_tracking() == "cgroup"; }},
     {"SystemState", "s", kNothing, [](S s, W w) { w.string(s.manager.system_state()); }},
     {"ExitCode", "y", kNothing,
      [](S s, W w) { w.u8(static_cast<uint8_t>(s.manager.exit_code())); }},
+    // Defaults of settings, which nothing but the units' own files change.
+    {"DefaultTimeoutStartUSec", "t", kConst,
+     [](S, W w) { write_span(w, ServiceSettings().timeout_start); }},
+    {"DefaultTimeoutStopUSec", "t", kConst,
+     [](S, W w) { write_span(w, ServiceSettings().timeout_stop); }},
+    {"DefaultTimeoutAbortUSec", "t", kNothing,
+     [](S, W w) { write_span(w, ServiceSettings().timeout_stop); }},
+    {"DefaultRestartUSec", "t", kConst,
+     [](S, W w) { write_span(w, ServiceSettings().restart_sec); }},
+    {"DefaultStartLimitIntervalUSec", "t", kConst,
+     [](S, W w) { write_span(w, some_unit().start_limit_interval); }},
+    {"DefaultStartLimitBurst", "u", kConst, [](S, W w) { w.u32(some_unit().start_limit_burst); }},
+    {"DefaultCPUAccounting", "b", kConst, [](S, W w) { w.boolean(true); }},
+    {"DefaultBlockIOAccounting", "b", kConst, [](S, W w) { w.boolean(false); }},
+    {"DefaultMemoryAccounting", "b", kConst, [](S, W w) { w.boolean(true); }},
+    {"DefaultTasksAccounting", "b", kConst, [](S, W w) { w.boolean(true); }},
+    FLOTILLA_LIMIT("CPU", RLIMIT_CPU),
+    FLOTILLA_LIMIT("FSIZE", RLIMIT_FSIZE),
+    FLOTILLA_LIMIT("DATA", RLIMIT_DATA),
+    FLOTILLA_LIMIT("STACK", RLIMIT_STACK),
+    FLOTILLA_LIMIT("CORE", RLIMIT_CORE),
+    FLOTILLA_LIMIT("RSS", RLIMIT_RSS),
+    FLOTILLA_LIMIT("NOFILE", RLIMIT_NOFILE),
+    FLOTILLA_LIMIT("AS", RLIMIT_AS),
+    FLOTILLA_LIMIT("NPROC", RLIMIT_NPROC),
+    FLOTILLA_LIMIT("MEMLOCK", RLIMIT_MEMLOCK),
+    FLOTILLA_LIMIT("LOCKS", RLIMIT_LOCKS),
+    FLOTILLA_LIMIT("SIGPENDING", RLIMIT_SIGPENDING),
+    FLOTILLA_LIMIT("MSGQUEUE", RLIMIT_MSGQUEUE),
+    FLOTILLA_LIMIT("NICE", RLIMIT_NICE),
+    FLOTILLA_LIMIT("RTPRIO", RLIMIT_RTPRIO),
+    FLOTILLA_LIMIT("RTTIME", RLIMIT_RTTIME),
+    {"DefaultTasksMax", "t", kNothing,
+     [](S, W w) { w.u64(tasks_max_in_force(default_cgroup_settings())); }},
+    {"TimerSlackNSec", "t", kConst,
+     [](S, W w) { w.u64(static_cast<uint64_t>(::prctl(PR_GET_TIMERSLACK))); }},
     // Ours.
     {"ProcessTracking", "s", kConst, [](S s, W w) { w.string(s.manager.process_tracking()); }},
 };
+#undef FLOTILLA_LIMIT
 
 constexpr BusMethod kManagerMethods[] = {
     {"GetUnit", "s", "o", Access::kRead, bus_get_unit},
     {"GetUnitByPID", "u", "o", Access::kRead, bus_get_unit_by_pid},
     {"GetUnitByInvocationID", "ay", "o", Access::kRead, bus_get_unit_by_invocation_id},
+    {"GetUnitByControlGroup", "s", "o", Access::kRead, bus_get_unit_by_control_group},
     {"LoadUnit", "s", "o", Access::kRead, bus_load_unit},
     {"StartUnit", "ss", "o", Access::kChange, bus_start_unit},
     {"StartUnitWithFlags", "sst", "o", Access::kChange, bus_start_unit_with_flags},
@@ -79,9 +170,12 @@ constexpr BusMethod kManagerMethods[] = {
     {"ReloadOrRestartUnit", "ss", "o", Access::kChange, bus_reload_or_restart_unit},
     {"ReloadOrTryRestartUnit", "ss", "o", Access::kChange, bus_reload_or_try_restart_unit},
     {"KillUnit", "ssi", "", Access::kChange, bus_kill_unit},
+    {"FreezeUnit", "s", "", Access::kChange, bus_freeze_unit},
+    {"ThawUnit", "s", "", Access::kChange, bus_thaw_unit},
     {"ResetFailedUnit", "s", "", Access::kChange, bus_reset_failed_unit},
     {"ResetFailed", "", "", Access::kChange, bus_reset_failed},
     {"GetUnitProcesses", "s", "a(sus)", Access::kRead, bus_get_unit_processes},
+    {"AttachProcessesToUnit", "ssau", "", Access::kChange, bus_attach_processes_to_unit},
     {"GetJob", "u", "o", Access::kRead, bus_get_job},
     {"CancelJob", "u", "", Access::kChange, bus_cancel_job},
     {"ClearJobs", "", "", Access::kChange, bus_clear_jobs},
@@ -90,6 +184,10 @@ constexpr BusMethod kManagerMethods[] = {
     {"ListUnitsByPatterns", "asas", "a(ssssssouso)", Access::kRead, bus_list_units_by_patterns},
     {"ListUnitsByNames", "as", "a(ssssssouso)", Access::kRead, bus_list_units_by_names},
     {"ListJobs", "", "a(usssoo)", Access::kRead, bus_list_jobs},
+    {"Dump", "", "s", Access::kRead, bus_dump},
+    {"DumpUnitsMatchingPatterns", "as", "s", Access::kRead, bus_dump_units},
+    {"DumpByFileDescriptor", "", "h", Access::kRead, bus_dump_by_fd},
+    {"DumpUnitsMatchingPatternsByFileDescriptor", "as", "h", Access::kRead, bus_dump_units_by_fd},
     {"Subscribe", "", "", Access::kRead, bus_subscribe},
     {"Unsubscribe", "", "", Access::kRead, bus_subscribe},
     {"Reload", "", "", Access::kChange, bus_reload},
@@ -155,7 +253,16 @@ const BusMethod* BusInterface::find_method(std::string_view method) const {
 
 std::vector<const BusInterface*> bus_interfaces_of(const BusSubject& subject) {
   if (subject.job != nullptr) return {&bus_job_interface()};
-  if (subject.unit == nullptr) return {&bus_manager_interface()};
+  if (subject.unit == nullptr) {
+    switch (subject.place) {
+      case BusSubject::Place::kManager:
+        return {&bus_manager_interface()};
+      case BusSubject::Place::kLogControl:
+        return {&bus_log_control_interface()};
+      case BusSubject::Place::kBusDaemon:
+        return bus_daemon_interfaces();
+    }
+  }
   return {&bus_type_interface(subject.unit->settings.name.type()), &bus_unit_interface()};
 }
 

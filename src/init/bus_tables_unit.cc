@@ -55,7 +55,14 @@ void write_names(S s, W w) {
 }
 
 bool is_loaded(const Unit& unit) { return unit.settings.load_state == LoadState::kLoaded; }
-bool can_start(const Unit& unit) { return is_loaded(unit) && !unit.settings.refuse_manual_start; }
+bool can_start(const Unit& unit) {
+  // Scopes are made by those whose processes are in them.
+  return is_loaded(unit) && !unit.settings.refuse_manual_start &&
+         unit.settings.name.type() != unit::UnitType::kScope;
+}
+bool can_stop(const Unit& unit) {
+  return !unit.settings.refuse_manual_stop && !Manager::is_perpetual(unit);
+}
 
 void write_can_reload(S s, W w) {
   const auto& commands = s.unit->settings.service.commands;
@@ -153,11 +160,13 @@ constexpr BusProperty kUnitProperties[] = {
     {"PropagatesStopTo", "as", kConst, dependencies<Dependency::kPropagatesStopTo>},
     {"StopPropagatedFrom", "as", kConst, dependencies<Dependency::kStopPropagatedFrom>},
     {"JoinsNamespaceOf", "as", kConst, dependencies<Dependency::kJoinsNamespaceOf>},
+    {"SliceOf", "as", kConst, [](S s, W w) { w.strings(s.manager.units_in_slice(*s.unit)); }},
     {"RequiresMountsFor", "as", kConst, setting<&UnitSettings::requires_mounts_for>},
     {"Documentation", "as", kConst, setting<&UnitSettings::documentation>},
     {"Description", "s", kConst, [](S s, W w) { w.string(s.unit->description()); }},
     {"LoadState", "s", kConst, [](S s, W w) { w.string(s.unit->load_state()); }},
     {"ActiveState", "s", kValue, [](S s, W w) { w.string(s.unit->active_state()); }},
+    {"FreezerState", "s", kValue, [](S s, W w) { w.string(s.manager.freezer_state(*s.unit)); }},
     {"SubState", "s", kValue, [](S s, W w) { w.string(s.unit->sub_state()); }},
     {"FragmentPath", "s", kConst, setting<&UnitSettings::fragment_path>},
     {"DropInPaths", "as", kConst, setting<&UnitSettings::drop_in_paths>},
@@ -174,10 +183,11 @@ constexpr BusProperty kUnitProperties[] = {
     {"InactiveEnterTimestamp", "t", kValue, wall<&Unit::inactive_enter>},
     {"InactiveEnterTimestampMonotonic", "t", kValue, monotonic<&Unit::inactive_enter>},
     {"CanStart", "b", kConst, [](S s, W w) { w.boolean(can_start(*s.unit)); }},
-    {"CanStop", "b", kConst, [](S s, W w) { w.boolean(!s.unit->settings.refuse_manual_stop); }},
+    {"CanStop", "b", kConst, [](S s, W w) { w.boolean(can_stop(*s.unit)); }},
     {"CanReload", "b", kConst, write_can_reload},
     {"CanIsolate", "b", kConst,
      [](S s, W w) { w.boolean(can_start(*s.unit) && s.unit->settings.allow_isolate); }},
+    {"CanFreeze", "b", kConst, [](S s, W w) { w.boolean(s.manager.can_freeze(*s.unit)); }},
     {"Job", "(uo)", kValue, write_job},
     {"StopWhenUnneeded", "b", kConst, setting<&UnitSettings::stop_when_unneeded>},
     {"RefuseManualStart", "b", kConst, setting<&UnitSettings::refuse_manual_start>},
@@ -199,11 +209,17 @@ constexpr BusProperty kUnitProperties[] = {
     {"Asserts", "a(sbbsi)", kInvalidates, write_all_asserts},
     {"LoadError", "(ss)", kConst, write_load_error},
     {"Transient", "b", kConst, [](S s, W w) { w.boolean(s.unit->transient); }},
+    {"Perpetual", "b", kConst, [](S s, W w) { w.boolean(Manager::is_perpetual(*s.unit)); }},
+    {"CollectMode", "s", kConst,
+     [](S s, W w) {
+       w.string(s.unit->settings.collect_failed ? "inactive-or-failed" : "inactive");
+     }},
     {"StartLimitIntervalUSec", "t", kConst, setting<&UnitSettings::start_limit_interval>},
     {"StartLimitBurst", "u", kConst, setting<&UnitSettings::start_limit_burst>},
     {"InvocationID", "ay", kValue, write_invocation_id},
     // Ours: what the files say that this manager does not do, and how it knows a unit's processes.
-    {"IgnoredDirectives", "as", kConst, setting<&UnitSettings::ignored_directives>},
+    {"IgnoredDirectives", "as", kConst,
+     [](S s, W w) { w.strings(s.manager.ignored_directives(*s.unit)); }},
     {"ProcessTracking", "s", kConst, [](S s, W w) { w.string(s.unit->process_tracking()); }},
 };
 
@@ -216,6 +232,8 @@ constexpr BusMethod kUnitMethods[] = {
     {"ReloadOrRestart", "s", "o", Access::kChange, bus_unit_reload_or_restart},
     {"ReloadOrTryRestart", "s", "o", Access::kChange, bus_unit_reload_or_try_restart},
     {"Kill", "si", "", Access::kChange, bus_unit_kill},
+    {"Freeze", "", "", Access::kChange, bus_unit_freeze},
+    {"Thaw", "", "", Access::kChange, bus_unit_thaw},
     {"ResetFailed", "", "", Access::kChange, bus_unit_reset_failed},
 };
 
