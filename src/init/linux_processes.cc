@@ -17,12 +17,13 @@ LinuxProcesses::LinuxProcesses(Children& children) noexcept
 
 int LinuxProcesses::signal(pid_t pid, int signal) noexcept {
   // 0, -1 and 1 would reach far more than one process of a service.
-  if (pid <= 1) return EINVAL;
+  if (pid <= 1 || is_manager(pid)) return EINVAL;
   return ::kill(pid, signal) == 0 ? 0 : errno;
 }
 
 // A zombie still is a process here: its exit is on its way to us.
 std::optional<ProcessInfo> LinuxProcesses::inspect(pid_t pid) const {
+  if (pid <= 1 || is_manager(pid)) return std::nullopt;
   const auto stat = read_process_stat(pid);
   if (!stat || stat->state == 'X') return std::nullopt;
   static const int64_t ticks = sysconf(_SC_CLK_TCK);

@@ -21,6 +21,8 @@ class LinuxProcesses final : public Processes {
   void fill_random(std::span<uint8_t> bytes) noexcept override;
 
  private:
+  bool is_manager(pid_t pid) const noexcept { return pid == self_ || pid == keeper_; }
+
   Children& children_;
   // Random bytes ahead of need: one system call for many ids.
   std::array<uint8_t, 512> random_;

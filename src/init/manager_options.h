@@ -39,8 +39,9 @@ class Processes {
   virtual ~Processes() = default;
   virtual void watch(ChildWatch& watch, pid_t pid) = 0;
   virtual void unwatch(ChildWatch& watch) noexcept = 0;
-  // 0 or an errno.
+  // 0 or an errno. Pid 1, the manager and its keeper are no unit's: EINVAL.
   virtual int signal(pid_t pid, int signal) noexcept = 0;
+  // Nothing where there is no such process, and for those that are no unit's.
   virtual std::optional<ProcessInfo> inspect(pid_t pid) const = 0;
   // A process we get exits of: our child, or one that falls to the keeper.
   virtual bool is_ours(const ProcessInfo& info) const noexcept = 0;
