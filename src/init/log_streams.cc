@@ -151,7 +151,7 @@ void LogStreams::send_messages() {
 
 void LogStreams::flush() {
   send_messages();
-  if (!client_ && !streams_.empty() && !restart_.is_armed()) start_logd();
+  if (!client_ && !streams_.empty() && !restart_.is_armed() && !is_shut_down_) start_logd();
   std::vector<KeptFd> kept;
   for (const uint64_t id : to_store_) {
     const auto stream = streams_.find(id);
@@ -246,6 +246,8 @@ void LogStreams::start_logd() {
 
 void LogStreams::shut_down() {
   flush();
+  // What is still said goes to stderr alone: a log process started now would outlive the manager.
+  is_shut_down_ = true;
   if (!watch_.is_watching()) return;
   const pid_t logd = watch_.pid();
   loop_.unwatch(source_);

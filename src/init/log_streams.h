@@ -97,6 +97,7 @@ class LogStreams final : public UnitLogs {
   Timer restart_;
   base::MonotonicTime started_at_{};
   bool start_failed_ = false;
+  bool is_shut_down_ = false;
 };
 
 }  // namespace flotilla::init
