@@ -95,7 +95,9 @@ void Machine::check_nothing_left(pid_t keeper_pid) const {
   // What has fallen to this process, and what is below it.
   for (const Process& process : descendants_of(getpid())) {
     if (process.parent != getpid() || process.state == 'Z' || is_waited_for(process.pid)) continue;
-    ADD_FAILURE() << "left behind: pid " << process.pid << " " << process.command;
+    ADD_FAILURE() << "left behind: pid " << process.pid << " (" << process.state << ") "
+                  << process.command << "\n"
+                  << read_file("/proc/" + std::to_string(process.pid) + "/status") << output();
     kill_tree(process.pid);
   }
   reap_orphans();
