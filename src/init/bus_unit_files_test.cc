@@ -1,8 +1,12 @@
 #include "init/bus_unit_files.h"
 
 #include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <filesystem>
 
 #include "base/memory_file_tree.h"
+#include "base/rooted_file_tree.h"
 
 namespace flotilla::init {
 namespace {
@@ -264,6 +268,33 @@ TEST_F(UnitFiles, RefusesNamesThatLeadElsewhere) {
   EXPECT_FALSE(links_.disable({"a\n.service"}, Lifetime::kLasting).has_value());
   EXPECT_FALSE(links_.mask({"../a.service"}, Lifetime::kLasting, Force::kNo).has_value());
   EXPECT_FALSE(links_.revert({"a/../b.service"}).has_value());
+}
+
+// A client of a manager below a root names files as it sees them itself.
+TEST(UnitFilesBelowARoot, APathThatBeginsWithTheRootIsTheFileInTheTree) {
+  char pattern[] = "/tmp/flotilla-files-XXXXXX";
+  const std::string root = ::mkdtemp(pattern);
+  {
+    const auto tree = std::move(base::RootedFileTree::open(root)).value();
+    ASSERT_TRUE(tree->make_directories("/run/fleet", 0755).has_value());
+    ASSERT_TRUE(tree->write_atomic("/run/fleet/far.service",
+                                   "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=x.target\n",
+                                   0644)
+                    .has_value());
+    UnitFileLinks links{
+        *tree, {{{"/etc/u", tree.get()}, {"/run/u", tree.get()}}, "/run/u", "/etc/u", {}, nullptr}};
+    const std::string given = tree->host_path("/run/fleet/far.service");
+    auto enabled = links.enable({given}, Lifetime::kLasting, Force::kNo);
+    ASSERT_TRUE(enabled.has_value()) << enabled.error().message;
+    EXPECT_EQ(tree->read_link("/etc/u/far.service").value_or(""), "/run/fleet/far.service");
+    EXPECT_EQ(tree->read_link("/etc/u/x.target.wants/far.service").value_or(""),
+              "/run/fleet/far.service");
+    // What does not begin with the root is a path in the tree already.
+    auto again = links.enable({"/run/fleet/far.service"}, Lifetime::kLasting, Force::kNo);
+    ASSERT_TRUE(again.has_value()) << again.error().message;
+    EXPECT_EQ(text_of(again->changes).find("symlink"), std::string::npos);
+  }
+  std::filesystem::remove_all(root);
 }
 
 }  // namespace

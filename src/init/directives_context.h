@@ -7,6 +7,7 @@
 
 #include "init/unit_settings.h"
 #include "unit/diagnostic.h"
+#include "unit/environment.h"
 #include "unit/specifier.h"
 
 namespace flotilla::init {
@@ -22,6 +23,8 @@ struct SettingMarks {
   bool standard_output = false;
   bool standard_error = false;
   bool kill_mode = false;
+  // Holds nothing between the lines but where the names of Environment= stand.
+  unit::Environment environment;
   std::string fatal;  // the first error that makes the unit unusable
 };
 

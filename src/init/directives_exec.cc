@@ -93,9 +93,10 @@ void parse_working_directory(UnitSettings& settings, const SettingContext& conte
 
 void parse_environment(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
-  unit::Environment environment(settings.exec.environment);
+  unit::Environment& environment = context.marks.environment;
+  environment.adopt(std::move(settings.exec.environment));
   unit::read_environment_setting(value, context.specifiers, context.reporter, environment);
-  settings.exec.environment = environment.assignments();
+  settings.exec.environment = environment.release();
 }
 
 void parse_environment_file(UnitSettings& settings, const SettingContext& context,

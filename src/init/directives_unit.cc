@@ -72,7 +72,7 @@ void add_dependencies(UnitSettings& settings, const SettingContext& context, Dep
                             name.error().message);
       continue;
     }
-    if (std::find(list.begin(), list.end(), *name) == list.end()) list.push_back(std::move(*name));
+    list.push_back(std::move(*name));
   }
 }
 

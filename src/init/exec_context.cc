@@ -234,15 +234,7 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
     }
     if (parsed) environment.merge(*parsed);
   }
-  for (const std::string& word : exec.unset_environment) {
-    const size_t equals = word.find('=');
-    if (equals == std::string::npos) {
-      environment.unset(word);
-    } else if (const auto value = environment.find(word.substr(0, equals));
-               value && *value == std::string_view(word).substr(equals + 1)) {
-      environment.unset(word.substr(0, equals));
-    }
-  }
+  environment.unset_all(exec.unset_environment);
   environment_ = environment.assignments();
   arguments_ = unit::expand_arguments(inputs.command, environment);
   environment_pointers_.clear();

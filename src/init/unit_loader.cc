@@ -1,7 +1,10 @@
 #include "init/unit_loader.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
+#include <numeric>
+#include <utility>
 
 #include "init/directives.h"
 #include "init/standard_units.h"
@@ -17,6 +20,9 @@ using unit::UnitName;
 using unit::UnitType;
 
 constexpr int kMaxAliasDepth = 8;
+// They stay with the unit, and each is a line of the log: a file of nothing but mistakes must not
+// fill either.
+constexpr size_t kMaxWarnings = 1000;
 
 // "a-b-c.service" is also governed by "a-b-.service.d" and "a-.service.d".
 std::vector<std::string> drop_in_names(const UnitName& name) {
@@ -67,6 +73,36 @@ bool is_slice_name(std::string_view stem) {
 
 void add_once(std::vector<UnitName>& list, const UnitName& name) {
   if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
+}
+
+// A name counts where it stands first. Done once for a unit, since to look for each name among
+// those before it would take the square of their number.
+void drop_repeats(std::vector<UnitName>& list) {
+  if (list.size() < 2) return;
+  std::vector<uint32_t> order(list.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const int compared = list[a].str().compare(list[b].str());
+    return compared != 0 ? compared < 0 : a < b;
+  });
+  std::vector<bool> repeats(list.size(), false);
+  for (size_t i = 1; i < order.size(); ++i) {
+    if (list[order[i]] == list[order[i - 1]]) repeats[order[i]] = true;
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (repeats[i]) continue;
+    if (kept != i) list[kept] = std::move(list[i]);
+    ++kept;
+  }
+  list.erase(list.begin() + static_cast<std::ptrdiff_t>(kept), list.end());
+}
+
+void drop_repeated_dependencies(UnitSettings& settings) {
+  for (size_t kind = 0; kind < settings.dependencies.size(); ++kind) {
+    if (std::as_const(settings.dependencies)[kind].size() < 2) continue;
+    drop_repeats(settings.dependencies[kind]);
+  }
 }
 
 }  // namespace
@@ -149,11 +185,17 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   if (settings.load_state == LoadState::kLoaded || settings.load_state == LoadState::kNotFound) {
     load_drop_ins(load);
     load_dependency_links(load);
+    drop_repeated_dependencies(settings);
   }
   if (settings.load_state == LoadState::kLoaded) {
     finish_settings(settings, load.marks, options_.scope);
   }
   for (const Diagnostic& diagnostic : load.diagnostics) {
+    if (settings.warnings.size() == kMaxWarnings) {
+      settings.warnings.push_back(fmt::format("{}: {} further problems are not listed.", id.str(),
+                                              load.diagnostics.size() - kMaxWarnings));
+      break;
+    }
     settings.warnings.push_back(to_string(diagnostic));
   }
   return std::move(load.settings);
@@ -302,7 +344,7 @@ void UnitLoader::load_dependency_links(Load& load) {
             if (!wanted) continue;
           }
           if (*wanted == settings.name) continue;
-          add_once(settings.dependencies[static_cast<size_t>(kind)], *wanted);
+          settings.dependencies[static_cast<size_t>(kind)].push_back(*wanted);
         }
       }
     }

@@ -205,7 +205,7 @@ struct UnitSettings {
   Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
 
   std::vector<std::string> ignored_directives;  // "Section.Key", known and not implemented yet
-  std::vector<std::string> warnings;            // "file:line: text", all of them
+  std::vector<std::string> warnings;            // "file:line: text"
 
   KillSettings kill;
   ExecSettings exec;        // of services

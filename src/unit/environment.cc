@@ -1,6 +1,9 @@
 #include "unit/environment.h"
 
 #include <algorithm>
+#include <bit>
+#include <functional>
+#include <utility>
 
 #include "unit/escape.h"
 #include "unit/utf8.h"
@@ -26,20 +29,55 @@ Environment::Environment(const std::vector<std::string>& assignments) {
   for (const std::string& assignment : assignments) set_assignment(assignment);
 }
 
-std::vector<std::string>::iterator Environment::locate(std::string_view name) noexcept {
-  return std::find_if(assignments_.begin(), assignments_.end(), [name](const std::string& entry) {
+std::size_t Environment::locate(std::string_view name) const noexcept {
+  const auto is_it = [&](const std::string& entry) {
     return entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name);
-  });
+  };
+  if (!slots_.empty()) {
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t slot = std::hash<std::string_view>()(name) & mask; slots_[slot] != 0;
+         slot = (slot + 1) & mask) {
+      const std::size_t place = slots_[slot] - 1;
+      if (place < assignments_.size() && is_it(assignments_[place])) return place;
+    }
+  }
+  const auto rest =
+      assignments_.begin() + static_cast<std::ptrdiff_t>(std::min(indexed_, assignments_.size()));
+  const auto found = std::find_if(rest, assignments_.end(), is_it);
+  return found == assignments_.end() ? kNowhere
+                                     : static_cast<std::size_t>(found - assignments_.begin());
+}
+
+void Environment::put_in_slot(std::size_t place) noexcept {
+  const std::string_view entry = assignments_[place];
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t slot = std::hash<std::string_view>()(entry.substr(0, entry.find('='))) & mask;
+  while (slots_[slot] != 0) slot = (slot + 1) & mask;
+  slots_[slot] = static_cast<uint32_t>(place + 1);
+}
+
+void Environment::index() {
+  constexpr std::size_t kFew = 32;  // are found as fast without
+  if (assignments_.size() < indexed_) forget_index();
+  if (assignments_.size() - indexed_ <= kFew) return;
+  if (slots_.size() < assignments_.size() * 2) {
+    slots_.assign(std::bit_ceil(assignments_.size() * 4), 0);
+    indexed_ = 0;
+  }
+  while (indexed_ < assignments_.size()) put_in_slot(indexed_++);
 }
 
 void Environment::set(std::string_view name, std::string_view value) {
-  std::string assignment = std::string(name) + "=" + std::string(value);
-  const auto it = locate(name);
-  if (it != assignments_.end()) {
-    *it = std::move(assignment);
-  } else {
-    assignments_.push_back(std::move(assignment));
+  std::string assignment;
+  assignment.reserve(name.size() + 1 + value.size());
+  assignment.append(name).append(1, '=').append(value);
+  const std::size_t place = locate(name);
+  if (place != kNowhere) {
+    assignments_[place] = std::move(assignment);
+    return;
   }
+  assignments_.push_back(std::move(assignment));
+  index();
 }
 
 void Environment::set_assignment(std::string_view assignment) {
@@ -49,21 +87,60 @@ void Environment::set_assignment(std::string_view assignment) {
 }
 
 void Environment::unset(std::string_view name) {
-  const auto it = locate(name);
-  if (it != assignments_.end()) assignments_.erase(it);
+  const std::size_t place = locate(name);
+  if (place == kNowhere) return;
+  assignments_.erase(assignments_.begin() + static_cast<std::ptrdiff_t>(place));
+  forget_index();
+  index();
 }
+
+void Environment::unset_all(const std::vector<std::string>& words) {
+  std::vector<bool> goes(assignments_.size(), false);
+  bool any = false;
+  for (const std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    const std::size_t place = locate(std::string_view(word).substr(0, equals));
+    if (place == kNowhere) continue;
+    if (equals != std::string::npos && assignments_[place] != word) continue;
+    goes[place] = any = true;
+  }
+  if (!any) return;
+  std::size_t kept = 0;
+  for (std::size_t place = 0; place < assignments_.size(); ++place) {
+    if (goes[place]) continue;
+    if (kept != place) assignments_[kept] = std::move(assignments_[place]);
+    ++kept;
+  }
+  assignments_.resize(kept);
+  forget_index();
+  index();
+}
+
+void Environment::clear() noexcept {
+  assignments_.clear();
+  forget_index();
+}
+
+void Environment::forget_index() noexcept {
+  slots_.clear();
+  indexed_ = 0;
+}
+
+void Environment::adopt(std::vector<std::string> assignments) {
+  assignments_ = std::move(assignments);
+  index();
+}
+
+std::vector<std::string> Environment::release() { return std::exchange(assignments_, {}); }
 
 void Environment::merge(const Environment& other) {
   for (const std::string& assignment : other.assignments_) set_assignment(assignment);
 }
 
 std::optional<std::string_view> Environment::find(std::string_view name) const noexcept {
-  for (const std::string& entry : assignments_) {
-    if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name)) {
-      return std::string_view(entry).substr(name.size() + 1);
-    }
-  }
-  return std::nullopt;
+  const std::size_t place = locate(name);
+  if (place == kNowhere) return std::nullopt;
+  return std::string_view(assignments_[place]).substr(name.size() + 1);
 }
 
 void read_environment_setting(std::string_view value, const SpecifierContext& context,

@@ -2,6 +2,8 @@
 // file of EnvironmentFile=. Pure.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,11 +20,12 @@ bool is_valid_variable_name(std::string_view name) noexcept;
 // "NAME=VALUE" with a valid name and a value in UTF-8.
 bool is_valid_assignment(std::string_view assignment) noexcept;
 
-// NAME=VALUE in order of first setting; setting a name again keeps its place.
+// NAME=VALUE in order of first setting; setting a name again keeps its place. Names are found in
+// constant time, however many there are.
 class Environment {
  public:
-  // The readers below stop there; a process could not be started with more anyway.
-  static constexpr std::size_t kMaxVariables = 4096;
+  // The readers below stop there; a unit file has no room for more anyway.
+  static constexpr std::size_t kMaxVariables = 100'000;
 
   Environment() = default;
   // Later ones win.
@@ -32,9 +35,16 @@ class Environment {
   // Requires: is_valid_assignment(assignment).
   void set_assignment(std::string_view assignment);
   void unset(std::string_view name);
+  // Each word is a name, or a whole assignment: then the variable goes if it has that value.
+  void unset_all(const std::vector<std::string>& words);
   // Takes over all of other's variables.
   void merge(const Environment& other);
-  void clear() noexcept { assignments_.clear(); }
+  void clear() noexcept;
+
+  // To go on with what release() gave. An Environment that gets its own back finds names at once.
+  void adopt(std::vector<std::string> assignments);
+  // Empties the environment.
+  std::vector<std::string> release();
 
   // Nothing if there is no such variable. The view ends with the next change.
   std::optional<std::string_view> find(std::string_view name) const noexcept;
@@ -42,12 +52,23 @@ class Environment {
   // As for envp.
   const std::vector<std::string>& assignments() const noexcept { return assignments_; }
 
-  bool operator==(const Environment&) const = default;
+  bool operator==(const Environment& other) const { return assignments_ == other.assignments_; }
 
  private:
-  std::vector<std::string>::iterator locate(std::string_view name) noexcept;
+  static constexpr std::size_t kNowhere = SIZE_MAX;
+
+  // Where the name stands in assignments_, or kNowhere.
+  std::size_t locate(std::string_view name) const noexcept;
+  // Puts what is not yet in slots_ there, if there are enough names to be worth it.
+  void index();
+  void put_in_slot(std::size_t place) noexcept;
+  void forget_index() noexcept;
 
   std::vector<std::string> assignments_;
+  // A hash table with open addressing of the first indexed_ of them: places counted from 1, 0 for
+  // an empty slot.
+  std::vector<uint32_t> slots_;
+  std::size_t indexed_ = 0;
 };
 
 // One Environment= line: words in quotes with C escapes, specifiers expanded. A bad assignment is

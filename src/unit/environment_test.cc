@@ -63,6 +63,49 @@ TEST(Environment, FindsSetsUnsetsAndMerges) {
   EXPECT_THAT(environment.assignments(), ElementsAre("AB=2", "C=3"));
 }
 
+// As many as a big file has: what takes the square of it would not end in time.
+TEST(Environment, FindsAmongThousandsAsAmongAFew) {
+  constexpr std::size_t kMany = 50'000;
+  const auto name = [](std::size_t i) { return "V" + std::to_string(i); };
+  Environment environment;
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < kMany; ++i) environment.set(name(i), std::to_string(round));
+  }
+  ASSERT_EQ(environment.assignments().size(), kMany);
+  EXPECT_EQ(environment.find(name(kMany - 1)), "1");
+  Environment copy = environment;
+  std::vector<std::string> words = {"V0", "V1=0", "V2=1", "NONE"};
+  for (std::size_t i = 100; i < kMany; ++i) words.push_back(name(i));
+  copy.unset_all(words);
+  EXPECT_EQ(copy.assignments().size(), 98U);
+  EXPECT_EQ(copy.find("V0"), std::nullopt);
+  EXPECT_EQ(copy.find("V1"), "1");
+  EXPECT_EQ(copy.find("V2"), std::nullopt);
+  EXPECT_EQ(copy.find("V99"), "1");
+  copy.unset("V50");
+  EXPECT_EQ(copy.find("V50"), std::nullopt);
+  EXPECT_EQ(copy.find("V51"), "1");
+  copy.merge(environment);
+  EXPECT_EQ(copy.assignments().size(), kMany);
+}
+
+TEST(Environment, GoesOnWithWhatItReleased) {
+  Environment environment;
+  std::vector<std::string> kept;
+  for (int i = 0; i < 1000; ++i) {
+    environment.adopt(std::move(kept));
+    environment.set("V" + std::to_string(i % 500), std::to_string(i));
+    kept = environment.release();
+  }
+  ASSERT_EQ(kept.size(), 500U);
+  EXPECT_EQ(kept[0], "V0=500");
+  // Others than its own are found too, also fewer.
+  environment.adopt({"A=1"});
+  EXPECT_EQ(environment.find("A"), "1");
+  EXPECT_EQ(environment.find("V0"), std::nullopt);
+  EXPECT_TRUE(Environment().empty());
+}
+
 TEST(EnvironmentFile, ReadsShellLikeLines) {
   using Words = std::vector<std::string>;
   const struct {
@@ -125,18 +168,23 @@ TEST(EnvironmentFile, RefusesWhatIsNoText) {
   EXPECT_FALSE(parse_environment_file(std::string(5'000'000, '\n'), "e").has_value());
 }
 
-TEST(EnvironmentFile, RefusesMoreVariablesThanAProcessCouldTake) {
+// As many assignments in words of their own, with `separator` behind each.
+std::string assignments(std::size_t count, char separator) {
   std::string text;
-  for (int i = 0; i < 5000; ++i) text += fmt::format("A{}=1\n", i);
-  EXPECT_EQ(parse_environment_file(text, "e").error().message,
-            "e: the file has more than 4096 variables");
+  for (std::size_t i = 0; i < count; ++i) text += fmt::format("A{}=1{}", i, separator);
+  return text;
 }
 
-TEST_F(EnvironmentSetting, StopsAtMoreVariablesThanAProcessCouldTake) {
-  std::string text;
-  for (int i = 0; i < 5000; ++i) text += fmt::format("A{}=1 ", i);
-  read(text);
-  EXPECT_EQ(environment_.assignments().size(), 4096U);
+TEST(EnvironmentFile, RefusesMoreVariablesThanItsLimit) {
+  EXPECT_EQ(parse_environment_file(assignments(Environment::kMaxVariables + 1, '\n'), "e")
+                .error()
+                .message,
+            "e: the file has more than 100000 variables");
+}
+
+TEST_F(EnvironmentSetting, StopsAtMoreVariablesThanItsLimit) {
+  read(assignments(Environment::kMaxVariables + 1, ' '));
+  EXPECT_EQ(environment_.assignments().size(), Environment::kMaxVariables);
   EXPECT_EQ(reports_.size(), 1U);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <unordered_set>
 
 #include "unit/escape.h"
 #include "unit/utf8.h"
@@ -120,11 +121,19 @@ class Reader {
                       number, shorten(line));
     }
     section_ = name;
-    auto& sections = result_.sections;
-    if (std::find(sections.begin(), sections.end(), name) == sections.end()) {
-      sections.emplace_back(name);
-    }
+    if (is_new_section(name)) result_.sections.emplace_back(name);
     return {};
+  }
+
+  // A real file has a few sections, which need no set to be found in.
+  bool is_new_section(std::string_view name) {
+    constexpr std::size_t kFew = 16;
+    const auto& sections = result_.sections;
+    if (sections.size() < kFew) {
+      return std::find(sections.begin(), sections.end(), name) == sections.end();
+    }
+    if (many_.empty()) many_.insert(sections.begin(), sections.end());
+    return many_.emplace(name).second;
   }
 
   // Messages quote at most this much of a line.
@@ -136,6 +145,7 @@ class Reader {
 
   UnitFile result_;
   std::optional<std::string> section_;
+  std::unordered_set<std::string> many_;  // all sections, once there are more than a few
 };
 
 }  // namespace
