@@ -145,7 +145,7 @@ void LogDaemon::on_message(const char* bytes, std::size_t size, base::Fd* fds,
     case MessageType::kSetPid: {
       for (PidChange change; message.next_pid(change);) {
         LogStream* stream = streams_.find(change.id);
-        if (stream == nullptr) continue;
+        if (stream == nullptr || stream->ended) continue;
         drain(*stream);  // what came before is its predecessor's
         stream->source.source.pid = change.pid;
         stream->source.forget_number();

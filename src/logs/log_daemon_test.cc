@@ -231,6 +231,22 @@ TEST_F(LogDaemonTest, AForgottenUnitIsReadOutAndDropped) {
   EXPECT_THAT(lines(), ElementsAre("last words"));
 }
 
+TEST_F(LogDaemonTest, APidOfAStreamThatHasEndedMeansNothing) {
+  Pipe out;
+  add(1, out);
+  settle();
+  out.put("last words\n");
+  out.write_end.reset();
+  client_->set_pid(1, 8);
+  client_->set_pid(1, 9);
+  client_->set_pid(1, 10);
+  const std::vector<Event> events = settle();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].type, EventType::kStreamEnded);
+  EXPECT_EQ(daemon_->stream_count(), 0U);
+  EXPECT_THAT(lines(), ElementsAre("last words"));
+}
+
 TEST_F(LogDaemonTest, ASuccessorGoesOnInTheMiddleOfALine) {
   Pipe out;
   add(1, out);
