@@ -171,7 +171,7 @@ class Manager {
   uint32_t n_failed_units() const;
   bool show_status() const;
   std::string_view virtualization() const;  // "kvm", "container-other", ...; empty: none
-  std::string_view architecture() const;  // "x86-64"
+  std::string_view architecture() const;    // "x86-64"
   // LimitNOFILE= of processes whose unit says nothing; unset: as the manager's own.
   const std::optional<rlimit>& inherited_descriptors() const;
   bool is_user_manager() const;

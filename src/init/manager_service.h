@@ -49,8 +49,8 @@ struct ServiceRuntime {
   bool streams_open = false;
   bool group_was_killed = false;  // then the next run gets a new one
   bool is_frozen = false;
-  bool group_is_configured = false;         // what the settings say is in its files
-  uint64_t cpu_usage_nsec = UINT64_MAX;     // of the last run, once that is over
+  bool group_is_configured = false;      // what the settings say is in its files
+  uint64_t cpu_usage_nsec = UINT64_MAX;  // of the last run, once that is over
   // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows
   // what the pid beside the record is of.
   std::optional<ServiceAction> pending_spawn;
