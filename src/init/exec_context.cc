@@ -16,8 +16,10 @@ namespace flotilla::init {
 namespace {
 
 constexpr std::string_view kInvocation = "INVOCATION_ID=";
-constexpr std::string_view kWatchdogPid = "WATCHDOG_PID=";
-constexpr std::string_view kExecPid = "SYSTEMD_EXEC_PID=";
+// Their value is the pid of the process itself, which only the child knows.
+constexpr std::array<std::string_view, ExecSpec::kMaxPidTexts> kPidVariables{
+    "LISTEN_PID=", "WATCHDOG_PID=", "SYSTEMD_EXEC_PID="};
+constexpr std::string_view kOwnPid = "0";
 constexpr size_t kPidDigits = 11;
 
 // "+" runs as the manager is, and "!" keeps its user; the rest is as configured.
@@ -189,9 +191,11 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
                                     Failure& failure) {
   const ExecSettings& exec = inputs.settings.exec;
   unit::Environment environment(inputs.manager_environment);
-  if (!inputs.invocation_id.empty()) environment.set("INVOCATION_ID", inputs.invocation_id);
-  if (inputs.main_pid > 0) environment.set("MAINPID", std::to_string(inputs.main_pid));
   if (!inputs.notify_socket.empty()) environment.set("NOTIFY_SOCKET", inputs.notify_socket);
+  if (inputs.main_pid > 0) environment.set("MAINPID", std::to_string(inputs.main_pid));
+  if (inputs.manager_pid > 0) environment.set("MANAGERPID", std::to_string(inputs.manager_pid));
+  const std::string& pid_file = inputs.settings.service.pid_file;
+  if (!pid_file.empty()) environment.set("PIDFILE", pid_file);
   if (!inputs.service_result.empty()) {
     environment.set("SERVICE_RESULT", inputs.service_result);
     if (inputs.main_exit.code != 0) {
@@ -201,6 +205,10 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
                                          : unit::signal_name(inputs.main_exit.status));
     }
   }
+  if (inputs.watchdog.count() > 0 && inputs.watchdog != kInfinity) {
+    environment.set("WATCHDOG_PID", kOwnPid);
+    environment.set("WATCHDOG_USEC", std::to_string(inputs.watchdog.count()));
+  }
   if (has_user_) {
     environment.set("HOME", user_.home);
     if (!user_.name.empty()) {
@@ -209,13 +217,8 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
     }
     environment.set("SHELL", user_.shell);
   }
-  if (inputs.watchdog.count() > 0 && inputs.watchdog != kInfinity) {
-    environment.set("WATCHDOG_USEC", std::to_string(inputs.watchdog.count()));
-    environment.set("WATCHDOG_PID", "0");
-  } else {
-    // The child can write its pid in one place only, and the watchdog's matters more.
-    environment.set("SYSTEMD_EXEC_PID", "0");
-  }
+  if (!inputs.invocation_id.empty()) environment.set("INVOCATION_ID", inputs.invocation_id);
+  environment.set("SYSTEMD_EXEC_PID", kOwnPid);
   for (const std::string& name : exec.pass_environment) {
     const char* value = getenv(name.c_str());
     if (value != nullptr) environment.set(name, value);
@@ -242,11 +245,13 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
   for (size_t i = 0; i < environment_.size(); ++i) {
     std::string& assignment = environment_[i];
     if (assignment.compare(0, kInvocation.size(), kInvocation) == 0) invocation_index_ = i;
-    for (const std::string_view name : {kWatchdogPid, kExecPid}) {
-      if (assignment.compare(0, name.size(), name) != 0) continue;
+    for (size_t text = 0; text < kPidVariables.size(); ++text) {
+      const std::string_view name = kPidVariables[text];
+      // A unit that sets one itself is given what it says.
+      if (!assignment.starts_with(name) || assignment.substr(name.size()) != kOwnPid) continue;
       // The child writes its pid over the room made here.
       assignment.resize(name.size() + kPidDigits, '\0');
-      spec_.listen_pid_text = assignment.data() + name.size();
+      spec_.pid_texts[text] = assignment.data() + name.size();
     }
     environment_pointers_.push_back(assignment.c_str());
   }

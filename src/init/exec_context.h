@@ -28,6 +28,7 @@ struct ExecInputs {
   const std::vector<std::string>& manager_environment;
   std::string_view invocation_id;
   pid_t main_pid = 0;                   // 0: no MAINPID=
+  pid_t manager_pid = 0;                // 0: no MANAGERPID=, which only a user's manager gives
   std::string_view notify_socket{};     // empty: none is passed
   Micros watchdog{0};                   // 0: none
   std::optional<rlimit> descriptors{};  // where LimitNOFILE= is not set

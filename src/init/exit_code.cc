@@ -17,6 +17,7 @@ struct StageRow {
 constexpr std::array kStages{
     StageRow{ExitCode::kSuccess, "running the program"sv},
     StageRow{ExitCode::kFailure, "making a process"sv},
+    StageRow{ExitCode::kCgroup, "joining the cgroup"sv},
     StageRow{ExitCode::kSetsid, "making a session"sv},
     StageRow{ExitCode::kStdin, "setting up standard input"sv},
     StageRow{ExitCode::kStdout, "setting up standard output"sv},

@@ -34,6 +34,7 @@ enum class ExitCode : uint8_t {
 enum class SpawnStage : uint8_t {
   kNone,
   kClone,  // there is no process at all
+  kCgroup,
   kSession,
   kStdin,
   kStdout,

@@ -38,10 +38,11 @@ SpawnResult FakeSpawner::spawn(const ExecSpec& spec) noexcept {
   if (failure.stage != SpawnStage::kClone) {
     result.pid = next_pid_++;
     if (spec.pid_location != nullptr) *spec.pid_location = result.pid;
-    if (spec.listen_pid_text != nullptr) {
+    for (char* const place : spec.pid_texts) {
+      if (place == nullptr) continue;
       const std::string text = std::to_string(result.pid);
-      text.copy(spec.listen_pid_text, text.size());
-      spec.listen_pid_text[text.size()] = '\0';
+      text.copy(place, text.size());
+      place[text.size()] = '\0';
     }
   }
 

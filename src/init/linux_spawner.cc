@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,14 +31,14 @@ sigset_t asynchronous_signals() {
 
 }  // namespace
 
-base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create() {
+base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create(CloneCall call) {
   base::Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return base::system_error(errno, "open /dev/null");
   void* const memory = mmap(nullptr, kGuardSize + kStackSize, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return base::system_error(errno, "make a stack for new processes");
   std::unique_ptr<LinuxSpawner> spawner(
-      new LinuxSpawner(static_cast<std::byte*>(memory), std::move(null)));
+      new LinuxSpawner(static_cast<std::byte*>(memory), std::move(null), call));
   if (mprotect(memory, kGuardSize, PROT_NONE) != 0) {
     return base::system_error(errno, "guard the stack for new processes");
   }
@@ -55,6 +56,49 @@ base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create() {
 }
 
 LinuxSpawner::~LinuxSpawner() { munmap(stack_, kGuardSize + kStackSize); }
+
+LinuxSpawner::CloneCall LinuxSpawner::probe() noexcept {
+  // Arguments of no size are refused by the kernel itself, with EINVAL; anything else is said by
+  // who stands before it.
+  const bool is_there = syscall(SYS_clone3, nullptr, 0) < 0 && errno == EINVAL;
+  return is_there ? CloneCall::kClone3 : CloneCall::kClone;
+}
+
+long LinuxSpawner::start_child(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept {
+  clone_args args{};
+  args.flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  if (order.unshare_files_from != 0) args.flags |= CLONE_FILES;
+  if (spec.want_pidfd) {
+    args.flags |= CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<uintptr_t>(pidfd);
+  }
+  if (spec.pid_location != nullptr) {
+    args.flags |= CLONE_PARENT_SETTID;
+    args.parent_tid = reinterpret_cast<uintptr_t>(spec.pid_location);
+  }
+  if (spec.cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(spec.cgroup_fd);
+  }
+  args.exit_signal = SIGCHLD;
+  args.stack = reinterpret_cast<uintptr_t>(stack_ + kGuardSize);
+  args.stack_size = kStackSize;
+  return flotilla_clone3(&args, sizeof args, &run_spawn_child, &order);
+}
+
+long LinuxSpawner::start_child_by_clone(const ExecSpec& spec, SpawnOrder& order,
+                                        int* pidfd) noexcept {
+  unsigned long flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+  if (order.unshare_files_from != 0) flags |= CLONE_FILES;
+  if (spec.pid_location != nullptr) flags |= CLONE_PARENT_SETTID;
+  order.join_cgroup = spec.cgroup_fd;
+  order.clear_handlers = true;
+  const long pid = flotilla_clone(flags, stack_ + kGuardSize + kStackSize, spec.pid_location,
+                                  &run_spawn_child, &order);
+  // One place in memory cannot take both the pid and the descriptor; the pid is ours until we reap.
+  if (pid > 0 && spec.want_pidfd) *pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  return pid;
+}
 
 SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   SpawnResult result;
@@ -82,29 +126,10 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   }
   for (uint32_t i = 0; i < spec.passed_fd_count; ++i) sources[3 + i] = spec.passed_fds[i];
 
+  if (is_low) order.unshare_files_from = slots_end_;
   int pidfd = -1;
-  clone_args args{};
-  args.flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
-  if (is_low) {
-    args.flags |= CLONE_FILES;
-    order.unshare_files_from = slots_end_;
-  }
-  if (spec.want_pidfd) {
-    args.flags |= CLONE_PIDFD;
-    args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
-  }
-  if (spec.pid_location != nullptr) {
-    args.flags |= CLONE_PARENT_SETTID;
-    args.parent_tid = reinterpret_cast<uintptr_t>(spec.pid_location);
-  }
-  if (spec.cgroup_fd >= 0) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<uint64_t>(spec.cgroup_fd);
-  }
-  args.exit_signal = SIGCHLD;
-  args.stack = reinterpret_cast<uintptr_t>(stack_ + kGuardSize);
-  args.stack_size = kStackSize;
-  const long pid = flotilla_clone3(&args, sizeof args, &run_spawn_child, &order);
+  const long pid = call_ == CloneCall::kClone3 ? start_child(spec, order, &pidfd)
+                                               : start_child_by_clone(spec, order, &pidfd);
   for (size_t i = 0; i < kSlots; ++i) {
     // A pipe must not stay open here for longer than its owner wants.
     if (streams[i] >= slots_end_ && spec.passed_fd_count == 0)

@@ -12,11 +12,19 @@
 
 namespace flotilla::init {
 
+struct SpawnOrder;
+
 class LinuxSpawner final : public Spawner {
  public:
+  // The system call that makes processes: clone3, or clone where a filter (that of older container
+  // run-times) or the kernel knows only that.
+  enum class CloneCall { kClone3, kClone };
+  // Which of them works here.
+  static CloneCall probe() noexcept;
+
   // Blocks all signals of this process that are not its own faults, for good: the child must not be
   // stopped by one while the manager waits for its exec. Also ignores SIGPIPE.
-  static base::Result<std::unique_ptr<LinuxSpawner>> create();
+  static base::Result<std::unique_ptr<LinuxSpawner>> create(CloneCall call = probe());
   ~LinuxSpawner() override;
   LinuxSpawner(const LinuxSpawner&) = delete;
   LinuxSpawner& operator=(const LinuxSpawner&) = delete;
@@ -24,8 +32,14 @@ class LinuxSpawner final : public Spawner {
   SpawnResult spawn(const ExecSpec& spec) noexcept override;
 
  private:
-  LinuxSpawner(std::byte* stack, base::Fd null) noexcept : stack_(stack), null_(std::move(null)) {}
+  LinuxSpawner(std::byte* stack, base::Fd null, CloneCall call) noexcept
+      : call_(call), stack_(stack), null_(std::move(null)) {}
 
+  // The pid or -errno.
+  long start_child(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept;
+  long start_child_by_clone(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept;
+
+  const CloneCall call_;
   std::byte* stack_;  // with a guard page at its low end
   base::Fd null_;     // /dev/null, for standard streams that go nowhere
   // Low descriptors that stand for the standard streams during a spawn; /dev/null else.

@@ -4,13 +4,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -21,7 +28,8 @@ namespace {
 
 using testing::HasSubstr;
 
-class Spawning : public testing::Test {
+// By each of the system calls that make processes.
+class Spawning : public testing::TestWithParam<LinuxSpawner::CloneCall> {
  protected:
   Spawning() {
     // What the test program itself inherited is not the spawner's doing.
@@ -79,13 +87,13 @@ class Spawning : public testing::Test {
     EXPECT_EQ(WEXITSTATUS(status), code);
   }
 
-  std::unique_ptr<LinuxSpawner> spawner_ = std::move(LinuxSpawner::create()).value();
+  std::unique_ptr<LinuxSpawner> spawner_ = std::move(LinuxSpawner::create(GetParam())).value();
   base::Fd read_end_, write_end_;
   std::vector<const char*> argv_, environment_;
   int last_status_ = -1;
 };
 
-TEST_F(Spawning, RunsAProgramAsOurChildAndSessionLeader) {
+TEST_P(Spawning, RunsAProgramAsOurChildAndSessionLeader) {
   ExecSpec spec = shell("echo $PPID $$; cut -d' ' -f6 /proc/$$/stat; exit 7");
   const SpawnResult result = spawner_->spawn(spec);
   ASSERT_TRUE(result.is_running());
@@ -95,13 +103,13 @@ TEST_F(Spawning, RunsAProgramAsOurChildAndSessionLeader) {
   EXPECT_EQ(WEXITSTATUS(wait(result)), 7);
 }
 
-TEST_F(Spawning, AMissingProgramIsStageExecAndExitCode203) {
+TEST_P(Spawning, AMissingProgramIsStageExecAndExitCode203) {
   ExecSpec spec = shell("true");
   spec.path = "/no/such/program";
   expect_failure(spec, SpawnStage::kExec, ENOENT, 203);
 }
 
-TEST_F(Spawning, TheStepsThatFailSayWhichTheyWere) {
+TEST_P(Spawning, TheStepsThatFailSayWhichTheyWere) {
   ExecSpec spec = shell("true");
   spec.working_directory = "/no/such/directory";
   expect_failure(spec, SpawnStage::kChdir, ENOENT, 200);
@@ -124,20 +132,20 @@ TEST_F(Spawning, TheStepsThatFailSayWhichTheyWere) {
   expect_failure(spec, SpawnStage::kChroot, ENOENT, 210);
 }
 
-TEST_F(Spawning, AMissingWorkingDirectoryMayBeAllowed) {
+TEST_P(Spawning, AMissingWorkingDirectoryMayBeAllowed) {
   ExecSpec spec = shell("pwd");
   spec.working_directory = "/no/such/directory";
   spec.working_directory_missing_ok = true;
   EXPECT_EQ(run(spec), "/\n");
 }
 
-TEST_F(Spawning, NothingButWhatIsPassedIsOpenInTheChild) {
+TEST_P(Spawning, NothingButWhatIsPassedIsOpenInTheChild) {
   // The listing has the descriptor of the directory itself too.
   ExecSpec spec = shell("exec ls -1 /proc/self/fd");
   EXPECT_EQ(run(spec), "0\n1\n2\n3\n");
 }
 
-TEST_F(Spawning, PassesDescriptorsFromThreeOnInAnyOrderOfNumbers) {
+TEST_P(Spawning, PassesDescriptorsFromThreeOnInAnyOrderOfNumbers) {
   // Descriptors in the way of each other: two memfds, passed in both orders and twice.
   const base::Fd a(memfd_create("a", MFD_CLOEXEC)), b(memfd_create("b", MFD_CLOEXEC));
   const int passed[] = {b.get(), a.get(), b.get(), 3, 4, 1};
@@ -148,23 +156,24 @@ TEST_F(Spawning, PassesDescriptorsFromThreeOnInAnyOrderOfNumbers) {
   EXPECT_EQ(run(spec), "/memfd:b (deleted)\n/memfd:a (deleted)\n/memfd:b (deleted)\nend\n");
 }
 
-TEST_F(Spawning, SwapsStandardStreams) {
+TEST_P(Spawning, SwapsStandardStreams) {
   ExecSpec spec = shell("echo to-output; echo to-error >&2");
   spec.stderr_fd = spec.stdout_fd;
   spec.stdout_fd = 2;
   EXPECT_EQ(run(spec), "to-error\n");
 }
 
-TEST_F(Spawning, TheChildWritesItsOwnPidForListenPid) {
-  char listen_pid[32] = "LISTEN_PID=";
-  ExecSpec spec = shell("[ $LISTEN_PID = $$ ] && echo same");
-  environment_ = {listen_pid, nullptr};
+TEST_P(Spawning, TheChildWritesItsOwnPidForListenPid) {
+  char listen_pid[32] = "LISTEN_PID=", watchdog_pid[32] = "WATCHDOG_PID=";
+  ExecSpec spec = shell("[ $LISTEN_PID = $$ ] && [ $WATCHDOG_PID = $$ ] && echo same");
+  environment_ = {listen_pid, watchdog_pid, nullptr};
   spec.environment = environment_.data();
-  spec.listen_pid_text = listen_pid + 11;
+  spec.pid_texts[0] = listen_pid + 11;
+  spec.pid_texts[2] = watchdog_pid + 13;
   EXPECT_EQ(run(spec), "same\n");
 }
 
-TEST_F(Spawning, AppliesLimitsUmaskNiceAndTheRest) {
+TEST_P(Spawning, AppliesLimitsUmaskNiceAndTheRest) {
   const ResourceLimit limit{RLIMIT_NOFILE, {123, 456}};
   ExecSpec spec = shell(
       "ulimit -Sn; ulimit -Hn; umask; cut -d' ' -f19 /proc/$$/stat; cat /proc/$$/oom_score_adj;"
@@ -179,18 +188,18 @@ TEST_F(Spawning, AppliesLimitsUmaskNiceAndTheRest) {
   EXPECT_EQ(run(spec), "123\n456\n0027\n5\n321\nNoNewPrivs:\t1\n/usr\n");
 }
 
-TEST_F(Spawning, SignalsAreFreshInTheChild) {
+TEST_P(Spawning, SignalsAreFreshInTheChild) {
   ExecSpec spec = shell("exec grep -E 'SigBlk|SigIgn' /proc/self/status");
   EXPECT_THAT(run(spec), HasSubstr("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001000\n"));
 }
 
-TEST_F(Spawning, SigpipeIsDefaultWhereAskedFor) {
+TEST_P(Spawning, SigpipeIsDefaultWhereAskedFor) {
   ExecSpec spec = shell("exec grep SigIgn /proc/self/status");
   spec.ignore_sigpipe = false;
   EXPECT_EQ(run(spec), "SigIgn:\t0000000000000000\n");
 }
 
-TEST_F(Spawning, TheKernelWritesThePidAndGivesAPidfdWhereAskedFor) {
+TEST_P(Spawning, TheKernelWritesThePidAndGivesAPidfdWhereAskedFor) {
   int32_t pid = 0;
   ExecSpec spec = shell("exit 0");
   spec.pid_location = &pid;
@@ -202,7 +211,7 @@ TEST_F(Spawning, TheKernelWritesThePidAndGivesAPidfdWhereAskedFor) {
   wait(result);
 }
 
-TEST_F(Spawning, ChangesUserAndGroups) {
+TEST_P(Spawning, ChangesUserAndGroups) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   const gid_t groups[] = {4711, 4712};
   ExecSpec spec = shell("id -u; id -g; grep Groups /proc/$$/status");
@@ -214,16 +223,56 @@ TEST_F(Spawning, ChangesUserAndGroups) {
   EXPECT_EQ(run(spec), "65534\n65533\nGroups:\t4711 4712 \n");
 }
 
-TEST_F(Spawning, ABadCgroupMeansNoProcess) {
+TEST_P(Spawning, ABadCgroupMeansNoProcess) {
   ExecSpec spec = shell("true");
   spec.cgroup_fd = read_end_.get();
   const SpawnResult result = spawner_->spawn(spec);
-  EXPECT_EQ(result.pid, -1);
-  EXPECT_EQ(result.stage, SpawnStage::kClone);
   EXPECT_NE(result.error, 0);
+  if (GetParam() == LinuxSpawner::CloneCall::kClone3) {
+    EXPECT_EQ(result.pid, -1);
+    EXPECT_EQ(result.stage, SpawnStage::kClone);
+  } else {
+    EXPECT_EQ(result.stage, SpawnStage::kCgroup);
+    EXPECT_EQ(WEXITSTATUS(wait(result)), 219);
+  }
 }
 
-TEST_F(Spawning, ManySpawnsLeaveNoDescriptorBehind) {
+TEST_P(Spawning, JoinsACgroupBeforeTheProgramRuns) {
+  // Any directory with a file of that name takes what the child writes; the real one is the
+  // tracker's to test.
+  char pattern[] = "/tmp/flotilla-spawn-XXXXXX";
+  const std::string directory = ::mkdtemp(pattern);
+  const std::string file = directory + "/cgroup.procs";
+  base::Fd(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
+  const base::Fd cgroup(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // A high number is none of the descriptors that the child keeps.
+  const base::Fd high(fcntl(cgroup.get(), F_DUPFD_CLOEXEC, 200));
+  const std::string script = "cat " + file + "; ls /proc/$$/fd";
+  ExecSpec spec = shell(script.c_str());
+  spec.cgroup_fd = high.get();
+  if (GetParam() == LinuxSpawner::CloneCall::kClone3) {
+    EXPECT_EQ(spawner_->spawn(spec).error, EBADF);  // the kernel looks what it is
+  } else {
+    EXPECT_EQ(run(spec), "00\n1\n2\n");
+  }
+  unlink(file.c_str());
+  rmdir(directory.c_str());
+}
+
+TEST_P(Spawning, ABadStreamLeavesTheOthersClosedHere) {
+  ExecSpec spec = shell("true");
+  base::Fd high(fcntl(write_end_.get(), F_DUPFD_CLOEXEC, 200));
+  spec.stdout_fd = high.get();
+  spec.stderr_fd = 100'000;
+  write_end_.reset();
+  const SpawnResult result = spawner_->spawn(spec);
+  EXPECT_EQ(result.stage, SpawnStage::kStderr);
+  wait(result);
+  high.reset();
+  EXPECT_EQ(output(), "");  // ends: nobody holds the pipe's other end
+}
+
+TEST_P(Spawning, ManySpawnsLeaveNoDescriptorBehind) {
   ExecSpec spec = shell("true");
   spec.path = "/bin/true";
   const int before = dup(0);
@@ -236,6 +285,56 @@ TEST_F(Spawning, ManySpawnsLeaveNoDescriptorBehind) {
   const int after = dup(0);
   close(after);
   EXPECT_EQ(before, after);
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, Spawning,
+                         testing::Values(LinuxSpawner::CloneCall::kClone3,
+                                         LinuxSpawner::CloneCall::kClone),
+                         [](const auto& parameter) {
+                           return parameter.param == LinuxSpawner::CloneCall::kClone3 ? "Clone3"
+                                                                                      : "Clone";
+                         });
+
+// Makes the kernel answer clone3 with `error` for this process, for good.
+bool refuse_clone3(uint32_t error) {
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{std::size(code), code};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+// In a process of its own, which a filter would outlive otherwise. Returns its exit code.
+int spawn_without_clone3(uint32_t error) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    if (!refuse_clone3(error)) _exit(2);
+    auto spawner = LinuxSpawner::create();
+    if (!spawner || LinuxSpawner::probe() != LinuxSpawner::CloneCall::kClone) _exit(3);
+    const char* const argv[] = {"/bin/sh", "-c", "exit 7", nullptr};
+    const char* const environment[] = {nullptr};
+    ExecSpec spec;
+    spec.path = argv[0];
+    spec.argv = argv;
+    spec.environment = environment;
+    const SpawnResult result = (*spawner)->spawn(spec);
+    int status = -1;
+    if (!result.is_running() || waitpid(result.pid, &status, 0) != result.pid) _exit(4);
+    _exit(WIFEXITED(status) && WEXITSTATUS(status) == 7 ? 0 : 5);
+  }
+  int status = -1;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(SpawningBehindAFilter, AnOlderCallIsUsedWhereClone3IsRefused) {
+  EXPECT_EQ(LinuxSpawner::probe(), LinuxSpawner::CloneCall::kClone3);
+  EXPECT_EQ(spawn_without_clone3(ENOSYS), 0);
+  EXPECT_EQ(spawn_without_clone3(EPERM), 0);
 }
 
 TEST(FakeSpawner, RemembersSpecsAndFailsOnRequest) {

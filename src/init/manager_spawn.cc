@@ -1,4 +1,6 @@
 // Processes: spawning what the service machine asks for, and signals.
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <csignal>
@@ -79,6 +81,7 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   ExecInputs inputs{unit.settings, commands[action.index], action.command, options.environment,
                     invocation};
   if (action.is_control && runtime.state.main_pid > 0) inputs.main_pid = runtime.state.main_pid;
+  if (options.scope == ManagerScope::kUser) inputs.manager_pid = getpid();
   inputs.descriptors = options.inherited_descriptors;
   if (notifies) inputs.notify_socket = options.notify_socket;
   if (!action.is_control) inputs.watchdog = watchdog_in_force(unit.settings.service, runtime.state);

@@ -45,6 +45,34 @@ long take_own_descriptors(const SpawnOrder& order) noexcept {
   return result < 0 ? raw_syscall(SYS_unshare, CLONE_FILES) : result;
 }
 
+// Before the descriptors are the child's own: the cgroup's may be one that it does not keep.
+long join_cgroup(const SpawnOrder& order) noexcept {
+  if (order.join_cgroup < 0) return 0;
+  const long fd =
+      raw_syscall(SYS_openat, order.join_cgroup, raw_address("cgroup.procs"), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return fd;
+  const long result = raw_syscall(SYS_write, fd, raw_address("0"), 1);
+  raw_syscall(SYS_close, fd);
+  return result < 0 ? result : 0;
+}
+
+// A handler of the manager must not run here once signals come in. What is ignored stays so.
+long clear_handlers(const SpawnOrder& order) noexcept {
+  if (!order.clear_handlers) return 0;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    KernelSigaction action{};
+    const long asked =
+        raw_syscall(SYS_rt_sigaction, signal, 0, raw_address(&action), kKernelSigsetSize);
+    // SIG_DFL is 0 and SIG_IGN is 1.
+    if (asked < 0 || action.words[0] <= 1) continue;
+    const KernelSigaction default_action{};
+    const long result =
+        raw_syscall(SYS_rt_sigaction, signal, raw_address(&default_action), 0, kKernelSigsetSize);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
 // Puts the sources at 0, 1, 2, ...: first all that stand where another belongs go up out of the
 // way, then each is copied to its place, which also clears its close-on-exec flag.
 long place_descriptors(SpawnOrder& order, SpawnStage& stage) noexcept {
@@ -144,6 +172,7 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
     result = value;
     return value < 0;
   };
+  if (failed(SpawnStage::kCgroup, join_cgroup(order))) return result;
   if (failed(SpawnStage::kFds, take_own_descriptors(order))) return result;
   if (failed(SpawnStage::kSession, raw_syscall(SYS_setsid))) return result;
   if (result = place_descriptors(order, stage); result < 0) return result;
@@ -166,9 +195,10 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
       failed(SpawnStage::kNoNewPrivileges, raw_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1))) {
     return result;
   }
-  if (spec.listen_pid_text != nullptr) {
-    write_decimal(spec.listen_pid_text, raw_syscall(SYS_getpid));
+  for (char* const text : spec.pid_texts) {
+    if (text != nullptr) write_decimal(text, raw_syscall(SYS_getpid));
   }
+  if (failed(SpawnStage::kSignalMask, clear_handlers(order))) return result;
   if (failed(SpawnStage::kSignalMask, reset_signals(spec))) return result;
   return 0;
 }

@@ -22,6 +22,10 @@ struct SpawnOrder {
   // number: a copy of all would cost more than the whole spawn where there are thousands. 0: it has
   // a table of its own already.
   int unshare_files_from = 0;
+  // What clone3 does for its callers and clone does not: -1, or the directory of the v2 cgroup to
+  // join, and whether the manager's signal handlers are still those of the child.
+  int join_cgroup = -1;
+  bool clear_handlers = false;
   // The answer. kNone if the exec succeeded.
   SpawnStage stage = SpawnStage::kNone;
   int error = 0;
@@ -34,3 +38,5 @@ int run_spawn_child(void* context) noexcept;
 
 extern "C" long flotilla_clone3(clone_args* args, size_t size, int (*child)(void*),
                                 void* context) noexcept;
+extern "C" long flotilla_clone(unsigned long flags, void* stack_end, int* parent_tid,
+                               int (*child)(void*), void* context) noexcept;

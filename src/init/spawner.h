@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/fd.h"
@@ -36,10 +37,11 @@ struct ExecSpec {
   // exec, since every descriptor of the manager is O_CLOEXEC.
   const int* passed_fds = nullptr;
   uint32_t passed_fd_count = 0;
-  // Where the child writes its own pid in decimal with a NUL behind it: the value part of
-  // "LISTEN_PID=" in a buffer that `environment` points to, with room for 12 characters. NULL:
-  // none.
-  char* listen_pid_text = nullptr;
+  // Where the child writes its own pid in decimal with a NUL behind it: the value parts of
+  // "LISTEN_PID=", "WATCHDOG_PID=" and "SYSTEMD_EXEC_PID=" in buffers that `environment` points to,
+  // each with room for 12 characters. NULL: none.
+  static constexpr size_t kMaxPidTexts = 3;
+  char* pid_texts[kMaxPidTexts] = {};
 
   const char* root = nullptr;               // chroot to it
   const char* working_directory = nullptr;  // NULL: where the manager is, which is "/"
