@@ -20,6 +20,7 @@
 #include "init/bus_facade.h"
 #include "init/bus_loop.h"
 #include "init/exit_code.h"
+#include "init/fake_paths.h"
 #include "init/fake_spawner.h"
 #include "init/fake_tracker.h"
 #include "init/manager_impl.h"
@@ -43,7 +44,7 @@ class BusTestWorld {
     options.unit_directories = {{"/run/systemd/system", &tree_}, {"/etc/systemd/system", &tree_}};
     manager_ = std::make_unique<Manager>(
         options, ManagerEdges{*loop_, spawner_, tracker_, processes_, tree_, tree_, *state_,
-                              nullptr, logs_, host_});
+                              nullptr, logs_, host_, paths_});
     host_.world = this;
   }
   ~BusTestWorld() {
@@ -210,6 +211,7 @@ class BusTestWorld {
   FakeTracker tracker_;
   FakeProcesses processes_;
   FakeLogs logs_;
+  FakePaths paths_;
   Host host_;
   std::unique_ptr<StateFile> state_ = std::move(StateFile::in_memory()).value();
   std::unique_ptr<Manager> manager_;

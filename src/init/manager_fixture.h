@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/memory_file_tree.h"
+#include "init/fake_paths.h"
 #include "init/fake_spawner.h"
 #include "init/fake_tracker.h"
 #include "init/manager.h"
@@ -115,7 +116,7 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
     options.notify_socket = "/run/systemd/notify";
     manager_ = std::make_unique<Manager>(
         std::move(options), ManagerEdges{timers_, spawner_, tracker_, processes_, tree_, tree_,
-                                         *state_, nullptr, logs_, *this});
+                                         *state_, nullptr, logs_, *this, paths_});
   }
   void boot() {
     make_manager();
@@ -175,6 +176,7 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
   FakeTracker tracker_;
   FakeProcesses processes_{tracker_};
   FakeLogs logs_;
+  FakePaths paths_;
   std::unique_ptr<StateFile> state_;
   std::unique_ptr<Manager> manager_;
   bool turn_requested_ = false;

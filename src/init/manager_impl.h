@@ -194,6 +194,7 @@ class Manager::Impl {
   void watch_main(Unit& unit, pid_t pid);
   void arm_service_timers(ServiceRuntime& runtime);
   void read_pid_file(const Unit& unit, ServiceFacts& facts) const;
+  ServiceEvent watch_pid_file(Unit& unit);
   bool may_notify(const Unit& unit, pid_t sender) const;
 
   // state file

@@ -16,6 +16,7 @@
 #include "init/callback.h"
 #include "init/children.h"
 #include "init/keeper_link.h"
+#include "init/path_watch.h"
 #include "init/process_tracker.h"
 #include "init/search_path.h"
 #include "init/spawner.h"
@@ -117,6 +118,7 @@ struct ManagerEdges {
   StateSideFile* side = nullptr;  // null: status texts do not outlive the manager
   UnitLogs& logs;
   ManagerHost& program;
+  PathWatcher& paths;  // of PIDFile=
 };
 
 }  // namespace flotilla::init

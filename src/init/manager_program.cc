@@ -98,6 +98,7 @@ class ManagerProgram final : public ManagerHost {
   std::unique_ptr<StateFile> state_;
   std::unique_ptr<StateSideFile> side_;
   std::unique_ptr<NotifySocket> notify_;
+  std::unique_ptr<InotifyPaths> paths_;
   std::unique_ptr<LogStreams> logs_;
   std::unique_ptr<Manager> manager_;
   std::unique_ptr<SignalSource> signals_;
@@ -184,6 +185,7 @@ Status ManagerProgram::make_edges() {
           *loop_, Callback<void()>::to<&ManagerProgram::before_exits>(*this),
           Callback<void(const ChildExit&)>::to<&ManagerProgram::on_unknown_exit>(*this)));
   processes_ = std::make_unique<LinuxProcesses>(*children_);
+  paths_ = std::make_unique<InotifyPaths>(*loop_);
   // The keeper stays when managers come and go, so its pid is the name of both.
   const std::string name = is_pid1_ ? std::string() : cgroup_name(getppid());
   tracker_ = make_process_tracker(*loop_, name, tracking_reason_);
@@ -229,7 +231,7 @@ ManagerOptions ManagerProgram::manager_options() {
 Status ManagerProgram::make_manager() {
   manager_ = std::make_unique<Manager>(
       manager_options(), ManagerEdges{*loop_, *spawner_, *tracker_, *processes_, *tree_, *host_,
-                                      *state_, side_.get(), *logs_, *this});
+                                      *state_, side_.get(), *logs_, *this, *paths_});
   logs_->set_level(manager_->impl().options.log_level);
   for (const std::string& problem : problems_) manager_->impl().log(4, problem);
   if (!tracking_reason_.empty()) manager_->impl().log(6, tracking_reason_);

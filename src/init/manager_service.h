@@ -11,6 +11,7 @@
 #include "init/children.h"
 #include "init/exec_context.h"
 #include "init/manager.h"
+#include "init/path_watch.h"
 #include "init/process_tracker.h"
 #include "init/service_machine.h"
 #include "init/timers.h"
@@ -24,7 +25,7 @@ struct ServiceRuntime {
 
   void on_timeout();
   void on_watchdog();
-  void on_pid_file_poll();
+  void on_pid_file_change();
   void on_verify();
   void on_main_exit(const ChildExit& exit);
   void on_control_exit(const ChildExit& exit);
@@ -34,7 +35,8 @@ struct ServiceRuntime {
   Unit& unit;
 
   ServiceState state;
-  Timer timeout, watchdog, pid_file_poll, verify;
+  Timer timeout, watchdog, verify;
+  std::unique_ptr<PathWatch> pid_file_watch;  // while its coming is awaited
   ChildWatch main_watch, control_watch;
   std::unique_ptr<ProcessGroup> group;
 

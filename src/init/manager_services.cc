@@ -12,8 +12,6 @@ namespace {
 using base::Status;
 using Kind = ServiceEvent::Kind;
 
-constexpr Micros kPidFilePoll{50'000};
-
 bool is_up(ActiveState state) {
   return state == ActiveState::kActive || state == ActiveState::kReloading;
 }
@@ -28,7 +26,6 @@ ServiceRuntime::ServiceRuntime(Manager::Impl& owner, Unit& of_unit)
       unit(of_unit),
       timeout(Callback<void()>::to<&ServiceRuntime::on_timeout>(*this)),
       watchdog(Callback<void()>::to<&ServiceRuntime::on_watchdog>(*this)),
-      pid_file_poll(Callback<void()>::to<&ServiceRuntime::on_pid_file_poll>(*this)),
       verify(Callback<void()>::to<&ServiceRuntime::on_verify>(*this)),
       main_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_main_exit>(*this)),
       control_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_control_exit>(*this)) {
@@ -41,10 +38,7 @@ void ServiceRuntime::on_watchdog() {
   }
   manager.edges.logs.message(unit.id, 4, "Watchdog disabled! Ignoring watchdog timeout");
 }
-void ServiceRuntime::on_pid_file_poll() {
-  manager.edges.timers.arm_after(pid_file_poll, kPidFilePoll);
-  manager.feed(unit, ServiceEvent::of(Kind::kPidFile));
-}
+void ServiceRuntime::on_pid_file_change() { manager.feed(unit, ServiceEvent::of(Kind::kPidFile)); }
 
 // After an adoption: a process that is gone and whose exit nobody told within a second was reaped
 // by a keeper that died too.
@@ -138,6 +132,22 @@ void Manager::Impl::read_pid_file(const Unit& unit, ServiceFacts& facts) const {
   facts.pid_from_file_alien = !edges.processes.is_ours(*info);
 }
 
+// The event is for what came before the watch was there.
+ServiceEvent Manager::Impl::watch_pid_file(Unit& unit) {
+  ServiceRuntime& runtime = *unit.service;
+  if (!runtime.pid_file_watch) {
+    runtime.pid_file_watch = std::make_unique<PathWatch>(
+        Callback<void()>::to<&ServiceRuntime::on_pid_file_change>(runtime));
+  }
+  const std::string path = edges.host.host_path(unit.settings.service.pid_file);
+  if (const Status watched = edges.paths.watch(*runtime.pid_file_watch, path); !watched) {
+    edges.logs.message(unit.id, 4,
+                       fmt::format("{}: Failed to set a watch for PID file {}: {}", unit.id, path,
+                                   watched.error().message));
+  }
+  return ServiceEvent::of(Kind::kPidFile);
+}
+
 void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
   ServiceRuntime& runtime = *unit.service;
   ServiceActions actions;
@@ -200,10 +210,10 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
       watch_main(unit, action.pid);
       return std::nullopt;
     case ServiceAction::Kind::kWatchPidFile:
-      edges.timers.arm_after(runtime.pid_file_poll, kPidFilePoll);
-      return std::nullopt;
+      return watch_pid_file(unit);
     case ServiceAction::Kind::kUnwatchPidFile:
-      edges.timers.cancel(runtime.pid_file_poll);
+      // It may be the watch that calls us.
+      if (runtime.pid_file_watch) edges.paths.unwatch(*runtime.pid_file_watch);
       return std::nullopt;
     case ServiceAction::Kind::kQueueRestart:
       wishes_.push_back({{unit.graph_id, JobType::kRestart, JobMode::kReplace}, unit.graph_id});

@@ -196,6 +196,8 @@ bool Manager::Impl::adopt() {
     Unit* unit = unit_at(id);
     if (unit == nullptr) continue;
     if (unit->service && unit->service->pending_spawn) resume_spawn(*unit, slot);
+    if (unit->service && unit->service->state.waits_for_pid_file)
+      feed(*unit, watch_pid_file(*unit));
     // It was about to ask for its restart.
     if (unit->service && will_restart(unit->service->state) && unit->job == 0 &&
         unit->service->state.timeout_at.is_never()) {
@@ -331,7 +333,6 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   if (state.main_pid > 0 || state.control_pid > 0) {
     edges.timers.arm_after(runtime.verify, Micros(1'000'000));
   }
-  if (state.waits_for_pid_file) edges.timers.arm_after(runtime.pid_file_poll, Micros(50'000));
   if (has(kSpawnPending) && record.control_command < static_cast<uint8_t>(ServiceCommand::kCount)) {
     ServiceAction action;
     action.kind = ServiceAction::Kind::kSpawn;
