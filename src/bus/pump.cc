@@ -1,7 +1,9 @@
 #include "bus/pump.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -21,10 +23,12 @@ struct Pump::Life {
   Pump* pump;
 };
 
-Pump::Pump(base::EventLoop& loop, sd_bus* bus, std::function<void(int)> on_closed)
+Pump::Pump(base::EventLoop& loop, sd_bus* bus, std::function<void(int)> on_closed,
+           PumpLimits limits)
     : loop_(loop),
       bus_(bus),
       on_closed_(std::move(on_closed)),
+      limits_(limits),
       life_(std::make_shared<Life>(Life{this})) {
   update();
 }
@@ -70,7 +74,9 @@ void Pump::update() {
     fail(errno);
     return;
   }
-  const auto wanted = static_cast<uint32_t>(events) & (EPOLLIN | EPOLLOUT);
+  auto wanted = static_cast<uint32_t>(events) & (EPOLLIN | EPOLLOUT);
+  const bool held_up = is_held_up();
+  if (held_up) wanted = EPOLLOUT;
   if (watch_ == nullptr || wanted != events_) {
     watch_.reset();
     events_ = wanted;
@@ -82,7 +88,10 @@ void Pump::update() {
   }
   base::MonotonicTime deadline = base::MonotonicTime::never();
   if (timeout > 0 && until != UINT64_MAX) deadline = {base::Micros(until)};
-  if (until == 0) {
+  if (held_up) {
+    timer_.reset();
+    deadline_ = base::MonotonicTime::never();
+  } else if (until == 0) {
     // Something is queued already that no descriptor will tell of.
     timer_.reset();
     deadline_ = base::MonotonicTime::never();
@@ -109,6 +118,39 @@ void Pump::fail(int error_number) {
   });
 }
 
+uint64_t Pump::queued_writes() const {
+  uint64_t queued = 0;
+  sd_bus_api().sd_bus_get_n_queued_write(bus_, &queued);
+  return queued;
+}
+
+bool Pump::is_held_up() const {
+  if (limits_.unread_answers == UINT64_MAX || !watched_) return false;
+  if (queued_writes() <= limits_.unread_answers) return false;
+  pollfd writable{watched_.get(), POLLOUT, 0};
+  return ::poll(&writable, 1, 0) == 0;
+}
+
+int Pump::step(sd_bus* bus) {
+  const SdBusApi& api = sd_bus_api();
+  if (is_held_up()) return 0;
+  if (limits_.message_bytes == UINT64_MAX || !watched_) return api.sd_bus_process(bus, nullptr);
+  // The library takes messages of 128 MiB and does not tell how much of one it has; what it took is
+  // what is no longer in the socket.
+  const std::shared_ptr<Life> life = life_;
+  int before = 0, after = 0;
+  static_cast<void>(::ioctl(watched_.get(), FIONREAD, &before));
+  const int result = api.sd_bus_process(bus, nullptr);
+  if (life->pump == nullptr || result < 0 || closed_) return result;
+  static_cast<void>(::ioctl(watched_.get(), FIONREAD, &after));
+  if (std::exchange(has_message_, false)) {
+    unfinished_bytes_ = 0;
+  } else if (after < before) {
+    unfinished_bytes_ += static_cast<uint64_t>(before - after);
+  }
+  return unfinished_bytes_ > limits_.message_bytes ? -ENOBUFS : result;
+}
+
 void Pump::run() {
   if (closed_ || running_) return;
   // A callback may destroy us; the bus itself must live until sd_bus_process returns.
@@ -117,8 +159,8 @@ void Pump::run() {
   sd_bus* bus = api.sd_bus_ref(bus_);
   running_ = true;
   int result = 1;
-  for (int step = 0; step < kStepsPerTurn && result > 0; ++step) {
-    result = api.sd_bus_process(bus, nullptr);
+  for (int steps = 0; steps < kStepsPerTurn && result > 0; ++steps) {
+    result = step(bus);
     if (life->pump == nullptr) break;
   }
   if (life->pump != nullptr) {

@@ -2,6 +2,7 @@
 // deadline, and calls sd_bus_process until there is nothing to do. Inside bus/ only.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -12,12 +13,21 @@ struct sd_bus;
 
 namespace flotilla::bus {
 
+// What one connection may cost us in memory. Without limits for those we trust.
+struct PumpLimits {
+  // While more than this waits to be written nothing is read: who asks must take the answers.
+  uint64_t unread_answers = UINT64_MAX;
+  // Bytes of one message; what comes between two calls counts as one.
+  uint64_t message_bytes = UINT64_MAX;
+};
+
 class Pump {
  public:
   // Takes over the caller's reference to `bus`, which has been started. `on_closed` is called once,
   // from the loop, with the errno that ended the connection; the pump may be destroyed in it, and
   // in every callback of the bus.
-  Pump(base::EventLoop& loop, sd_bus* bus, std::function<void(int error_number)> on_closed);
+  Pump(base::EventLoop& loop, sd_bus* bus, std::function<void(int error_number)> on_closed,
+       PumpLimits limits = {});
   // Closes the connection; what the socket had no room for yet is dropped. What still waits
   // for a reply is never called.
   ~Pump();
@@ -30,11 +40,17 @@ class Pump {
   // Ends the connection soon, as if the peer had: on_closed gets this errno.
   void fail(int error_number);
   bool is_closed() const noexcept { return closed_; }
+  // To be called when a whole message has come.
+  void on_message() noexcept { has_message_ = true; }
+  uint64_t queued_writes() const;
 
  private:
   struct Life;
 
   void run();
+  // One step of the bus, or 0 where it has to wait for the client; -ENOBUFS above a limit.
+  int step(sd_bus* bus);
+  bool is_held_up() const;
   void close(int error_number);
   void stop_watching();
   // False if there is nothing to watch: then the connection is about to end.
@@ -43,7 +59,9 @@ class Pump {
   base::EventLoop& loop_;
   sd_bus* bus_;
   std::function<void(int)> on_closed_;
-  std::shared_ptr<Life> life_;  // what posts and run() look at to see whether we are still there
+  const PumpLimits limits_;
+  uint64_t unfinished_bytes_ = 0;  // taken from the socket since the last whole message
+  std::shared_ptr<Life> life_;     // what posts and run() look at to see whether we are still there
   // sd-bus closes its descriptor when it sees fit, also while it is watched; so the loop watches a
   // duplicate, which is closed after the watch has ended.
   base::Fd watched_;
@@ -55,6 +73,7 @@ class Pump {
   bool posted_ = false;
   bool running_ = false;
   bool closed_ = false;
+  bool has_message_ = false;
 };
 
 }  // namespace flotilla::bus

@@ -37,6 +37,8 @@ Result<Peer> peer_of(int fd, uint64_t connection) {
   return Peer{connection, credentials.uid, credentials.gid, credentials.pid};
 }
 
+bool is_trusted(const Peer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
+
 }  // namespace
 
 // One client. Its address is the userdata of sd-bus.
@@ -52,6 +54,7 @@ class ServerConnection {
   Status start(base::Fd socket);
   const Peer& peer() const { return peer_; }
   sd_bus* bus() const { return pump_->bus(); }
+  uint64_t queued_messages() const { return pump_->queued_writes(); }
   void end(int error_number) { pump_->fail(error_number); }
   void send(Result<Message> message);
 
@@ -82,8 +85,7 @@ Status ServerConnection::start(base::Fd socket) {
   }
   if (result >= 0) result = api->sd_bus_set_trusted(bus, 1);
   // Descriptors in messages, as systemd has them; from strangers they would only fill our table.
-  const bool is_trusted = peer_.uid == 0 || peer_.uid == ::geteuid();
-  if (result >= 0) result = api->sd_bus_negotiate_fds(bus, is_trusted ? 1 : 0);
+  if (result >= 0) result = api->sd_bus_negotiate_fds(bus, is_trusted(peer_) ? 1 : 0);
   if (result >= 0) result = api->sd_bus_set_sender(bus, server_.sender_.c_str());
   if (result >= 0) {
     result = api->sd_bus_add_fallback(bus, &slot_, "/", &ServerConnection::on_call, this);
@@ -96,8 +98,21 @@ Status ServerConnection::start(base::Fd socket) {
   // Best effort: with the larger buffers everything works as well.
   (void)::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
   (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
-  pump_ =
-      std::make_unique<Pump>(server_.loop_, bus, [this](int) { server_.remove(peer_.connection); });
+  PumpLimits limits;
+  if (!is_trusted(peer_)) {
+    limits.unread_answers = server_.limits_.stranger_unread_answers;
+    limits.message_bytes = server_.limits_.stranger_message_bytes;
+  }
+  pump_ = std::make_unique<Pump>(
+      server_.loop_, bus,
+      [this](int error_number) {
+        if (error_number == ENOBUFS) {
+          server_.log_(fmt::format("bus: client {} (uid {}) is cut off: its message is too large",
+                                   peer_.pid, peer_.uid));
+        }
+        server_.remove(peer_.connection);
+      },
+      limits);
   handshake_ = server_.loop_.after(kHandshakeLimit, [this] {
     handshake_.reset();
     if (sd_bus_api().sd_bus_is_ready(pump_->bus()) <= 0) end(ETIMEDOUT);
@@ -107,6 +122,7 @@ Status ServerConnection::start(base::Fd socket) {
 
 int ServerConnection::on_call(sd_bus_message* raw, void* userdata, sd_bus_error*) {
   auto* self = static_cast<ServerConnection*>(userdata);
+  self->pump_->on_message();
   const Message message = Message::share(raw);
   MethodCall call(*self, message, self->peer_);
   self->server_.handler_.on_call(call);
@@ -125,13 +141,14 @@ void ServerConnection::send(Result<Message> message) {
   const int result = api.sd_bus_send(bus(), message->get(), nullptr);
   uint64_t queued = 0;
   api.sd_bus_get_n_queued_write(bus(), &queued);
-  if (result < 0 || queued > server_.limits_.queued_messages) {
-    const int error_number = result < 0 ? -result : ENOBUFS;
-    if (error_number != ENOTCONN && error_number != ECONNRESET) {
-      server_.log_(fmt::format("bus: client {} (uid {}) is cut off: {}", peer_.pid, peer_.uid,
-                               queued > server_.limits_.queued_messages
-                                   ? "it does not read what it is sent"
-                                   : base::describe_errno(error_number)));
+  const size_t most = is_trusted(peer_) ? server_.limits_.queued_messages
+                                        : server_.limits_.stranger_queued_messages;
+  if (result < 0 || queued > most) {
+    const int error_number = result < 0 ? -result : ECONNRESET;
+    if (queued > most || (error_number != ENOTCONN && error_number != ECONNRESET)) {
+      server_.log_(fmt::format(
+          "bus: client {} (uid {}) is cut off: {}", peer_.pid, peer_.uid,
+          queued > most ? "it does not read what it is sent" : base::describe_errno(error_number)));
     }
     end(error_number);
   }
@@ -222,7 +239,7 @@ bool Server::accept_one() {
     return false;
   }
   if (Status status = admit(std::move(socket)); !status) {
-    log_("bus: a client is turned away: " + status.error().message);
+    log_refusal(status.error());
   }
   return true;
 }
@@ -231,15 +248,34 @@ Status Server::check_limits(const Peer& peer) const {
   if (connections_.size() >= limits_.connections) {
     return base::too_large("there are {} connections already", connections_.size());
   }
-  if (peer.uid == 0 || peer.uid == ::geteuid()) return {};
-  const auto same =
-      static_cast<size_t>(std::count_if(connections_.begin(), connections_.end(), [&](auto& entry) {
-        return entry.second->peer().uid == peer.uid;
-      }));
+  if (is_trusted(peer)) return {};
+  size_t same = 0, strangers = 0;
+  for (const auto& [id, connection] : connections_) {
+    same += connection->peer().uid == peer.uid ? 1 : 0;
+    strangers += is_trusted(connection->peer()) ? 0 : 1;
+  }
+  if (strangers >= limits_.stranger_connections) {
+    return base::too_large("there are {} connections of other users already", strangers);
+  }
   if (same >= limits_.connections_per_uid) {
     return base::too_large("user {} has {} connections already", peer.uid, same);
   }
   return {};
+}
+
+// Each doubling is told of: trying again and again must not fill the log.
+void Server::log_refusal(const base::Error& why) {
+  ++refusals_;
+  if ((refusals_ & (refusals_ - 1)) != 0) return;
+  const std::string count =
+      refusals_ == 1 ? "a client is" : fmt::format("{} clients were", refusals_);
+  log_(fmt::format("bus: {} turned away: {}", count, why.message));
+}
+
+uint64_t Server::queued_messages() const {
+  uint64_t queued = 0;
+  for (const auto& [id, connection] : connections_) queued += connection->queued_messages();
+  return queued;
 }
 
 Status Server::admit(base::Fd socket) {

@@ -32,8 +32,14 @@ struct Peer {
 
 struct ServerLimits {
   size_t connections = 256;
-  size_t connections_per_uid = 64;  // of users other than root and our own
   size_t queued_messages = 16'384;  // not yet written to a client that reads too slowly
+  // Of users other than root and our own, who may read but must not be able to fill our memory, or
+  // to keep those out who may change things.
+  size_t stranger_connections = 128;
+  size_t connections_per_uid = 32;
+  size_t stranger_queued_messages = 1024;
+  size_t stranger_unread_answers = 4;
+  size_t stranger_message_bytes = size_t{1} << 20;
 };
 
 class ServerConnection;
@@ -92,6 +98,8 @@ class Server {
             const std::function<bool(const Peer&)>& wants = nullptr);
 
   size_t connection_count() const { return connections_.size(); }
+  // Those of all clients that are not written yet.
+  uint64_t queued_messages() const;
   std::vector<Peer> peers() const;
   // Ends one connection soon; its handler hears on_disconnected().
   void disconnect(uint64_t connection);
@@ -103,6 +111,7 @@ class Server {
   bool accept_one();
   base::Status admit(base::Fd socket);
   base::Status check_limits(const Peer& peer) const;
+  void log_refusal(const base::Error& why);
   void remove(uint64_t id);
 
   base::EventLoop& loop_;
@@ -112,6 +121,7 @@ class Server {
   ServerHandler& handler_;
   Log log_;
   uint64_t next_id_ = 1;
+  uint64_t refusals_ = 0;
   std::map<uint64_t, std::unique_ptr<ServerConnection>> connections_;
   base::RegistrationPtr watch_;
   base::RegistrationPtr retry_;  // set while accepting pauses because descriptors ran out

@@ -36,6 +36,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
 
   size_t connection_count() const { return server_.connection_count(); }
   std::vector<bus::Peer> peers() const { return server_.peers(); }
+  uint64_t queued_messages() const { return server_.queued_messages(); }
   void emit_unit_files_changed();
 
   void on_unit_new(const std::string& unit) override;
