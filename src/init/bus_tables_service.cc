@@ -9,6 +9,7 @@
 #include "init/bus_tables_cgroup.h"
 #include "init/bus_tables_exec.h"
 #include "init/bus_write.h"
+#include "init/directives_values.h"
 
 namespace flotilla::init {
 namespace {
@@ -36,6 +37,8 @@ std::string_view word(ServiceType type) {
       return "notify";
     case ServiceType::kIdle:
       return "idle";
+    case ServiceType::kNotifyReload:
+      return "notify-reload";
   }
   return "";
 }
@@ -60,6 +63,8 @@ std::string_view word(RestartSetting setting) {
   return "";
 }
 
+std::string_view word(ExitType type) { return to_string(type); }
+std::string_view word(OomPolicy policy) { return to_string(policy); }
 std::string_view word(NotifyAccess access) {
   switch (access) {
     case NotifyAccess::kNone:
@@ -167,6 +172,7 @@ constexpr Emits kInvalidates = Emits::kInvalidates;
 
 constexpr BusProperty kOwnProperties[] = {
     {"Type", "s", kConst, setting<&ServiceSettings::type>},
+    {"ExitType", "s", kConst, setting<&ServiceSettings::exit_type>},
     {"Restart", "s", kConst, setting<&ServiceSettings::restart>},
     {"PIDFile", "s", kConst, setting<&ServiceSettings::pid_file>},
     {"NotifyAccess", "s", kConst, setting<&ServiceSettings::notify_access>},
@@ -177,11 +183,15 @@ constexpr BusProperty kOwnProperties[] = {
     {"TimeoutStartFailureMode", "s", kConst, setting<&ServiceSettings::timeout_start_failure_mode>},
     {"TimeoutStopFailureMode", "s", kConst, setting<&ServiceSettings::timeout_stop_failure_mode>},
     {"RuntimeMaxUSec", "t", kConst, setting<&ServiceSettings::runtime_max>},
+    {"RuntimeRandomizedExtraUSec", "t", kConst, setting<&ServiceSettings::runtime_extra>},
     {"WatchdogUSec", "t", kNothing, [](S s, W w) { write_span(w, s.unit->watchdog()); }},
     {"WatchdogTimestamp", "t", kNothing, [](S s, W w) { write_wall(w, s.unit->watchdog_time()); }},
     {"WatchdogTimestampMonotonic", "t", kNothing,
      [](S s, W w) { write_monotonic(w, s.unit->watchdog_time()); }},
     {"RemainAfterExit", "b", kConst, setting<&ServiceSettings::remain_after_exit>},
+    {"OOMPolicy", "s", kConst, setting<&ServiceSettings::oom_policy>},
+    {"ReloadSignal", "i", kConst, [](S s, W w) { w.i32(service(s).reload_signal); },
+     [](S s) { return service(s).type == ServiceType::kNotifyReload; }},
     {"GuessMainPID", "b", kConst, setting<&ServiceSettings::guess_main_pid>},
     {"RestartPreventExitStatus", "(aiai)", kConst,
      exit_statuses<&ServiceSettings::restart_prevent>},
@@ -192,6 +202,7 @@ constexpr BusProperty kOwnProperties[] = {
      [](S s, W w) { w.u32(static_cast<uint32_t>(s.unit->control_pid())); }},
     {"BusName", "s", kConst, setting<&ServiceSettings::bus_name>},
     {"FileDescriptorStoreMax", "u", kConst, setting<&ServiceSettings::fd_store_max>},
+    {"NFileDescriptorStore", "u", kNothing, [](S s, W w) { w.u32(s.unit->n_fd_store()); }},
     {"StatusText", "s", kValue, [](S s, W w) { w.string(s.unit->status_text()); }},
     {"StatusErrno", "i", kValue, [](S s, W w) { w.i32(s.unit->status_errno()); }},
     {"Result", "s", kValue, [](S s, W w) { w.string(s.unit->result()); }},

@@ -25,6 +25,7 @@ struct SettingMarks {
   bool kill_mode = false;
   // Holds nothing between the lines but where the names of Environment= stand.
   unit::Environment environment;
+  bool oom_policy = false;
   std::string fatal;  // the first error that makes the unit unusable
 };
 

@@ -137,6 +137,28 @@ void parse_notify_access_setting(UnitSettings& settings, const SettingContext& c
   context.marks.notify_access = true;
 }
 
+void parse_exit_type_setting(UnitSettings& settings, const SettingContext& context,
+                             std::string_view value) {
+  const auto type = parse_exit_type(value);
+  if (!type) return context.reporter.warn("Failed to parse service exit type, ignoring: {}", value);
+  settings.service.exit_type = *type;
+}
+
+void parse_oom_policy_setting(UnitSettings& settings, const SettingContext& context,
+                              std::string_view value) {
+  const auto policy = parse_oom_policy(value);
+  if (!policy) return context.reporter.warn("Failed to parse OOM policy, ignoring: {}", value);
+  settings.service.oom_policy = *policy;
+  context.marks.oom_policy = true;
+}
+
+void parse_reload_signal(UnitSettings& settings, const SettingContext& context,
+                         std::string_view value) {
+  const auto signal = unit::find_signal(value);
+  if (!signal) return warn_bad_value(context, value);
+  settings.service.reload_signal = static_cast<uint8_t>(*signal);
+}
+
 template <ExitStatusSet ServiceSettings::*Member>
 void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
@@ -216,13 +238,17 @@ constexpr NamedParser kParsers[] = {
     {"ExecStartPre", parse_command<ServiceCommand::kStartPre>},
     {"ExecStop", parse_command<ServiceCommand::kStop>},
     {"ExecStopPost", parse_command<ServiceCommand::kStopPost>},
+    {"ExitType", parse_exit_type_setting},
     {"FileDescriptorStoreMax", parse_fd_store_max},
     {"FinalKillSignal", parse_kill_signal<&KillSettings::final_kill_signal>},
     {"GuessMainPID", parse_flag<&UnitSettings::service, &ServiceSettings::guess_main_pid>},
     {"KillMode", parse_kill_mode_setting},
     {"KillSignal", parse_kill_signal<&KillSettings::kill_signal>},
+    {"NonBlocking", parse_flag<&UnitSettings::service, &ServiceSettings::non_blocking>},
     {"NotifyAccess", parse_notify_access_setting},
+    {"OOMPolicy", parse_oom_policy_setting},
     {"PIDFile", parse_pid_file},
+    {"ReloadSignal", parse_reload_signal},
     {"RemainAfterExit", parse_flag<&UnitSettings::service, &ServiceSettings::remain_after_exit>},
     {"Restart", parse_restart_setting},
     {"RestartForceExitStatus", parse_exit_statuses<&ServiceSettings::restart_force>},
@@ -230,6 +256,7 @@ constexpr NamedParser kParsers[] = {
     {"RestartPreventExitStatus", parse_exit_statuses<&ServiceSettings::restart_prevent>},
     {"RestartSec", parse_span<&ServiceSettings::restart_sec>},
     {"RuntimeMaxSec", parse_runtime_max},
+    {"RuntimeRandomizedExtraSec", parse_span<&ServiceSettings::runtime_extra>},
     {"SendSIGHUP", parse_flag<&UnitSettings::kill, &KillSettings::send_sighup>},
     {"SendSIGKILL", parse_flag<&UnitSettings::kill, &KillSettings::send_sigkill>},
     {"StartLimitBurst", parse_start_limit_burst},

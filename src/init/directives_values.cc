@@ -27,13 +27,14 @@ std::string_view find_name(const Names<Enum, N>& names, Enum value) {
   return {};
 }
 
-constexpr Names<ServiceType, 7> kServiceTypes{{{"simple", ServiceType::kSimple},
+constexpr Names<ServiceType, 8> kServiceTypes{{{"simple", ServiceType::kSimple},
                                                {"exec", ServiceType::kExec},
                                                {"forking", ServiceType::kForking},
                                                {"oneshot", ServiceType::kOneshot},
                                                {"dbus", ServiceType::kDbus},
                                                {"notify", ServiceType::kNotify},
-                                               {"idle", ServiceType::kIdle}}};
+                                               {"idle", ServiceType::kIdle},
+                                               {"notify-reload", ServiceType::kNotifyReload}}};
 constexpr Names<RestartSetting, 7> kRestarts{{{"no", RestartSetting::kNo},
                                               {"on-success", RestartSetting::kOnSuccess},
                                               {"on-failure", RestartSetting::kOnFailure},
@@ -49,6 +50,9 @@ constexpr Names<NotifyAccess, 4> kNotifyAccesses{{{"none", NotifyAccess::kNone},
                                                   {"main", NotifyAccess::kMain},
                                                   {"exec", NotifyAccess::kExec},
                                                   {"all", NotifyAccess::kAll}}};
+constexpr Names<ExitType, 2> kExitTypes{{{"main", ExitType::kMain}, {"cgroup", ExitType::kCgroup}}};
+constexpr Names<OomPolicy, 3> kOomPolicies{
+    {{"continue", OomPolicy::kContinue}, {"stop", OomPolicy::kStop}, {"kill", OomPolicy::kKill}}};
 constexpr Names<TimeoutFailureMode, 3> kTimeoutModes{{{"terminate", TimeoutFailureMode::kTerminate},
                                                       {"abort", TimeoutFailureMode::kAbort},
                                                       {"kill", TimeoutFailureMode::kKill}}};
@@ -90,6 +94,14 @@ std::optional<NotifyAccess> parse_notify_access(std::string_view text) {
 std::optional<TimeoutFailureMode> parse_timeout_failure_mode(std::string_view text) {
   return find_by_name(kTimeoutModes, text);
 }
+std::optional<ExitType> parse_exit_type(std::string_view text) {
+  return find_by_name(kExitTypes, text);
+}
+std::optional<OomPolicy> parse_oom_policy(std::string_view text) {
+  return find_by_name(kOomPolicies, text);
+}
+std::string_view to_string(ExitType type) { return find_name(kExitTypes, type); }
+std::string_view to_string(OomPolicy policy) { return find_name(kOomPolicies, policy); }
 std::string_view to_string(ServiceType type) { return find_name(kServiceTypes, type); }
 std::string_view to_string(RestartSetting restart) { return find_name(kRestarts, restart); }
 std::string_view to_string(KillMode mode) { return find_name(kKillModes, mode); }

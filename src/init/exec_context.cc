@@ -107,6 +107,9 @@ bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host,
   stdout_.reset();
   stderr_.reset();
   const ExecSettings& exec = inputs.settings.exec;
+  passed_fds_.assign(inputs.passed_fds.begin(), inputs.passed_fds.end());
+  spec_.passed_fds = passed_fds_.data();
+  spec_.passed_fd_count = static_cast<uint32_t>(passed_fds_.size());
   if (!find_ids(inputs, users, failure)) return false;
   if (!make_environment(inputs, host, failure)) return false;
   make_arguments(inputs, host);
@@ -216,6 +219,11 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
       environment.set("USER", user_.name);
     }
     environment.set("SHELL", user_.shell);
+  }
+  if (!inputs.passed_fds.empty()) {
+    environment.set("LISTEN_PID", kOwnPid);
+    environment.set("LISTEN_FDS", std::to_string(inputs.passed_fds.size()));
+    environment.set("LISTEN_FDNAMES", inputs.passed_names);
   }
   if (!inputs.invocation_id.empty()) environment.set("INVOCATION_ID", inputs.invocation_id);
   environment.set("SYSTEMD_EXEC_PID", kOwnPid);

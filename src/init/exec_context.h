@@ -7,6 +7,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,9 @@ struct ExecInputs {
   std::string_view notify_socket{};     // empty: none is passed
   Micros watchdog{0};                   // 0: none
   std::optional<rlimit> descriptors{};  // where LimitNOFILE= is not set
+  // Become 3, 4, ... of the process; the names as LISTEN_FDNAMES= has them.
+  std::span<const int> passed_fds{};
+  std::string_view passed_names{};
   // For ExecStop= and ExecStopPost= alone.
   std::string_view service_result{};
   ProcessExit main_exit{};
@@ -73,6 +77,7 @@ class PreparedExec {
   std::vector<const char*> argument_pointers_, environment_pointers_;
   std::string path_, working_directory_;
   std::vector<gid_t> groups_;
+  std::vector<int> passed_fds_;
   std::vector<ResourceLimit> limits_;
   size_t invocation_index_ = SIZE_MAX;  // in environment_
   base::Fd stdin_, stdout_, stderr_;    // files the unit names

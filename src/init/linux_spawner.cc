@@ -66,7 +66,9 @@ LinuxSpawner::CloneCall LinuxSpawner::probe() noexcept {
 
 long LinuxSpawner::start_child(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept {
   clone_args args{};
-  args.flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  args.flags = CLONE_CLEAR_SIGHAND;
+  // What waits must not hold us up: it gets a memory of its own, and how it went its exit tells.
+  if (spec.idle_pipe_fd < 0) args.flags |= CLONE_VM | CLONE_VFORK;
   if (order.unshare_files_from != 0) args.flags |= CLONE_FILES;
   if (spec.want_pidfd) {
     args.flags |= CLONE_PIDFD;
@@ -88,7 +90,8 @@ long LinuxSpawner::start_child(const ExecSpec& spec, SpawnOrder& order, int* pid
 
 long LinuxSpawner::start_child_by_clone(const ExecSpec& spec, SpawnOrder& order,
                                         int* pidfd) noexcept {
-  unsigned long flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+  unsigned long flags = SIGCHLD;
+  if (spec.idle_pipe_fd < 0) flags |= CLONE_VM | CLONE_VFORK;
   if (order.unshare_files_from != 0) flags |= CLONE_FILES;
   if (spec.pid_location != nullptr) flags |= CLONE_PARENT_SETTID;
   order.join_cgroup = spec.cgroup_fd;
@@ -107,13 +110,14 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
     result.error = E2BIG;
     return result;
   }
-  int sources[3 + kMaxPassedFds];
+  int sources[3 + kMaxPassedFds + 1];
   SpawnOrder order;
   order.spec = &spec;
   order.sources = sources;
   order.source_count = 3 + spec.passed_fd_count;
   // With nothing to pass on, the child needs a few low descriptors alone.
-  bool is_low = spec.passed_fd_count == 0;
+  const bool waits = spec.idle_pipe_fd >= 0;
+  bool is_low = spec.passed_fd_count == 0 && !waits;
   const int streams[kSlots] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd};
   for (size_t i = 0; i < kSlots; ++i) {
     sources[i] = streams[i] >= 0 ? streams[i] : null_.get();
@@ -125,6 +129,7 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
     if (sources[i] >= slots_end_) sources[i] = slots_[i].get();
   }
   for (uint32_t i = 0; i < spec.passed_fd_count; ++i) sources[3 + i] = spec.passed_fds[i];
+  if (waits) sources[order.source_count++] = spec.idle_pipe_fd;
 
   if (is_low) order.unshare_files_from = slots_end_;
   int pidfd = -1;

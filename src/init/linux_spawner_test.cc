@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -171,6 +172,29 @@ TEST_P(Spawning, TheChildWritesItsOwnPidForListenPid) {
   spec.pid_texts[0] = listen_pid + 11;
   spec.pid_texts[2] = watchdog_pid + 13;
   EXPECT_EQ(run(spec), "same\n");
+}
+
+TEST_P(Spawning, AnIdleProcessWaitsForTheEndOfThePipe) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  base::Fd pipe_read(ends[0]), pipe_write(ends[1]);
+  int out[2];
+  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
+  base::Fd out_read(out[0]), out_write(out[1]);
+  ExecSpec spec = shell("ls /proc/self/fd | wc -l");
+  spec.stdout_fd = out_write.get();
+  spec.idle_pipe_fd = pipe_read.get();
+  const SpawnResult result = spawner_->spawn(spec);
+  ASSERT_GT(result.pid, 0);
+  out_write.reset();
+  pollfd wanted{out_read.get(), POLLIN, 0};
+  EXPECT_EQ(poll(&wanted, 1, 50), 0);  // nothing can come before the pipe ends
+  pipe_write.reset();
+  char text[16] = {};
+  EXPECT_GT(read(out_read.get(), text, sizeof text), 0);
+  EXPECT_STREQ(text, "4\n");  // 0, 1, 2 and what ls itself reads
+  int status = 0;
+  EXPECT_EQ(waitpid(result.pid, &status, 0), result.pid);
 }
 
 TEST_P(Spawning, AppliesLimitsUmaskNiceAndTheRest) {

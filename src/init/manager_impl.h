@@ -48,6 +48,7 @@ class Manager::Impl {
   void begin_shutdown(FinalAction action, int exit_code);
   bool is_stopping() const noexcept { return final_.has_value(); }
   void log(int priority, std::string_view text) { edges.logs.message({}, priority, text); }
+  void log_of(const Unit& unit, int priority, std::string_view text);
 
   // --- Units (manager_units.cc) ---
   Unit* find(std::string_view name) const noexcept;
@@ -60,6 +61,7 @@ class Manager::Impl {
     return id < active_states.size() ? active_states[id] : ActiveState::kInactive;
   }
   Unit* find_by_pid(pid_t pid) const;
+  Unit* find_by_cgroup(std::string_view text) const;
   std::string group_path(const Unit& unit) const;
 
   // --- Cgroups (manager_cgroups.cc) ---
@@ -94,6 +96,19 @@ class Manager::Impl {
   base::Status reset_failed(Unit& unit);
   void ensure_group(Unit& unit);
   void record_exit(Unit& unit, bool is_main, const ChildExit& exit);
+
+  // --- Stored descriptors (manager_fd_store.cc) ---
+  // Whether the keeper holds it as one of these, and what it held: before adopt().
+  static bool is_kept_for_fd_store(std::string_view name) noexcept;
+  void take_back_stored(std::string_view kept, base::Fd fd);
+  // After adopt(): what belongs to no unit any more.
+  void drop_unclaimed_stored();
+  void on_stored_hangup(Unit& unit, uint64_t number);
+  void release_fd_store(Unit& unit);
+
+  // --- Idle services (manager_spawn.cc) ---
+  // Lets go those of Type=idle that wait for the last job.
+  void release_idle();
 
   // --- State file (manager_state.cc) ---
   void save(Unit& unit) noexcept;
@@ -187,6 +202,7 @@ class Manager::Impl {
   bool prepare_exec(Unit& unit, const ServiceAction& action, PreparedExec& exec,
                     ServiceEvent& outcome);
   bool attach_streams(Unit& unit, ExecSpec& spec);
+  int idle_pipe();
   ServiceEvent send_kill(Unit& unit, const KillPlan& plan);
   void begin_run(Unit& unit);
   void release_group(Unit& unit);
@@ -195,7 +211,21 @@ class Manager::Impl {
   void arm_service_timers(ServiceRuntime& runtime);
   void read_pid_file(const Unit& unit, ServiceFacts& facts) const;
   ServiceEvent watch_pid_file(Unit& unit);
-  bool may_notify(const Unit& unit, pid_t sender) const;
+
+  // notifications (manager_notify.cc)
+  pid_t sender_behind_us() const;
+  void take_main_pid(Unit& unit, const NotifySender& sender, const NotifyMessage& message);
+  void take_state(Unit& unit, const NotifyMessage& message);
+  void take_status(Unit& unit, const NotifyMessage& message);
+
+  // stored descriptors (manager_fd_store.cc)
+  void take_descriptors(Unit& unit, const NotifyMessage& message);
+  void store_one(Unit& unit, base::Fd fd, std::string_view name, bool is_polled, uint64_t number);
+  void forget_stored(const StoredFd& stored);
+  void remove_stored(Unit& unit, std::string_view name);
+  void save_fd_store(Unit& unit);
+  void restore_fd_store(Unit& unit);
+  std::vector<int> passed_descriptors(const Unit& unit, std::string& names) const;
 
   // state file
   bool adopt_unit(StateFile::SlotId slot);
@@ -217,6 +247,9 @@ class Manager::Impl {
   bool garbage_possible_ = false;
   bool booting_ = false;
   std::set<std::string> configured_slices_;  // whose settings are in their files
+  uint64_t last_stored_ = 0;
+  std::map<std::string, base::Fd, std::less<>> inherited_stored_;
+  base::Fd idle_read_, idle_write_;  // the pipe that idle services wait at
   Events events_;
   std::unique_ptr<ConditionWorld> world_;
   struct Final {

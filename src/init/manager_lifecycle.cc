@@ -62,6 +62,7 @@ void Manager::Impl::run_turn() {
     if (!run_one_change() && !run_one_wish() && !run_one_job() && !settle_one()) break;
   }
   check_boot_finished();
+  release_idle();
   check_shutdown();
   collect_garbage();
   flush_events();

@@ -1,82 +1,172 @@
 // What services report of themselves by sd_notify.
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "init/manager_impl.h"
 
 namespace flotilla::init {
+namespace {
 
 using Kind = ServiceEvent::Kind;
 
-bool Manager::Impl::may_notify(const Unit& unit, pid_t sender) const {
-  const ServiceState& state = unit.service->state;
-  switch (unit.settings.service.notify_access) {
-    case NotifyAccess::kNone:
-      return false;
-    case NotifyAccess::kMain:
-      return sender == state.main_pid;
-    case NotifyAccess::kExec:
-      return sender == state.main_pid || sender == state.control_pid;
+constexpr int kWarning = 4;
+constexpr int kDebug = 7;
+
+// Why the sender is not heard; empty: it is.
+std::string refusal(NotifyAccess access, const ServiceState& state, pid_t sender) {
+  const pid_t main = state.main_pid, control = state.control_pid;
+  const std::string only = "reception only permitted for ";
+  switch (access) {
     case NotifyAccess::kAll:
-      return true;
+      return {};
+    case NotifyAccess::kNone:
+      return "reception is disabled.";
+    case NotifyAccess::kMain:
+      if (sender == main) return {};
+      if (main == 0) return only + "main PID which is currently not known";
+      return only + fmt::format("main PID {}", main);
+    case NotifyAccess::kExec:
+      if (sender == main || sender == control) return {};
+      if (main != 0 && control != 0) {
+        return only + fmt::format("main PID {} and control PID {}", main, control);
+      }
+      if (main != 0) return only + fmt::format("main PID {}", main);
+      if (control != 0) return only + fmt::format("control PID {}", control);
+      return only + "main PID and control PID which are currently not known";
   }
-  return false;
+  return {};
+}
+
+bool takes_main_pid(ServiceSubState sub) {
+  switch (sub) {
+    case ServiceSubState::kStart:
+    case ServiceSubState::kStartPost:
+    case ServiceSubState::kRunning:
+    case ServiceSubState::kReload:
+    case ServiceSubState::kReloadSignal:
+    case ServiceSubState::kReloadNotify:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void Manager::Impl::log_of(const Unit& unit, int priority, std::string_view text) {
+  if (priority > options.log_level) return;
+  edges.logs.message(unit.id, priority, fmt::format("{}: {}", unit.id, text));
+}
+
+// systemd-notify speaks in its parent's name, and spares PID 1 alone: started by us it takes us for
+// an ordinary parent. Returns the one process of ours that can have been meant; 0: none.
+pid_t Manager::Impl::sender_behind_us() const {
+  pid_t found = 0;
+  for (const auto& unit : units) {
+    if (!unit || !unit->service) continue;
+    const ServiceState& state = unit->service->state;
+    for (const pid_t pid : {state.main_pid, state.control_pid}) {
+      if (pid <= 0) continue;
+      const auto name = edges.host.read(fmt::format("/proc/{}/comm", pid), 64);
+      if (!name || *name != "systemd-notify\n") continue;
+      if (found != 0) return 0;  // which of them cannot be told
+      found = pid;
+    }
+  }
+  return found;
 }
 
 void Manager::Impl::on_notify(const NotifySender& sender, const NotifyMessage& message) {
-  Unit* unit = find_by_pid(sender.pid);
-  if (unit == nullptr || !unit->service) return;
-  if (!may_notify(*unit, sender.pid)) {
-    if (options.log_level >= 7) {
-      edges.logs.message(unit->id, 7,
-                         fmt::format("{}: Got notification message from PID {}, which may not send "
-                                     "any (NotifyAccess=).",
-                                     unit->id, sender.pid));
-    }
-    return;
+  NotifySender from = sender;
+  if (from.pid == getpid()) from.pid = sender_behind_us();
+  Unit* unit = find_by_pid(from.pid);
+  if (unit == nullptr || !unit->service) {
+    return log(kWarning,
+               fmt::format("Cannot find unit for notify message of PID {}, ignoring.", sender.pid));
   }
-  ServiceRuntime& runtime = *unit->service;
-  const auto told = [&](Kind kind) { feed(*unit, ServiceEvent::of(kind)); };
-
-  if (message.main_pid && *message.main_pid != runtime.state.main_pid) {
-    const auto info = edges.processes.inspect(*message.main_pid);
-    // Only root may name a process that is none of the unit's.
-    const bool is_suitable = info && (sender.uid == 0 || find_by_pid(*message.main_pid) == unit);
-    if (is_suitable) {
-      feed(*unit,
-           ServiceEvent::notify_main_pid(*message.main_pid, !edges.processes.is_ours(*info)));
-    } else {
-      edges.logs.message(unit->id, 4,
-                         fmt::format("{}: New main PID {} does not exist or does not belong to the "
-                                     "service. Ignoring.",
-                                     unit->id, *message.main_pid));
-    }
+  const std::string refused =
+      refusal(unit->settings.service.notify_access, unit->service->state, from.pid);
+  if (!refused.empty()) {
+    return log_of(*unit, kWarning,
+                  fmt::format("Got notification message from PID {}, but {}", from.pid, refused));
   }
-  if (message.status) {
-    runtime.status_text.assign(*message.status);
-    if (edges.side != nullptr) {
-      static_cast<void>(edges.side->put(unit->id, SideKind::kStatusText, runtime.status_text));
-    }
-  }
-  if (message.error_number) runtime.status_errno = *message.error_number;
+  take_main_pid(*unit, from, message);
+  take_state(*unit, message);
+  take_status(*unit, message);
   if (message.extend_timeout_usec) {
     feed(*unit, ServiceEvent::notify_span(Kind::kNotifyExtend, *message.extend_timeout_usec));
   }
+  if (message.watchdog) {
+    unit->service->watchdog_time = now();
+    feed(*unit, ServiceEvent::of(Kind::kNotifyWatchdog));
+  } else if (message.watchdog_trigger) {
+    feed(*unit, ServiceEvent::of(Kind::kNotifyTrigger));
+  }
   if (message.watchdog_usec) {
+    unit->service->watchdog_time = now();
     feed(*unit, ServiceEvent::notify_span(Kind::kNotifyWatchdogUsec, *message.watchdog_usec));
   }
-  if (message.watchdog) {
-    runtime.watchdog_time = now();
-    told(Kind::kNotifyWatchdog);
+  for (size_t i = 0; i < message.damaged_count; ++i) {
+    log_of(*unit, kWarning,
+           fmt::format("Failed to parse {}= field in notification message, ignoring: {}",
+                       message.damaged[i].key, message.damaged[i].value));
   }
-  if (message.watchdog_trigger) told(Kind::kNotifyTrigger);
-  // In this order a message with several of them means what systemd makes of it.
-  if (message.stopping) {
-    told(Kind::kNotifyStopping);
-  } else if (message.reloading) {
-    told(Kind::kNotifyReloading);
-  }
-  if (message.ready) told(Kind::kNotifyReady);
+  take_descriptors(*unit, message);
   save(*unit);
   note_changed(*unit);
   edges.program.request_turn();
+}
+
+void Manager::Impl::take_main_pid(Unit& unit, const NotifySender& sender,
+                                  const NotifyMessage& message) {
+  const ServiceState& state = unit.service->state;
+  if (!message.main_pid || !takes_main_pid(state.sub)) return;
+  const pid_t pid = *message.main_pid;
+  if (state.main_pid_known && pid == state.main_pid) return;
+  const auto refuse = [&](std::string_view why) {
+    log_of(unit, kWarning, fmt::format("New main PID {} {}", pid, why));
+  };
+  if (pid == 1 || pid == getpid()) return refuse("is the manager, refusing.");
+  if (pid == state.control_pid) return refuse("is the control process, refusing.");
+  const auto info = edges.processes.inspect(pid);
+  if (!info) return refuse("does not exist or is a zombie.");
+  // Only root may name a process that is none of the unit's.
+  if (sender.uid != 0 && find_by_pid(pid) != &unit) {
+    return log_of(unit, kDebug,
+                  fmt::format("New main PID {} does not belong to service, refusing.", pid));
+  }
+  feed(unit, ServiceEvent::notify_main_pid(pid, !edges.processes.is_ours(*info)));
+}
+
+void Manager::Impl::take_state(Unit& unit, const NotifyMessage& message) {
+  ServiceEvent event = ServiceEvent::of(Kind::kNotifyReady);
+  event.flag = message.says_reloading;
+  event.span = message.monotonic_usec.value_or(Micros(0));
+  switch (message.state) {
+    case NotifyMessage::State::kNone:
+      return;
+    case NotifyMessage::State::kReady:
+      break;
+    case NotifyMessage::State::kReloading:
+      event.kind = Kind::kNotifyReloading;
+      break;
+    case NotifyMessage::State::kStopping:
+      event.kind = Kind::kNotifyStopping;
+      break;
+  }
+  feed(unit, event);
+}
+
+void Manager::Impl::take_status(Unit& unit, const NotifyMessage& message) {
+  ServiceRuntime& runtime = *unit.service;
+  if (message.status && *message.status != runtime.status_text) {
+    runtime.status_text.assign(*message.status);
+    if (edges.side != nullptr) {
+      static_cast<void>(edges.side->put(unit.id, SideKind::kStatusText, runtime.status_text));
+    }
+  }
+  if (message.error_number) runtime.status_errno = *message.error_number;
 }
 
 }  // namespace flotilla::init

@@ -87,6 +87,12 @@ class ManagerHost {
   virtual void request_turn() noexcept = 0;
   // Everything is stopped (or handed over, for kReexec): end now.
   virtual void finish(FinalAction action, int exit_code) = 0;
+  // Calls the source while any of `events` (EPOLL*, 0: hang-ups alone) holds at `fd`.
+  virtual base::Status watch(FdSource&, int /*fd*/, uint32_t /*events*/) {
+    return base::unsupported("descriptors cannot be watched here");
+  }
+  // Removes a file of the services' world, if it is there.
+  virtual void remove_file(const std::string& /*path*/) {}
 };
 
 struct ManagerOptions {
@@ -119,6 +125,7 @@ struct ManagerEdges {
   UnitLogs& logs;
   ManagerHost& program;
   PathWatcher& paths;  // of PIDFile=
+  KeeperPort* keeper = nullptr;  // null: descriptors do not outlive the manager
 };
 
 }  // namespace flotilla::init

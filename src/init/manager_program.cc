@@ -51,6 +51,10 @@ class ManagerProgram final : public ManagerHost {
 
   void request_turn() noexcept override { loop_->defer(turn_); }
   void finish(FinalAction action, int exit_code) override;
+  Status watch(FdSource& source, int fd, uint32_t events) override {
+    return loop_->watch(source, fd, events);
+  }
+  void remove_file(const std::string& path) override;
   KeeperLink& keeper() noexcept { return keeper_; }
   bool is_first() const noexcept { return start_number_ == 0; }
 
@@ -74,6 +78,7 @@ class ManagerProgram final : public ManagerHost {
   void on_pid1_signal(int signal);
   void on_keeper_exit(const KeeperExit& exit);
   void on_keeper_gone();
+  void on_notify_problem(std::string_view text) { manager_->impl().log(4, text); }
   void before_exits();
   void on_unknown_exit(const ChildExit& exit);
   void isolate(const std::string& unit);
@@ -231,7 +236,7 @@ ManagerOptions ManagerProgram::manager_options() {
 Status ManagerProgram::make_manager() {
   manager_ = std::make_unique<Manager>(
       manager_options(), ManagerEdges{*loop_, *spawner_, *tracker_, *processes_, *tree_, *host_,
-                                      *state_, side_.get(), *logs_, *this, *paths_});
+                                      *state_, side_.get(), *logs_, *this, *paths_, &keeper_});
   logs_->set_level(manager_->impl().options.log_level);
   for (const std::string& problem : problems_) manager_->impl().log(4, problem);
   if (!tracking_reason_.empty()) manager_->impl().log(6, tracking_reason_);
@@ -240,6 +245,9 @@ Status ManagerProgram::make_manager() {
   base::Fd inherited;
   for (KeeperLink::Inheritance::Kept& kept : inheritance_.fds) {
     if (kept.name == kNotifyName) inherited = std::move(kept.fd);
+    if (Manager::Impl::is_kept_for_fd_store(kept.name)) {
+      manager_->impl().take_back_stored(kept.name, std::move(kept.fd));
+    }
   }
   if (inherited) {
     FLOTILLA_ASSIGN(notify_, NotifySocket::adopt(std::move(inherited)));
@@ -251,7 +259,8 @@ Status ManagerProgram::make_manager() {
   FLOTILLA_TRY(notify_->attach(
       *loop_,
       Callback<void(const NotifySender&, const NotifyMessage&)>::to<&Manager::Impl::on_notify>(
-          manager_->impl())));
+          manager_->impl()),
+      Callback<void(std::string_view)>::to<&ManagerProgram::on_notify_problem>(*this)));
   return {};
 }
 
@@ -304,6 +313,7 @@ Result<int> ManagerProgram::run() {
   FLOTILLA_TRY(make_manager());
   const bool adopted = manager_->impl().adopt();
   logs_->drop_unclaimed();
+  manager_->impl().drop_unclaimed_stored();
   for (const KeeperExit& exit : inheritance_.exits) on_keeper_exit(exit);
   FLOTILLA_TRY(keeper_.attach(
       *loop_, Callback<void(const KeeperExit&)>::to<&ManagerProgram::on_keeper_exit>(*this),
@@ -401,6 +411,8 @@ void ManagerProgram::remove_cgroups() {
   }
   for (auto path = paths.rbegin(); path != paths.rend(); ++path) rmdir(path->c_str());
 }
+
+void ManagerProgram::remove_file(const std::string& path) { unlink(path.c_str()); }
 
 void ManagerProgram::finish(FinalAction action, int exit_code) {
   if (action == FinalAction::kReexec) {

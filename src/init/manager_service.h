@@ -10,6 +10,7 @@
 
 #include "init/children.h"
 #include "init/exec_context.h"
+#include "init/fd_store.h"
 #include "init/manager.h"
 #include "init/path_watch.h"
 #include "init/process_tracker.h"
@@ -19,6 +20,8 @@
 namespace flotilla::init {
 
 struct ServiceRuntime {
+  struct Stored;  // in manager_fd_store.cc
+
   ServiceRuntime(Manager::Impl& owner, Unit& of_unit);
   ServiceRuntime(const ServiceRuntime&) = delete;
   ServiceRuntime& operator=(const ServiceRuntime&) = delete;
@@ -42,6 +45,7 @@ struct ServiceRuntime {
 
   CommandRun main_run, control_run;
   std::array<std::vector<CommandRun>, static_cast<size_t>(ServiceCommand::kCount)> runs;
+  std::unique_ptr<FdStore> fd_store;  // null: nothing was ever stored
   std::string status_text;
   int status_errno = 0;
   Timestamps watchdog_time;

@@ -1,8 +1,10 @@
 // Feeds the service machine and carries out what it answers; state changes and what follows from
 // them.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <csignal>
+#include <cstring>
 
 #include "init/manager_impl.h"
 
@@ -101,6 +103,14 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
     facts.stop_job = job->type == JobType::kStop;
     facts.restart_job = job->type == JobType::kRestart;
   }
+  if (const Micros extra = unit.settings.service.runtime_extra; extra.count() > 0) {
+    std::array<uint8_t, 8> random{};
+    edges.processes.fill_random(random);
+    uint64_t number = 0;
+    std::memcpy(&number, random.data(), sizeof number);
+    facts.runtime_extra =
+        Micros(static_cast<int64_t>(number % static_cast<uint64_t>(extra.count())));
+  }
   const NeededFacts needed = needed_facts(unit.settings.service, runtime.state, event);
   if (needed.processes) {
     facts.processes =
@@ -197,6 +207,10 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
       return spawn(unit, action);
     case ServiceAction::Kind::kKill:
       return send_kill(unit, action.kill);
+    case ServiceAction::Kind::kReloadSignal:
+      edges.processes.signal(action.pid, unit.settings.service.reload_signal);
+      edges.processes.signal(action.pid, SIGCONT);
+      return std::nullopt;
     case ServiceAction::Kind::kKillControl:
       edges.processes.signal(action.pid, SIGKILL);
       return std::nullopt;
@@ -229,7 +243,14 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
       release_resources(unit, action.flag);
       return std::nullopt;
     case ServiceAction::Kind::kLog:
-      edges.logs.message(unit.id, priority_of(action), unit.id + ": " + text_of(action));
+      if (action.log == ServiceLog::kWatchdogRequest) {
+        const std::string& status = runtime.status_text;
+        log_of(unit, priority_of(action),
+               fmt::format("Watchdog request (last status: {})!",
+                           status.empty() ? "<unset>" : status));
+      } else {
+        edges.logs.message(unit.id, priority_of(action), unit.id + ": " + text_of(action));
+      }
       return std::nullopt;
   }
   return std::nullopt;
@@ -268,6 +289,8 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
     release_group(unit);
     runtime.group_was_killed = false;
   }
+  const std::string& pid_file = unit.settings.service.pid_file;
+  if (!pid_file.empty()) edges.program.remove_file(pid_file);
   if (restarts) return;
   runtime.main_exec.reset();
   if (runtime.streams_open) {

@@ -1,4 +1,5 @@
 // Processes: spawning what the service machine asks for, and signals.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,14 +78,23 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   const bool is_stop =
       action.command == ServiceCommand::kStop || action.command == ServiceCommand::kStopPost;
   const std::string invocation = unit.invocation_id();
-  const bool notifies = unit.settings.service.notify_access != NotifyAccess::kNone;
+  // The daemon may be born of the control process that ExecStart= of Type=forking is.
+  const bool is_start = action.command == ServiceCommand::kStart;
+  const NotifyAccess access = unit.settings.service.notify_access;
+  const bool notifies = is_start ? access != NotifyAccess::kNone
+                                 : access == NotifyAccess::kExec || access == NotifyAccess::kAll;
   ExecInputs inputs{unit.settings, commands[action.index], action.command, options.environment,
                     invocation};
   if (action.is_control && runtime.state.main_pid > 0) inputs.main_pid = runtime.state.main_pid;
   if (options.scope == ManagerScope::kUser) inputs.manager_pid = getpid();
   inputs.descriptors = options.inherited_descriptors;
+  std::string passed_names;
+  const std::vector<int> passed =
+      is_start ? passed_descriptors(unit, passed_names) : std::vector<int>();
+  inputs.passed_fds = passed;
+  inputs.passed_names = passed_names;
   if (notifies) inputs.notify_socket = options.notify_socket;
-  if (!action.is_control) inputs.watchdog = watchdog_in_force(unit.settings.service, runtime.state);
+  if (is_start) inputs.watchdog = watchdog_in_force(runtime.state);
   if (is_stop) {
     inputs.service_result = to_string(runtime.state.result);
     inputs.main_exit = runtime.state.main_exit;
@@ -113,7 +123,8 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   PreparedExec once;
   PreparedExec& exec = keeps ? *runtime.main_exec : once;
   const bool can_renew =
-      keeps && exec.is_prepared() && unit.settings.exec.environment_files.empty() &&
+      keeps && exec.is_prepared() && unit.n_fd_store() == 0 && exec.spec().passed_fd_count == 0 &&
+      unit.settings.exec.environment_files.empty() &&
       unit.settings.service.commands[static_cast<size_t>(action.command)].size() == 1;
   CommandRun run;
   run.start = now();
@@ -144,6 +155,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
     }
   }
   if (!attach_streams(unit, spec)) return outcome;
+  if (unit.settings.service.type == ServiceType::kIdle) spec.idle_pipe_fd = idle_pipe();
 
   // Written down before it is done: see adoption.
   runtime.pending_spawn = action;
@@ -183,6 +195,24 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   return ServiceEvent::spawned(result.pid, result.is_running());
 }
 
+// The end to wait at; -1 where no job is there to be waited for.
+int Manager::Impl::idle_pipe() {
+  if (jobs.size() == 0) return -1;
+  if (!idle_read_) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+    idle_read_.reset(ends[0]);
+    idle_write_.reset(ends[1]);
+  }
+  return idle_read_.get();
+}
+
+void Manager::Impl::release_idle() {
+  if (!idle_write_ || jobs.size() != 0) return;
+  idle_write_.reset();
+  idle_read_.reset();
+}
+
 ServiceEvent Manager::Impl::send_kill(Unit& unit, const KillPlan& plan) {
   ServiceRuntime& runtime = *unit.service;
   const ServiceState& state = runtime.state;
@@ -194,7 +224,8 @@ ServiceEvent Manager::Impl::send_kill(Unit& unit, const KillPlan& plan) {
     if (plan.hangup) edges.processes.signal(pid, SIGHUP);
     waits = waits || can_wait;
   };
-  if (plan.main) send_one(state.main_pid, true);
+  // Nobody may ever tell how a process ends that is not our child.
+  if (plan.main) send_one(state.main_pid, !state.main_pid_alien);
   if (plan.control) send_one(state.control_pid, true);
   if (plan.others && runtime.group && runtime.group->is_populated()) {
     // Some kernels go on killing what is later born in a cgroup that was killed as a whole.

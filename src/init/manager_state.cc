@@ -30,6 +30,7 @@ enum Flag : uint32_t {
   kSpawnPending = 1u << 15,
   kSpawnIsControl = 1u << 16,
   kNotifyShift = 17,  // two bits: NotifyState
+  kWatchdogOverridden = 1u << 19,
 };
 
 StateTimestamp to_record(const Timestamps& time) {
@@ -64,6 +65,7 @@ uint32_t flags_of(const ServiceRuntime& runtime) {
   set(state.stopped_by_job, kStoppedByJob);
   set(state.condition_failed, kConditionFailed);
   set(state.flush_n_restarts, kFlushRestarts);
+  set(state.watchdog_overridden, kWatchdogOverridden);
   set(runtime.streams_open, kStreamsOpen);
   if (runtime.pending_spawn) {
     set(true, kSpawnPending);
@@ -96,7 +98,7 @@ void fill_service(const ServiceRuntime& runtime, UnitRecord& record) {
   record.main_run.status = state.main_exit.status;
   record.deadline_usec = deadline_of(state.timeout_at);
   record.watchdog_fed_usec = state.watchdog_fed.since_epoch.count();
-  record.watchdog_usec = state.watchdog_override.count();
+  record.watchdog_usec = watchdog_in_force(state).count();
   record.status_errno = runtime.status_errno;
   record.uid = runtime.uid;
   record.gid = runtime.gid;
@@ -265,7 +267,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   ServiceRuntime& runtime = *unit.service;
   ServiceState& state = runtime.state;
   const auto has = [&](uint32_t flag) { return (record.flags & flag) != 0; };
-  if (record.sub_state <= static_cast<uint8_t>(ServiceSubState::kCleaning)) {
+  if (record.sub_state <= static_cast<uint8_t>(ServiceSubState::kReloadNotify)) {
     state.sub = static_cast<ServiceSubState>(record.sub_state);
   }
   if (record.result <= static_cast<uint8_t>(ServiceResult::kExecCondition)) {
@@ -293,12 +295,13 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   state.n_restarts = record.n_restarts;
   if (record.deadline_usec != 0) state.timeout_at = {Micros(record.deadline_usec)};
   state.watchdog_fed = {Micros(record.watchdog_fed_usec)};
-  state.watchdog_override = Micros(record.watchdog_usec);
+  state.watchdog_overridden = has(kWatchdogOverridden);
+  (state.watchdog_overridden ? state.watchdog_override : state.watchdog_original) =
+      Micros(record.watchdog_usec);
   state.active_since = {Micros(record.recent_starts_usec[0])};
   if (record.recent_starts_usec[1] != 0) {
     // While the manager was away nobody read the pings: the service gets a whole span from now.
-    state.watchdog_at =
-        edges.timers.clock().monotonic() + watchdog_in_force(unit.settings.service, state);
+    state.watchdog_at = edges.timers.clock().monotonic() + watchdog_in_force(state);
   }
   runtime.main_run = from_record(record.main_run);
   runtime.control_run = from_record(record.control_run);
@@ -323,6 +326,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
       static_cast<void>(runtime.group->watch_until_empty());
     }
   }
+  restore_fd_store(unit);
   const auto take_back = [&](pid_t pid, ChildWatch& watch) {
     if (pid <= 0) return;
     edges.processes.watch(watch, pid);

@@ -183,7 +183,12 @@ void Manager::Impl::collect_garbage() {
   std::vector<bool> stays(units.size(), false);
   std::vector<UnitId> reached;
   for (UnitId id = 0; id < units.size(); ++id) {
-    if (units[id] && is_garbage_root(*units[id])) {
+    if (!units[id]) continue;
+    // What a service stored is for its next start; without a job none is to come.
+    if (units[id]->n_fd_store() != 0 && units[id]->job == 0 && units[id]->is_inactive_or_failed()) {
+      release_fd_store(*units[id]);
+    }
+    if (is_garbage_root(*units[id])) {
       stays[id] = true;
       reached.push_back(id);
     }
@@ -232,12 +237,35 @@ Unit* Manager::Impl::find_by_pid(pid_t pid) const {
       return unit.get();
     }
   }
+  if (edges.tracker.kind() == TrackingKind::kCgroup) {
+    // One file tells more than a look into every unit's cgroup.
+    if (const auto text = edges.host.read(fmt::format("/proc/{}/cgroup", pid), 4096)) {
+      return find_by_cgroup(*text);
+    }
+    if (!edges.processes.inspect(pid)) return nullptr;
+  }
   std::vector<pid_t> pids;
   for (const auto& unit : units) {
     if (!unit || !unit->service || !unit->service->group) continue;
     pids.clear();
     unit->service->group->pids(pids);
     if (std::find(pids.begin(), pids.end(), pid) != pids.end()) return unit.get();
+  }
+  return nullptr;
+}
+
+// From the text of /proc/PID/cgroup: the unit whose cgroup that is, or one above it.
+Unit* Manager::Impl::find_by_cgroup(std::string_view text) const {
+  const size_t line = text.rfind("0::", 0) == 0 ? 0 : text.find("\n0::") + 1;
+  if (line == 0 && text.rfind("0::", 0) != 0) return nullptr;
+  text.remove_prefix(line + 3);
+  const std::string_view path = text.substr(0, text.find('\n'));
+  for (const auto& unit : units) {
+    if (!unit || !unit->service || unit->cgroup_path.empty()) continue;
+    const std::string& own = unit->cgroup_path;
+    const bool is_in =
+        path.substr(0, own.size()) == own && (path.size() == own.size() || path[own.size()] == '/');
+    if (is_in) return unit.get();
   }
   return nullptr;
 }

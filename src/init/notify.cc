@@ -9,6 +9,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "unit/utf8.h"
+
 namespace flotilla::init {
 namespace {
 
@@ -30,63 +32,125 @@ std::optional<Micros> parse_micros(std::string_view text) noexcept {
   return Micros(static_cast<int64_t>(*value));
 }
 
-bool is_printable_utf8(std::string_view text) noexcept {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < ' ' && c != '\t') return false;
+// A number, or a name such as "ENOENT".
+std::optional<int> parse_error_number(std::string_view text) noexcept {
+  constexpr int kMost = 4095;
+  if (const auto number = parse_number<int>(text)) {
+    return *number >= 0 && *number <= kMost ? number : std::nullopt;
   }
-  return true;
+  for (int number = 1; number < 200; ++number) {
+    const char* const name = strerrorname_np(number);
+    if (name != nullptr && text == name) return number;
+  }
+  return std::nullopt;
 }
 
-void take_field(NotifyMessage& message, std::string_view key, std::string_view value) noexcept {
-  if (key == "READY") {
-    message.ready = value == "1";
-  } else if (key == "RELOADING") {
-    message.reloading = value == "1";
-  } else if (key == "STOPPING") {
-    message.stopping = value == "1";
-  } else if (key == "STATUS") {
-    if (is_printable_utf8(value)) message.status = value;
-  } else if (key == "ERRNO") {
-    const auto number = parse_number<int>(value);
-    if (number && *number >= 0 && *number < 4096) message.error_number = number;
-  } else if (key == "BUSERROR") {
-    message.bus_error = value;
-  } else if (key == "MAINPID") {
-    const auto pid = parse_number<pid_t>(value);
-    if (pid && *pid > 0) message.main_pid = pid;
-  } else if (key == "WATCHDOG") {
-    message.watchdog = value == "1";
-    message.watchdog_trigger = value == "trigger";
-  } else if (key == "WATCHDOG_USEC") {
-    message.watchdog_usec = parse_micros(value);
-  } else if (key == "EXTEND_TIMEOUT_USEC") {
-    message.extend_timeout_usec = parse_micros(value);
-  } else if (key == "MONOTONIC_USEC") {
-    message.monotonic_usec = parse_micros(value);
-  } else if (key == "BARRIER") {
-    message.barrier = value == "1";
-  } else if (key == "FDSTORE") {
-    message.fd_store = value == "1";
-  } else if (key == "FDSTOREREMOVE") {
-    message.fd_store_remove = value == "1";
-  } else if (key == "FDNAME") {
-    message.fd_name = value;
+class Reader {
+ public:
+  NotifyMessage message;
+
+  void take(std::string_view line) noexcept {
+    const size_t equals = line.find('=');
+    if (equals == std::string_view::npos) return;
+    key_ = line.substr(0, equals);
+    value_ = line.substr(equals + 1);
+    if (is("READY")) {
+      if (value_ == "1") message.state = NotifyMessage::State::kReady;
+    } else if (is("RELOADING")) {
+      if (value_ == "1") message.state = NotifyMessage::State::kReloading;
+      message.says_reloading |= value_ == "1";
+    } else if (is("STOPPING")) {
+      if (value_ == "1") message.state = NotifyMessage::State::kStopping;
+    } else if (is("STATUS")) {
+      if (!message.status) take_status();
+    } else if (is("ERRNO")) {
+      number(kErrno, message.error_number, parse_error_number(value_));
+    } else if (is("MAINPID")) {
+      auto pid = parse_number<pid_t>(value_);
+      if (pid && *pid <= 0) pid.reset();
+      number(kMainPid, message.main_pid, pid);
+    } else if (is("WATCHDOG")) {
+      take_watchdog();
+    } else if (is("WATCHDOG_USEC")) {
+      number(kWatchdogUsec, message.watchdog_usec, parse_micros(value_));
+    } else if (is("EXTEND_TIMEOUT_USEC")) {
+      number(kExtend, message.extend_timeout_usec, parse_micros(value_));
+    } else if (is("MONOTONIC_USEC")) {
+      number(kMonotonic, message.monotonic_usec, parse_micros(value_));
+    } else {
+      take_descriptor_field();
+    }
   }
-}
+
+ private:
+  enum Field : uint32_t {
+    kErrno = 1u << 0,
+    kMainPid = 1u << 1,
+    kWatchdog = 1u << 2,
+    kWatchdogUsec = 1u << 3,
+    kExtend = 1u << 4,
+    kMonotonic = 1u << 5,
+  };
+
+  bool is(std::string_view key) const noexcept { return key_ == key; }
+  bool is_first(Field field) noexcept {
+    const bool first = (seen_ & field) == 0;
+    seen_ |= field;
+    return first;
+  }
+  void damaged() noexcept {
+    if (message.damaged_count == message.damaged.size()) return;
+    message.damaged[message.damaged_count++] = {key_, value_};
+  }
+  template <typename T>
+  void number(Field field, std::optional<T>& to, const std::optional<T>& value) noexcept {
+    if (!is_first(field)) return;
+    to = value;
+    if (!value) damaged();
+  }
+  void take_status() noexcept {
+    // A text that nobody can read is none; the one before is not true any more either.
+    message.status = unit::is_valid_utf8(value_) ? value_ : std::string_view();
+    if (message.status->size() != value_.size()) damaged();
+  }
+  void take_watchdog() noexcept {
+    if (!is_first(kWatchdog)) return;
+    message.watchdog = value_ == "1";
+    message.watchdog_trigger = value_ == "trigger";
+    if (!message.watchdog && !message.watchdog_trigger) damaged();
+  }
+  void take_descriptor_field() noexcept {
+    if (is("BARRIER")) {
+      message.barrier |= value_ == "1";
+    } else if (is("FDSTORE")) {
+      message.fd_store |= value_ == "1";
+    } else if (is("FDSTOREREMOVE")) {
+      message.fd_store_remove |= value_ == "1";
+    } else if (is("FDPOLL")) {
+      message.fd_poll &= value_ != "0";
+    } else if (is("FDNAME")) {
+      if (!message.fd_name) message.fd_name = value_;
+    }
+  }
+
+  std::string_view key_, value_;
+  uint32_t seen_ = 0;
+};
 
 }  // namespace
 
 NotifyMessage parse_notify(std::string_view text) noexcept {
-  NotifyMessage message;
+  Reader reader;
+  size_t lines = 0;
   while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
+    const std::string_view line = text.substr(0, text.find_first_of("\n\r"));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    const size_t equals = line.find('=');
-    if (equals == std::string_view::npos) continue;
-    take_field(message, line.substr(0, equals), line.substr(equals + 1));
+    if (line.empty()) continue;
+    ++lines;
+    reader.take(line);
   }
-  return message;
+  reader.message.is_single = lines == 1;
+  return reader.message;
 }
 
 NotifySocket::NotifySocket(base::Fd fd) noexcept
@@ -125,8 +189,10 @@ Result<std::unique_ptr<NotifySocket>> NotifySocket::adopt(base::Fd socket) {
 }
 
 base::Status NotifySocket::attach(
-    Loop& loop, Callback<void(const NotifySender&, const NotifyMessage&)> on_message) {
+    Loop& loop, Callback<void(const NotifySender&, const NotifyMessage&)> on_message,
+    Callback<void(std::string_view)> on_problem) {
   on_message_ = on_message;
+  on_problem_ = on_problem;
   return loop.watch(source_, fd_.get(), EPOLLIN);
 }
 
@@ -140,7 +206,7 @@ void NotifySocket::drain() {
 bool NotifySocket::receive_one() {
   iovec part{buffer_.data(), buffer_.size()};
   alignas(cmsghdr)
-      std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * (kMaxNotifyFds + 8))>
+      std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * kMaxNotifyFds)>
           control{};
   msghdr header{};
   header.msg_iov = &part;
@@ -151,7 +217,7 @@ bool NotifySocket::receive_one() {
   if (size < 0) return errno == EINTR;
   NotifySender sender;
   // Descriptors are closed when this ends; for BARRIER=1 that is the answer the sender waits for.
-  std::array<base::Fd, kMaxNotifyFds + 8> fds;
+  std::array<base::Fd, kMaxNotifyFds> fds;
   size_t fd_count = 0;
   for (cmsghdr* part_header = CMSG_FIRSTHDR(&header); part_header != nullptr;
        part_header = CMSG_NXTHDR(&header, part_header)) {
@@ -169,11 +235,31 @@ bool NotifySocket::receive_one() {
       }
     }
   }
-  const bool too_long =
-      (header.msg_flags & MSG_TRUNC) != 0 || static_cast<size_t>(size) > kMaxNotifyMessage;
-  if (sender.pid <= 0 || too_long) return true;
-  on_message_(sender, parse_notify({buffer_.data(), static_cast<size_t>(size)}));
+  const auto length = static_cast<size_t>(size);
+  std::string_view text(buffer_.data(), std::min(length, kMaxNotifyMessage));
+  if (sender.pid <= 0) {
+    problem("Received notify message without valid credentials. Ignoring.");
+  } else if ((header.msg_flags & MSG_TRUNC) != 0 || length >= kMaxNotifyMessage) {
+    problem("Received notify message exceeded maximum size. Ignoring.");
+  } else if (text.find('\0') < text.size() - (text.empty() ? 0 : 1)) {
+    problem("Received notify message with embedded NUL bytes. Ignoring.");
+  } else {
+    if (!text.empty() && text.back() == '\0') text.remove_suffix(1);
+    NotifyMessage message = parse_notify(text);
+    message.fds = std::span(fds).first(fd_count);
+    if (!message.barrier) {
+      on_message_(sender, message);
+    } else if (!message.is_single) {
+      problem("Extra notification messages sent with BARRIER=1, ignoring everything.");
+    } else if (fd_count != 1) {
+      problem("Got incorrect number of fds with BARRIER=1, closing them.");
+    }
+  }
   return true;
+}
+
+void NotifySocket::problem(std::string_view text) {
+  if (on_problem_) on_problem_(text);
 }
 
 }  // namespace flotilla::init

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,28 +19,39 @@
 
 namespace flotilla::init {
 
-// What a datagram says; views point into it. Fields that are damaged or unknown are left out.
+// What a datagram says; views point into it. Of a field that is there twice the first counts, of
+// READY=1, RELOADING=1 and STOPPING=1 the last.
 struct NotifyMessage {
-  bool ready = false;
-  bool reloading = false;
-  bool stopping = false;
+  enum class State : uint8_t { kNone, kReady, kReloading, kStopping };
+  State state = State::kNone;
+  bool says_reloading = false;    // RELOADING=1 is there, perhaps with READY=1 behind it
   bool watchdog = false;          // WATCHDOG=1
   bool watchdog_trigger = false;  // WATCHDOG=trigger
   bool barrier = false;
+  bool is_single = false;  // there is one field only
   bool fd_store = false;
   bool fd_store_remove = false;
-  std::optional<std::string_view> status;
+  bool fd_poll = true;                     // false: FDPOLL=0
+  std::optional<std::string_view> status;  // empty where it is no UTF-8
   std::optional<int> error_number;
-  std::optional<std::string_view> bus_error;
   std::optional<pid_t> main_pid;
   std::optional<base::Micros> watchdog_usec;
   std::optional<base::Micros> extend_timeout_usec;
   std::optional<base::Micros> monotonic_usec;
-  std::string_view fd_name;
+  std::optional<std::string_view> fd_name;
+  // What came with it; whoever wants one moves it out, the others are closed. Set by the socket.
+  std::span<base::Fd> fds;
+
+  // Fields whose value is none, for the log: the key and the value.
+  struct Damaged {
+    std::string_view key, value;
+  };
+  std::array<Damaged, 4> damaged;
+  size_t damaged_count = 0;
 };
 
 inline constexpr size_t kMaxNotifyMessage = 4096;
-inline constexpr size_t kMaxNotifyFds = 16;
+inline constexpr size_t kMaxNotifyFds = 253;  // more the kernel does not pass
 
 NotifyMessage parse_notify(std::string_view text) noexcept;
 
@@ -57,7 +69,8 @@ class NotifySocket {
 
   int fd() const noexcept { return fd_.get(); }
   base::Status attach(Loop& loop,
-                      Callback<void(const NotifySender&, const NotifyMessage&)> on_message);
+                      Callback<void(const NotifySender&, const NotifyMessage&)> on_message,
+                      Callback<void(std::string_view)> on_problem = {});
   // Reads all that is there. Also called before child exits are looked at.
   void drain();
 
@@ -65,10 +78,13 @@ class NotifySocket {
   explicit NotifySocket(base::Fd fd) noexcept;
   void on_ready(uint32_t events);
   bool receive_one();
+  void problem(std::string_view text);
 
   base::Fd fd_;
   Callback<void(const NotifySender&, const NotifyMessage&)> on_message_;
   FdSource source_;
+  // Where the messages go that are none: why, in one sentence.
+  Callback<void(std::string_view)> on_problem_;
   std::array<char, kMaxNotifyMessage + 1> buffer_{};
 };
 

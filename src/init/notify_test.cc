@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 namespace flotilla::init {
@@ -13,7 +14,7 @@ TEST(Notify, ReadsEveryField) {
   const NotifyMessage m = parse_notify(
       "READY=1\nSTATUS=at work\nERRNO=2\nMAINPID=77\nWATCHDOG=1\nWATCHDOG_USEC=3000\n"
       "EXTEND_TIMEOUT_USEC=5\nMONOTONIC_USEC=9\nBARRIER=1\nFDSTORE=1\nFDNAME=x");
-  EXPECT_TRUE(m.ready);
+  EXPECT_EQ(m.state, NotifyMessage::State::kReady);
   EXPECT_EQ(m.status, "at work");
   EXPECT_EQ(m.error_number, 2);
   EXPECT_EQ(m.main_pid, 77);
@@ -29,12 +30,37 @@ TEST(Notify, ReadsEveryField) {
 TEST(Notify, LeavesOutWhatIsDamaged) {
   const NotifyMessage m = parse_notify(
       "READY=yes\nMAINPID=-1\nMAINPID=99999999999999\nERRNO=x\nERRNO=-3\nWATCHDOG_USEC=\n"
-      "STATUS=a\x01z\nnothing\n=\n\n");
-  EXPECT_FALSE(m.ready);
+      "STATUS=a\xffz\nnothing\n=\n\n");
+  EXPECT_EQ(m.state, NotifyMessage::State::kNone);
   EXPECT_FALSE(m.main_pid);
   EXPECT_FALSE(m.error_number);
   EXPECT_FALSE(m.watchdog_usec);
-  EXPECT_FALSE(m.status);
+  EXPECT_EQ(m.status, "");  // the one before holds no more
+  ASSERT_EQ(m.damaged_count, 4U);
+  EXPECT_EQ(m.damaged[0].key, "MAINPID");
+  EXPECT_EQ(m.damaged[0].value, "-1");
+  EXPECT_EQ(m.damaged[1].key, "ERRNO");
+  EXPECT_EQ(m.damaged[2].key, "WATCHDOG_USEC");
+  EXPECT_EQ(m.damaged[3].key, "STATUS");
+}
+
+TEST(Notify, TheFirstOfTwoCountsAndOfStatesTheLast) {
+  const NotifyMessage m = parse_notify(
+      "STATUS=one\nERRNO=1\nMAINPID=3\nREADY=1\rSTATUS=two\nERRNO=2\nMAINPID=4\nRELOADING=1\n");
+  EXPECT_EQ(m.status, "one");
+  EXPECT_EQ(m.error_number, 1);
+  EXPECT_EQ(m.main_pid, 3);
+  EXPECT_EQ(m.state, NotifyMessage::State::kReloading);
+  EXPECT_TRUE(parse_notify("RELOADING=1\nREADY=1").says_reloading);
+  EXPECT_EQ(parse_notify("RELOADING=1\nREADY=1").state, NotifyMessage::State::kReady);
+  EXPECT_EQ(parse_notify("READY=1\nSTOPPING=1").state, NotifyMessage::State::kStopping);
+}
+
+TEST(Notify, KnowsErrorsByTheirNames) {
+  EXPECT_EQ(parse_notify("ERRNO=ENOENT").error_number, ENOENT);
+  EXPECT_EQ(parse_notify("ERRNO=0").error_number, 0);
+  EXPECT_FALSE(parse_notify("ERRNO=4096").error_number);
+  EXPECT_FALSE(parse_notify("ERRNO=ENONSENSE").error_number);
 }
 
 TEST(Notify, TellsTheSenderAndDropsWhatIsTooLong) {
@@ -48,7 +74,7 @@ TEST(Notify, TellsTheSenderAndDropsWhatIsTooLong) {
   int ready = 0;
   pid_t sender_pid = 0;
   auto on_message = [&](const NotifySender& sender, const NotifyMessage& message) {
-    ready += message.ready ? 1 : 0;
+    ready += message.state == NotifyMessage::State::kReady ? 1 : 0;
     sender_pid = sender.pid;
   };
   ASSERT_TRUE((*server)->attach(
@@ -64,6 +90,8 @@ TEST(Notify, TellsTheSenderAndDropsWhatIsTooLong) {
   };
   send("READY=1");
   send("READY=1\nSTATUS=" + std::string(10000, 'x'));
+  send(std::string("READY=1\0STATUS=x", 16));  // a NUL inside, and one at the end
+  send("BARRIER=1\nREADY=1");
   (*server)->drain();
   EXPECT_EQ(ready, 1);
   EXPECT_EQ(sender_pid, getpid());

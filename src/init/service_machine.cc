@@ -33,6 +33,19 @@ bool answer_anywhere(Transitions& t, const ServiceEvent& event) noexcept {
     case Kind::kNotifyWatchdogUsec:
       t.override_watchdog(event.span);
       return true;
+    case Kind::kNotifyWatchdog:
+      // Also on its way in or out: who has begun to feed must go on, until the state changes.
+      if (!t.is_in_rest()) t.feed_watchdog();
+      return true;
+    case Kind::kNotifyTrigger:
+      if (!t.is_in_rest()) t.watchdog_requested();
+      return true;
+    case Kind::kWatchdogTimeout:
+      if (!t.is_in_rest()) t.watchdog_expired();
+      return true;
+    case Kind::kOutOfMemory:
+      t.out_of_memory();
+      return true;
     case Kind::kBusNameAcquired:
       t.state().bus_name_owned = true;
       return false;
@@ -50,7 +63,7 @@ bool answer_anywhere(Transitions& t, const ServiceEvent& event) noexcept {
       return false;
     case Kind::kMainExit:
       // May lead to the next command of a oneshot, or mean that the main process only moved.
-      return t.state().main_pid == 0 || !t.record_main_exit(event.exit);
+      return t.state().main_pid == 0 || !t.record_main_exit(event.exit) || t.outlives_main();
     case Kind::kControlExit:
       return t.state().control_pid == 0 || !t.record_control_exit(event.exit);
     case Kind::kResetFailed:
@@ -107,10 +120,6 @@ bool in_any_start(Transitions& t, const ServiceEvent& event) noexcept {
     case Kind::kTimeout:
       t.start_timed_out();
       return true;
-    case Kind::kOutOfMemory:
-      t.log(ServiceLog::kOutOfMemory);
-      t.enter_signal(State::kStopSigterm, Result::kOomKill);
-      return true;
     case Kind::kNotifyMainPid:
       if (t.is(State::kStart) || t.is(State::kStartPost)) t.set_main_pid(event.pid, event.flag);
       return true;
@@ -159,7 +168,7 @@ void in_start(Transitions& t, const ServiceEvent& event) noexcept {
       t.control_ended_in_start();
       break;
     case Kind::kNotifyReady:
-      if (t.type() == ServiceType::kNotify) t.enter_start_post();
+      if (t.says_ready()) t.enter_start_post();
       break;
     case Kind::kBusNameAcquired:
       if (t.type() == ServiceType::kDbus) t.enter_start_post();
@@ -169,14 +178,13 @@ void in_start(Transitions& t, const ServiceEvent& event) noexcept {
       break;
     case Kind::kProcessesGone:
       // Nobody is left to say READY=1, or to write the PID file.
-      if ((t.type() == ServiceType::kNotify && t.is_main_dead() && t.has_no_control()) ||
-          t.gave_up_on_pid_file()) {
+      if (t.says_ready() && t.is_main_dead() && t.has_no_control()) {
         t.enter_stop_post(Result::kProtocol);
+      } else if (t.ends_with_cgroup() && !t.is_main_alive()) {
+        t.enter_start_post();
+      } else if (t.gave_up_on_pid_file()) {
+        t.enter_signal(State::kStopSigterm, Result::kProtocol);
       }
-      break;
-    case Kind::kNotifyTrigger:
-      t.log(ServiceLog::kWatchdogRequest);
-      t.enter_signal(State::kStopWatchdog, Result::kWatchdog);
       break;
     default:
       break;  // RELOADING=1 and STOPPING=1 are kept for when it runs
@@ -197,16 +205,6 @@ void in_start_post(Transitions& t, const ServiceEvent& event) noexcept {
       break;
     case Kind::kProcessesGone:
       if (t.gave_up_on_pid_file()) t.enter_stop(Result::kProtocol);
-      break;
-    case Kind::kNotifyWatchdog:
-      t.feed_watchdog();
-      break;
-    case Kind::kNotifyTrigger:
-      t.log(ServiceLog::kWatchdogRequest);
-      t.enter_signal(State::kStopWatchdog, Result::kWatchdog);
-      break;
-    case Kind::kWatchdogTimeout:
-      t.watchdog_expired();
       break;
     default:
       break;
@@ -242,20 +240,6 @@ void in_running(Transitions& t, const ServiceEvent& event) noexcept {
     case Kind::kNotifyMainPid:
       t.set_main_pid(event.pid, event.flag);
       break;
-    case Kind::kNotifyWatchdog:
-      t.feed_watchdog();
-      break;
-    case Kind::kNotifyTrigger:
-      t.log(ServiceLog::kWatchdogRequest);
-      t.enter_signal(State::kStopWatchdog, Result::kWatchdog);
-      break;
-    case Kind::kWatchdogTimeout:
-      t.watchdog_expired();
-      break;
-    case Kind::kOutOfMemory:
-      t.log(ServiceLog::kOutOfMemory);
-      t.enter_stop(Result::kOomKill);
-      break;
     default:
       break;
   }
@@ -269,15 +253,12 @@ void in_exited(Transitions& t, const ServiceEvent& event) noexcept {
     case Kind::kReload:
       t.enter_reload();
       break;
-    case Kind::kOutOfMemory:
-      t.log(ServiceLog::kOutOfMemory);
-      t.enter_stop(Result::kOomKill);
-      break;
     default:
       break;  // its processes are of the past
   }
 }
 
+// reload, reload-signal, reload-notify
 void in_reload(Transitions& t, const ServiceEvent& event) noexcept {
   switch (event.kind) {
     case Kind::kStop:
@@ -298,20 +279,17 @@ void in_reload(Transitions& t, const ServiceEvent& event) noexcept {
       break;
     case Kind::kNotifyReady:
       // Of a service that reloads by itself; ExecReload= ends with its command.
-      if (t.has_no_control()) t.enter_running(Result::kSuccess);
+      if (t.is(State::kReloadSignal)) {
+        t.ready_in_reload_signal(event);
+      } else if (t.has_no_control()) {
+        t.enter_running(Result::kSuccess);
+      }
+      break;
+    case Kind::kNotifyReloading:
+      if (t.is(State::kReloadSignal)) t.reloading_in_reload_signal(event);
       break;
     case Kind::kNotifyMainPid:
       t.set_main_pid(event.pid, event.flag);
-      break;
-    case Kind::kNotifyWatchdog:
-      t.feed_watchdog();
-      break;
-    case Kind::kNotifyTrigger:
-      t.log(ServiceLog::kWatchdogRequest);
-      t.enter_signal(State::kStopWatchdog, Result::kWatchdog);
-      break;
-    case Kind::kWatchdogTimeout:
-      t.watchdog_expired();
       break;
     default:
       break;
@@ -325,10 +303,6 @@ void in_stop(Transitions& t, const ServiceEvent& event) noexcept {
       break;
     case Kind::kTimeout:
       t.stop_timed_out();
-      break;
-    case Kind::kOutOfMemory:
-      t.log(ServiceLog::kOutOfMemory);
-      t.enter_signal(State::kStopSigterm, Result::kOomKill);
       break;
     default:
       break;  // the main process may end meanwhile; its exit is recorded
@@ -349,14 +323,6 @@ void in_stop_signal(Transitions& t, const ServiceEvent& event) noexcept {
       break;
     case Kind::kTimeout:
       t.stop_signal_timed_out();
-      break;
-    case Kind::kOutOfMemory:
-      t.log(ServiceLog::kOutOfMemory);
-      if (t.is(State::kStopSigkill)) {
-        t.note(Result::kOomKill);
-      } else {
-        t.enter_signal(State::kStopSigkill, Result::kOomKill);
-      }
       break;
     default:
       break;  // it is on its way out already
@@ -379,10 +345,6 @@ void in_stop_post(Transitions& t, const ServiceEvent& event) noexcept {
     case Kind::kTimeout:
       t.stop_post_timed_out();
       break;
-    case Kind::kOutOfMemory:
-      t.log(ServiceLog::kOutOfMemory);
-      t.enter_signal(State::kFinalSigkill, Result::kOomKill);
-      break;
     default:
       break;
   }
@@ -404,14 +366,6 @@ void in_final_signal(Transitions& t, const ServiceEvent& event) noexcept {
       break;
     case Kind::kTimeout:
       t.final_signal_timed_out();
-      break;
-    case Kind::kOutOfMemory:
-      t.log(ServiceLog::kOutOfMemory);
-      if (t.is(State::kFinalSigkill)) {
-        t.note(Result::kOomKill);
-      } else {
-        t.enter_signal(State::kFinalSigkill, Result::kOomKill);
-      }
       break;
     default:
       break;
@@ -459,6 +413,8 @@ void step(ServiceState& state, const ServiceEvent& event, const ServiceFacts& fa
     case State::kExited:
       return in_exited(t, event);
     case State::kReload:
+    case State::kReloadSignal:
+    case State::kReloadNotify:
       return in_reload(t, event);
     case State::kStop:
       return in_stop(t, event);

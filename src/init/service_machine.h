@@ -10,7 +10,8 @@
 //     dead | failed [-> auto-restart -> (restart job: dead) -> ...] <-----------+
 //
 // A state without commands is passed through unseen. `stop-watchdog` and `final-watchdog` stand
-// where a service is aborted instead of terminated.
+// where a service is aborted instead of terminated; `reload-signal` and `reload-notify` where a
+// service of Type=notify-reload was told to reload, and where it has said that it does.
 //
 // How to drive it. step() changes the state and fills `actions`; carry them out in order. A spawn
 // or a kill is always the last action of a step, and its outcome goes back at once, before any
@@ -68,7 +69,11 @@ struct ServiceState {
   base::MonotonicTime timeout_at = base::MonotonicTime::never();
   base::MonotonicTime watchdog_at = base::MonotonicTime::never();
   base::MonotonicTime watchdog_fed{};  // the last ping; zero: none
-  base::Micros watchdog_override{0};   // WATCHDOG_USEC=; 0: what the files say
+  // What was in force when the run began (kInfinity: it never did), and WATCHDOG_USEC=.
+  base::Micros watchdog_original = kInfinity;
+  base::Micros watchdog_override{0};
+  bool watchdog_overridden = false;
+  base::MonotonicTime reload_begin{};  // of a reload by signal
   base::MonotonicTime active_since{};  // zero: not active
 
   // A spawn or kill whose outcome has not come back yet.
@@ -90,6 +95,7 @@ struct ServiceFacts {
   pid_t pid_from_file = 0;  // a living, suitable process that PIDFile= names; 0: none
   bool pid_from_file_alien = false;
   pid_t guessed_main_pid = 0;  // the only process of the cgroup, where GuessMainPID= is on; 0: none
+  base::Micros runtime_extra{0};  // drawn from RuntimeRandomizedExtraSec=
 };
 
 struct ServiceEvent {
@@ -124,9 +130,11 @@ struct ServiceEvent {
   };
   Kind kind;
   pid_t pid = 0;
-  bool flag = false;  // kSpawned: exec_done; kKillSent: waits; kNotifyMainPid: alien
+  // kSpawned: exec_done; kKillSent: waits; kNotifyMainPid: alien; kNotifyReady: with RELOADING=1
+  bool flag = false;
   ProcessExit exit;
-  base::Micros span{0};  // kNotifyExtend, kNotifyWatchdogUsec
+  base::Micros span{0};  // kNotifyExtend, kNotifyWatchdogUsec; MONOTONIC_USEC= of kNotifyReady and
+                         // kNotifyReloading, 0: none
 
   static ServiceEvent of(Kind kind) noexcept { return {kind, 0, false, {}, base::Micros{0}}; }
   static ServiceEvent spawned(pid_t pid, bool exec_done) noexcept {
@@ -167,7 +175,7 @@ enum class ServiceLog : uint8_t {
   kStillAround,   // after SIGKILL
   kStillAroundFinal,
   kWatchdog,         // span: the limit
-  kWatchdogRequest,  // WATCHDOG=trigger
+  kWatchdogRequest,  // WATCHDOG=trigger; the edge puts the status text behind
   kNoPidFile,        // "Daemon never wrote its PID file. Failing."
   kAlienMainPid,     // pid: not our child
   kOutOfMemory,
@@ -177,13 +185,14 @@ enum class TimeoutAnswer : uint8_t { kTerminating, kAborting, kKilling, kSkippin
 
 struct ServiceAction {
   enum class Kind : uint8_t {
-    kEnterState,   // state; flag: an automatic restart follows (no OnFailure= yet). The unit's
-                   // job is to be judged and its dependents told
-    kBeginRun,     // a start begins: new invocation id, status text and exec records cleared
-    kSpawn,        // command, index; is_control. Await the outcome
-    kKill,         // kill. Await the outcome
-    kKillControl,  // SIGKILL to the pid of `pid`, no outcome awaited
-    kUnwatchMain,  // the process `pid` is not ours to watch any more
+    kEnterState,    // state; flag: an automatic restart follows (no OnFailure= yet). The unit's
+                    // job is to be judged and its dependents told
+    kBeginRun,      // a start begins: new invocation id, status text and exec records cleared
+    kSpawn,         // command, index; is_control. Await the outcome
+    kKill,          // kill. Await the outcome
+    kReloadSignal,  // ReloadSignal= to the pid of `pid`
+    kKillControl,   // SIGKILL to the pid of `pid`, no outcome awaited
+    kUnwatchMain,   // the process `pid` is not ours to watch any more
     kUnwatchControl,
     kWatchMain,     // the main process is `pid` from now on; flag: alien
     kWatchPidFile,  // until kUnwatchPidFile; feed kPidFile when it names a process
@@ -262,8 +271,8 @@ NeededFacts needed_facts(const ServiceSettings& settings, const ServiceState& st
 // nothing that is ordered behind it waits.
 ActiveState active_state_of(ServiceType type, ServiceSubState state) noexcept;
 
-// WatchdogSec= or what the service itself asked for; kInfinity or 0: none.
-base::Micros watchdog_in_force(const ServiceSettings& settings, const ServiceState& state) noexcept;
+// WatchdogSec= as the run began, or what the service itself asked for; kInfinity or 0: none.
+base::Micros watchdog_in_force(const ServiceState& state) noexcept;
 
 // Whether a later start may follow without anybody's doing.
 constexpr bool will_restart(const ServiceState& state) noexcept {

@@ -19,6 +19,8 @@ StartAnswer answer_to_start(ServiceSubState state) noexcept {
     case State::kRunning:
     case State::kExited:
     case State::kReload:
+    case State::kReloadSignal:
+    case State::kReloadNotify:
       return StartAnswer::kAlreadyThere;
     case State::kAutoRestart:
     case State::kStop:
@@ -48,6 +50,8 @@ NeededFacts needed_facts(const ServiceSettings& settings, const ServiceState& st
   needed.pid_file = !settings.pid_file.empty() && (may_load || event == Kind::kPidFile);
   needed.guess = settings.type == ServiceType::kForking && settings.guess_main_pid &&
                  settings.pid_file.empty() && !state.main_pid_known && event == Kind::kControlExit;
+  // The end of the main process is one of many where the whole cgroup counts.
+  if (settings.exit_type == ExitType::kCgroup && !begins) needed.processes = true;
   // Whether it is hopeless to wait for a PID file depends on who is left to write it.
   if (needed.pid_file && event == Kind::kControlExit) needed.processes = true;
   return needed;
@@ -68,9 +72,8 @@ ActiveState active_state_of(ServiceType type, ServiceSubState state) noexcept {
   return active_state_of(state);
 }
 
-base::Micros watchdog_in_force(const ServiceSettings& settings,
-                               const ServiceState& state) noexcept {
-  return state.watchdog_override.count() != 0 ? state.watchdog_override : settings.watchdog;
+base::Micros watchdog_in_force(const ServiceState& state) noexcept {
+  return state.watchdog_overridden ? state.watchdog_override : state.watchdog_original;
 }
 
 }  // namespace flotilla::init

@@ -36,6 +36,8 @@ class Life {
   size_t others = 0;  // processes beside main and control
   pid_t pid_from_file = 0;
   pid_t guessed = 0;
+  base::Micros runtime_extra{0};
+  int reload_signals = 0;
   std::vector<std::string> story;  // what was done, in order
   std::vector<std::string> lines;  // the log
   std::vector<ServiceSubState> states;
@@ -52,6 +54,7 @@ class Life {
     ServiceFacts facts{settings, kill, now_};
     facts.stop_job = stop_job;
     facts.restart_job = restart_job;
+    facts.runtime_extra = runtime_extra;
     if (needed.processes) {
       // The process that just ended does not count any more.
       const bool main = state.main_pid > 0 && event.kind != ServiceEvent::Kind::kMainExit;
@@ -128,6 +131,9 @@ class Life {
                           (action.kill.hangup ? "+hup" : ""));
         return ServiceEvent::kill_sent(!whom.empty());
       }
+      case ServiceAction::Kind::kReloadSignal:
+        ++reload_signals;
+        return std::nullopt;
       case ServiceAction::Kind::kQueueRestart:
         ++restarts_asked;
         return std::nullopt;

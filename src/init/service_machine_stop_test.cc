@@ -161,6 +161,123 @@ TEST(ServiceMachine, OutOfMemoryStopsIt) {
   EXPECT_EQ(life.state.result, Result::kOomKill);
 }
 
+TEST(ServiceMachine, OutOfMemoryDoesWhatThePolicySays) {
+  Life goes_on;
+  goes_on.settings.oom_policy = OomPolicy::kContinue;
+  goes_on.feed(Kind::kStart);
+  goes_on.feed(Kind::kOutOfMemory);
+  EXPECT_EQ(goes_on.state.sub, Sub::kRunning);
+  EXPECT_EQ(goes_on.state.result, Result::kSuccess);
+
+  Life killed_at_once;
+  killed_at_once.settings.oom_policy = OomPolicy::kKill;
+  killed_at_once.feed(Kind::kStart);
+  killed_at_once.feed(Kind::kOutOfMemory);
+  EXPECT_EQ(killed_at_once.state.sub, Sub::kStopSigkill);
+  killed_at_once.main_exits(killed(SIGKILL));
+  EXPECT_EQ(killed_at_once.state.result, Result::kOomKill);
+}
+
+TEST(ServiceMachine, ASignalIsNoCleanEndOfACommandThatPreparesTheStart) {
+  Life life;
+  life.commands(ServiceCommand::kStartPre) = {command("/pre")};
+  life.feed(Kind::kStart);
+  life.stop();
+  life.control_exits(killed(SIGTERM));
+  EXPECT_EQ(life.state.sub, Sub::kFailed);
+  EXPECT_EQ(life.state.result, Result::kSignal);
+}
+
+TEST(ServiceMachine, WhoFeedsTheWatchdogWhileItStopsMustGoOn) {
+  Life life = notify_life();
+  life.settings.watchdog = seconds(1);
+  life.feed(Kind::kStart);
+  life.feed(Kind::kNotifyReady);
+  life.stop();
+  life.feed(Kind::kNotifyWatchdog);
+  life.pass(seconds(1));
+  EXPECT_EQ(life.state.sub, Sub::kStopWatchdog);
+  EXPECT_EQ(life.state.result, Result::kWatchdog);
+}
+
+TEST(ServiceMachine, WithExitTypeCgroupItLivesAsLongAsAnyProcess) {
+  Life life;
+  life.settings.exit_type = ExitType::kCgroup;
+  life.feed(Kind::kStart);
+  life.others = 1;
+  life.main_exits(exited(0));
+  EXPECT_EQ(life.state.sub, Sub::kRunning);
+  life.others = 0;
+  life.feed(Kind::kProcessesGone);
+  EXPECT_EQ(life.state.sub, Sub::kDead);
+
+  Life failing;
+  failing.settings.exit_type = ExitType::kCgroup;
+  failing.feed(Kind::kStart);
+  failing.others = 1;
+  failing.main_exits(exited(3));
+  EXPECT_EQ(failing.state.sub, Sub::kRunning);
+  failing.others = 0;
+  failing.feed(Kind::kProcessesGone);
+  EXPECT_EQ(failing.state.sub, Sub::kFailed);
+  EXPECT_EQ(failing.state.result, Result::kExitCode);
+}
+
+TEST(ServiceMachine, RuntimeLimitTakesWhatWasDrawn) {
+  Life life;
+  life.settings.runtime_max = seconds(10);
+  life.runtime_extra = seconds(3);
+  life.feed(Kind::kStart);
+  life.pass(Micros(12'999'999));
+  EXPECT_EQ(life.state.sub, Sub::kRunning);
+  life.pass(Micros(1));
+  EXPECT_EQ(life.state.result, Result::kTimeout);
+}
+
+// --- reloading by signal ---
+
+Life reloadable() {
+  Life life = notify_life();
+  life.settings.type = ServiceType::kNotifyReload;
+  life.feed(Kind::kStart);
+  life.feed(Kind::kNotifyReady);
+  life.feed(Kind::kReload);
+  EXPECT_EQ(life.state.sub, Sub::kReloadSignal);
+  return life;
+}
+ServiceEvent said_at(Kind kind, Micros when, bool with_reloading = false) {
+  ServiceEvent event = ServiceEvent::notify_span(kind, when);
+  event.flag = with_reloading;
+  return event;
+}
+
+TEST(ServiceMachine, NotifyReloadWaitsForReloadingAndReady) {
+  Life life = reloadable();
+  EXPECT_EQ(life.reload_signals, 1);
+  life.feed(said_at(Kind::kNotifyReloading, life.now().since_epoch));
+  EXPECT_EQ(life.state.sub, Sub::kReloadNotify);
+  EXPECT_EQ(life.active(), ActiveState::kReloading);
+  life.feed(Kind::kNotifyReady);
+  EXPECT_EQ(life.state.sub, Sub::kRunning);
+}
+
+TEST(ServiceMachine, NotifyReloadHearsNothingFromBeforeTheSignal) {
+  Life life = reloadable();
+  life.feed(said_at(Kind::kNotifyReloading, life.now().since_epoch - Micros(1)));
+  life.feed(Kind::kNotifyReloading);  // without MONOTONIC_USEC=
+  life.feed(Kind::kNotifyReady);
+  EXPECT_EQ(life.state.sub, Sub::kReloadSignal);
+  life.feed(said_at(Kind::kNotifyReady, life.now().since_epoch, true));
+  EXPECT_EQ(life.state.sub, Sub::kRunning);
+}
+
+TEST(ServiceMachine, NotifyReloadTimesOutAndRunsOn) {
+  Life life = reloadable();
+  life.pass(life.settings.timeout_start);
+  EXPECT_EQ(life.state.sub, Sub::kRunning);
+  EXPECT_EQ(life.state.reload_result, Result::kTimeout);
+}
+
 // --- restarting ---
 
 TEST(ServiceMachine, RestartsAfterRestartSecAndCounts) {

@@ -17,6 +17,23 @@ using Kind = ServiceEvent::Kind;
 using Sub = ServiceSubState;
 using Result = ServiceResult;
 
+ServiceEvent sample(Kind kind) {
+  switch (kind) {
+    case Kind::kMainExit:
+      return ServiceEvent::main_exit(exited(1));
+    case Kind::kControlExit:
+      return ServiceEvent::control_exit(exited(1));
+    case Kind::kNotifyMainPid:
+      return ServiceEvent::notify_main_pid(4711, false);
+    case Kind::kNotifyReloading:  // with a MONOTONIC_USEC= of now
+    case Kind::kNotifyExtend:
+    case Kind::kNotifyWatchdogUsec:
+      return ServiceEvent::notify_span(kind, seconds(1000));
+    default:
+      return ServiceEvent::of(kind);
+  }
+}
+
 // A service that has been brought into a state by ordinary means.
 Life in_state(Sub sub) {
   Life life;
@@ -49,6 +66,13 @@ Life in_state(Sub sub) {
       up_to({[&] { life.feed(Kind::kStart); }, ok, ok, [&] { life.feed(Kind::kNotifyReady); }, ok,
              [&] { life.feed(Kind::kReload); }});
       break;
+    case Sub::kReloadSignal:
+    case Sub::kReloadNotify:
+      life.settings.type = ServiceType::kNotifyReload;
+      life.commands(ServiceCommand::kReload).clear();
+      up_to({[&] { life.feed(Kind::kStart); }, ok, ok, [&] { life.feed(Kind::kNotifyReady); }, ok,
+             [&] { life.feed(Kind::kReload); }, [&] { life.feed(sample(Kind::kNotifyReloading)); }});
+      break;
     case Sub::kStopWatchdog:
       up_to({[&] { life.feed(Kind::kStart); }, ok, ok, [&] { life.feed(Kind::kNotifyReady); }, ok,
              [&] { life.feed(Kind::kNotifyTrigger); }});
@@ -79,23 +103,8 @@ constexpr Sub kSubs[] = {Sub::kDead,         Sub::kCondition,     Sub::kStartPre
                          Sub::kExited,       Sub::kReload,        Sub::kStop,
                          Sub::kStopWatchdog, Sub::kStopSigterm,   Sub::kStopSigkill,
                          Sub::kStopPost,     Sub::kFinalWatchdog, Sub::kFinalSigterm,
-                         Sub::kFinalSigkill, Sub::kFailed,        Sub::kAutoRestart};
-
-ServiceEvent sample(Kind kind) {
-  switch (kind) {
-    case Kind::kMainExit:
-      return ServiceEvent::main_exit(exited(1));
-    case Kind::kControlExit:
-      return ServiceEvent::control_exit(exited(1));
-    case Kind::kNotifyMainPid:
-      return ServiceEvent::notify_main_pid(4711, false);
-    case Kind::kNotifyExtend:
-    case Kind::kNotifyWatchdogUsec:
-      return ServiceEvent::notify_span(kind, seconds(1000));
-    default:
-      return ServiceEvent::of(kind);
-  }
-}
+                         Sub::kFinalSigkill, Sub::kFailed,        Sub::kAutoRestart,
+                         Sub::kReloadSignal, Sub::kReloadNotify};
 
 // Where each event leads from each state; "." where the state stays. The columns are named in
 // kColumns; processes obey nothing, others are there from `stop` on.
@@ -103,30 +112,35 @@ constexpr Kind kColumns[] = {Kind::kStart,          Kind::kStop,          Kind::
                              Kind::kMainExit,       Kind::kControlExit,   Kind::kTimeout,
                              Kind::kProcessesGone,  Kind::kNotifyReady,   Kind::kNotifyReloading,
                              Kind::kNotifyStopping, Kind::kNotifyTrigger, Kind::kWatchdogTimeout,
-                             Kind::kOutOfMemory,    Kind::kResetFailed};
+                             Kind::kOutOfMemory,    Kind::kResetFailed,   Kind::kNotifyWatchdog,
+                             Kind::kNotifyMainPid,  Kind::kBusNameLost,   Kind::kPidFile};
 struct Row {
   Sub from;
   const char* to[std::size(kColumns)];
 };
 // clang-format off
 constexpr Row kTable[] = {
-  //                    start        stop            reload    main exit    control exit    timeout         empty   ready        reloading stopping        trigger          watchdog         oom              reset
-  {Sub::kDead,         {"condition", ".",            ".",      ".",         ".",            ".",            ".",    ".",         ".",      ".",            ".",             ".",             ".",             "."}},
-  {Sub::kCondition,    {".",         "stop-sigterm", ".",      ".",         "stop-post",    "stop-sigterm", ".",    ".",         ".",      ".",            ".",             ".",             "stop-sigterm",  "."}},
-  {Sub::kStartPre,     {".",         "stop-sigterm", ".",      ".",         "stop-post",    "stop-sigterm", ".",    ".",         ".",      ".",            ".",             ".",             "stop-sigterm",  "."}},
-  {Sub::kStart,        {".",         "stop-sigterm", ".",      "stop-post", ".",            "stop-sigterm", ".",    "start-post", ".",     ".",            "stop-watchdog", ".",             "stop-sigterm",  "."}},
-  {Sub::kStartPost,    {".",         "stop-sigterm", ".",      ".",         "stop-sigterm", "stop-sigterm", ".",    ".",         ".",      ".",            "stop-watchdog", "stop-watchdog", "stop-sigterm",  "."}},
-  {Sub::kRunning,      {".",         "stop",         "reload", "stop-post", ".",            "stop",         ".",    ".",         "reload", "stop-sigterm", "stop-watchdog", "stop-watchdog", "stop",          "."}},
-  {Sub::kExited,       {".",         "stop",         "reload", ".",         ".",            ".",            ".",    ".",         ".",      ".",            ".",             ".",             "stop",          "."}},
-  {Sub::kReload,       {".",         "stop-sigterm", ".",      ".",         "running",      "running",      ".",    ".",         ".",      ".",            "stop-watchdog", "stop-watchdog", ".",             "."}},
-  {Sub::kStop,         {".",         ".",            ".",      ".",         "stop-sigterm", "stop-sigterm", ".",    ".",         ".",      ".",            ".",             ".",             "stop-sigterm",  "."}},
-  {Sub::kStopWatchdog, {".",         ".",            ".",      "stop-post", ".",            "stop-sigkill", ".",    ".",         ".",      ".",            ".",             ".",             "stop-sigkill",  "."}},
-  {Sub::kStopSigterm,  {".",         ".",            ".",      "stop-post", ".",            "stop-sigkill", ".",    ".",         ".",      ".",            ".",             ".",             "stop-sigkill",  "."}},
-  {Sub::kStopSigkill,  {".",         ".",            ".",      "stop-post", ".",            "stop-post",    ".",    ".",         ".",      ".",            ".",             ".",             ".",             "."}},
-  {Sub::kStopPost,     {".",         ".",            ".",      ".",         "failed",       "final-sigterm", ".",   ".",         ".",      ".",            ".",             ".",             "final-sigkill", "."}},
-  {Sub::kFinalSigterm, {".",         ".",            ".",      ".",         "failed",          "final-sigkill", ".",   ".",         ".",      ".",            ".",             ".",             "final-sigkill", "."}},
-  {Sub::kFailed,       {"condition", ".",            ".",      ".",         ".",            ".",            ".",    ".",         ".",      ".",            ".",             ".",             ".",             "dead"}},
-  {Sub::kAutoRestart,  {".",         "dead",         ".",      ".",         ".",            ".",            ".",    ".",         ".",      ".",            ".",             ".",             ".",             "."}},
+  //                        start        stop            reload    main exit    control exit    timeout          empty  ready         reloading        stopping        trigger          watchdog         oom              reset   fed  main pid  bus lost  pid file
+  {Sub::kDead,          {"condition", ".",            ".",      ".",         ".",            ".",             ".",   ".",          ".",             ".",            ".",             ".",             ".",             ".",    ".", ".",      ".",      "."}},
+  {Sub::kCondition,     {".",         "stop-sigterm", ".",      ".",         "stop-post",    "stop-sigterm",  ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", "stop-sigterm",  ".",    ".", ".",      ".",      "."}},
+  {Sub::kStartPre,      {".",         "stop-sigterm", ".",      ".",         "stop-post",    "stop-sigterm",  ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", "stop-sigterm",  ".",    ".", ".",      ".",      "."}},
+  {Sub::kStart,         {".",         "stop-sigterm", ".",      "stop-post", ".",            "stop-sigterm",  ".",   "start-post", ".",             ".",            "stop-watchdog", "stop-watchdog", "stop-sigterm",  ".",    ".", ".",      ".",      "."}},
+  {Sub::kStartPost,     {".",         "stop-sigterm", ".",      ".",         "stop-sigterm", "stop-sigterm",  ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", "stop-sigterm",  ".",    ".", ".",      ".",      "."}},
+  {Sub::kRunning,       {".",         "stop",         "reload", "stop-post", ".",            "stop",          ".",   ".",          "reload",        "stop-sigterm", "stop-watchdog", "stop-watchdog", "stop",          ".",    ".", ".",      ".",      "."}},
+  {Sub::kExited,        {".",         "stop",         "reload", ".",         ".",            ".",             ".",   ".",          ".",             ".",            "stop-post",     "stop-post",     "stop",          ".",    ".", ".",      ".",      "."}},
+  {Sub::kReload,        {".",         "stop-sigterm", ".",      ".",         "running",      "running",       ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", ".",             ".",    ".", ".",      ".",      "."}},
+  {Sub::kStop,          {".",         ".",            ".",      ".",         "stop-sigterm", "stop-sigterm",  ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", "stop-sigterm",  ".",    ".", ".",      ".",      "."}},
+  {Sub::kStopWatchdog,  {".",         ".",            ".",      "stop-post", ".",            "stop-sigkill",  ".",   ".",          ".",             ".",            ".",             ".",             "stop-sigkill",  ".",    ".", ".",      ".",      "."}},
+  {Sub::kStopSigterm,   {".",         ".",            ".",      "stop-post", ".",            "stop-sigkill",  ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", "stop-sigkill",  ".",    ".", ".",      ".",      "."}},
+  {Sub::kStopSigkill,   {".",         ".",            ".",      "stop-post", ".",            "stop-post",     ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", ".",             ".",    ".", ".",      ".",      "."}},
+  {Sub::kStopPost,      {".",         ".",            ".",      ".",         "failed",       "final-sigterm", ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", "final-sigkill", ".",    ".", ".",      ".",      "."}},
+  {Sub::kFinalWatchdog, {".",         ".",            ".",      ".",         "failed",       "final-sigkill", ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", "final-sigkill", ".",    ".", ".",      ".",      "."}},
+  {Sub::kFinalSigterm,  {".",         ".",            ".",      ".",         "failed",       "final-sigkill", ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", "final-sigkill", ".",    ".", ".",      ".",      "."}},
+  {Sub::kFinalSigkill,  {".",         ".",            ".",      ".",         "failed",       "failed",        ".",   ".",          ".",             ".",            "stop-watchdog", "stop-watchdog", ".",             ".",    ".", ".",      ".",      "."}},
+  {Sub::kFailed,        {"condition", ".",            ".",      ".",         ".",            ".",             ".",   ".",          ".",             ".",            ".",             ".",             ".",             "dead", ".", ".",      ".",      "."}},
+  {Sub::kAutoRestart,   {".",         "dead",         ".",      ".",         ".",            ".",             ".",   ".",          ".",             ".",            ".",             ".",             ".",             ".",    ".", ".",      ".",      "."}},
+  {Sub::kReloadSignal,  {".",         "stop-sigterm", ".",      "stop",      ".",            "running",       ".",   ".",          "reload-notify", ".",            "stop-watchdog", "stop-watchdog", ".",             ".",    ".", ".",      ".",      "."}},
+  {Sub::kReloadNotify,  {".",         "stop-sigterm", ".",      "stop",      ".",            "running",       ".",   "running",    ".",             ".",            "stop-watchdog", "stop-watchdog", ".",             ".",    ".", ".",      ".",      "."}},
 };
 // clang-format on
 

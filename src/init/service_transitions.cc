@@ -12,10 +12,6 @@ using State = ServiceSubState;
 
 namespace {
 
-bool is_under_watchdog(State sub) noexcept {
-  return sub == State::kStartPost || sub == State::kRunning || sub == State::kReload;
-}
-
 State state_of(ServiceCommand command) noexcept {
   switch (command) {
     case ServiceCommand::kCondition:
@@ -148,6 +144,7 @@ void Transitions::main_spawned(bool exec_done) noexcept {
       return;
     case ServiceType::kOneshot:
     case ServiceType::kNotify:
+    case ServiceType::kNotifyReload:
     case ServiceType::kDbus:
     case ServiceType::kForking:
       arm(facts_.service.timeout_start);
@@ -243,7 +240,11 @@ bool Transitions::record_main_exit(ProcessExit exit) noexcept {
 
 bool Transitions::record_control_exit(ProcessExit exit) noexcept {
   s_.control_pid = 0;
-  const CleanEnd clean = type() == ServiceType::kOneshot ? CleanEnd::kCommand : CleanEnd::kDaemon;
+  // A signal is a clean end of daemons alone, and of all commands only ExecStart= makes one.
+  const bool makes_daemon = s_.has_control_command &&
+                            s_.control_command == ServiceCommand::kStart &&
+                            type() != ServiceType::kOneshot;
+  const CleanEnd clean = makes_daemon ? CleanEnd::kDaemon : CleanEnd::kCommand;
   last_ = result_of(exit, clean, facts_.service.success_status);
   const ServiceCommand command = s_.control_command;
   const size_t index = s_.control_index;
@@ -331,7 +332,8 @@ void Transitions::main_ended_in_start() noexcept {
         enter_signal(State::kStopSigterm, last_);
       }
       return;
-    case ServiceType::kNotify: {
+    case ServiceType::kNotify:
+    case ServiceType::kNotifyReload: {
       const bool may_still_come =
           facts_.service.remain_after_exit && facts_.service.notify_access != NotifyAccess::kMain;
       if (last_ != Result::kSuccess) {
@@ -371,7 +373,24 @@ void Transitions::control_ended_in_start_post() noexcept {
 void Transitions::control_ended_in_reload() noexcept {
   if (last_ == Result::kSuccess && !load_pid_file()) guess_main_pid();
   s_.reload_result = last_;
+  if (type() == ServiceType::kNotifyReload && s_.notify == NotifyState::kReloading) {
+    // The command is done, the service is not.
+    return enter(State::kReloadNotify);
+  }
   enter_running(Result::kSuccess);
+}
+
+void Transitions::ready_in_reload_signal(const ServiceEvent& event) noexcept {
+  // RELOADING=1 and READY=1 in one message: begun and done at once. What it said before it got the
+  // signal does not count.
+  const bool is_of_this_reload = event.flag && event.span >= s_.reload_begin.since_epoch;
+  if (is_of_this_reload) enter_running(Result::kSuccess);
+}
+
+void Transitions::reloading_in_reload_signal(const ServiceEvent& event) noexcept {
+  if (event.span < s_.reload_begin.since_epoch) return;
+  // Its dependents were told with the reload itself, and the time it has runs already.
+  enter(State::kReloadNotify);
 }
 
 void Transitions::log_timeout(ServiceLog line, TimeoutAnswer answer) noexcept {
@@ -459,8 +478,51 @@ void Transitions::final_signal_timed_out() noexcept {
 }
 
 void Transitions::watchdog_expired() noexcept {
-  log(ServiceLog::kWatchdog).span = watchdog_in_force(facts_.service, s_);
+  log(ServiceLog::kWatchdog).span = watchdog_in_force(s_);
   enter_signal(State::kStopWatchdog, Result::kWatchdog);
+}
+
+void Transitions::watchdog_requested() noexcept {
+  log(ServiceLog::kWatchdogRequest);
+  enter_signal(State::kStopWatchdog, Result::kWatchdog);
+}
+
+// What OOMPolicy= says; the kernel has killed one process already.
+void Transitions::out_of_memory() noexcept {
+  log(ServiceLog::kOutOfMemory);
+  const OomPolicy policy = facts_.service.oom_policy;
+  if (policy == OomPolicy::kContinue) return;
+  const bool kills = policy == OomPolicy::kKill;
+  switch (s_.sub) {
+    case State::kCondition:
+    case State::kStartPre:
+    case State::kStart:
+    case State::kStartPost:
+    case State::kStop:
+      return enter_signal(kills ? State::kStopSigkill : State::kStopSigterm, Result::kOomKill);
+    case State::kRunning:
+    case State::kExited:
+      if (kills) return enter_signal(State::kStopSigkill, Result::kOomKill);
+      return enter_stop(Result::kOomKill);
+    case State::kStopWatchdog:
+    case State::kStopSigterm:
+      return enter_signal(State::kStopSigkill, Result::kOomKill);
+    case State::kStopPost:
+    case State::kFinalWatchdog:
+    case State::kFinalSigterm:
+      return enter_signal(State::kFinalSigkill, Result::kOomKill);
+    case State::kStopSigkill:
+    case State::kFinalSigkill:
+      return note(Result::kOomKill);
+    case State::kDead:
+    case State::kFailed:
+    case State::kAutoRestart:
+    case State::kCleaning:
+    case State::kReload:  // goes on with what is left, as systemd does
+    case State::kReloadSignal:
+    case State::kReloadNotify:
+      return;
+  }
 }
 
 // --- Timers ---
@@ -476,12 +538,13 @@ void Transitions::extend_timeout(base::Micros span) noexcept {
 }
 
 void Transitions::override_watchdog(base::Micros span) noexcept {
-  s_.watchdog_override = span.count() > 0 ? span : kInfinity;
-  if (is_under_watchdog(s_.sub)) feed_watchdog();
+  s_.watchdog_override = span;
+  s_.watchdog_overridden = true;
+  if (!is_in_rest()) feed_watchdog();
 }
 
 void Transitions::feed_watchdog() noexcept {
-  const base::Micros limit = watchdog_in_force(facts_.service, s_);
+  const base::Micros limit = watchdog_in_force(s_);
   s_.watchdog_fed = facts_.now;
   s_.watchdog_at = limit.count() > 0 ? facts_.now + limit : base::MonotonicTime::never();
 }

@@ -16,6 +16,17 @@ class Transitions {
 
   ServiceState& state() noexcept { return s_; }
   ServiceType type() const noexcept { return facts_.service.type; }
+  bool says_ready() const noexcept { return init::says_ready(type()); }
+  bool is_in_rest() const noexcept {
+    return is(ServiceSubState::kDead) || is(ServiceSubState::kFailed) ||
+           is(ServiceSubState::kAutoRestart) || is(ServiceSubState::kCleaning);
+  }
+  // Whether the end of the main process is no end of the service yet (ExitType=cgroup).
+  bool outlives_main() const noexcept {
+    return facts_.service.exit_type == ExitType::kCgroup &&
+           processes_ == ServiceFacts::Processes::kSome;
+  }
+  bool ends_with_cgroup() const noexcept { return facts_.service.exit_type == ExitType::kCgroup; }
   bool is(ServiceSubState sub) const noexcept { return s_.sub == sub; }
   // The result of the process whose exit is being handled.
   ServiceResult last() const noexcept { return last_; }
@@ -47,6 +58,10 @@ class Transitions {
   void control_ended_in_start() noexcept;
   void control_ended_in_start_post() noexcept;
   void control_ended_in_reload() noexcept;
+  void ready_in_reload_signal(const ServiceEvent& event) noexcept;
+  void reloading_in_reload_signal(const ServiceEvent& event) noexcept;
+  void out_of_memory() noexcept;
+  void watchdog_requested() noexcept;
   void start_timed_out() noexcept;
   void stop_timed_out() noexcept;
   void stop_signal_timed_out() noexcept;

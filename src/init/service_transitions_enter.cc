@@ -44,7 +44,16 @@ bool is_active_or_reloading(ActiveState state) noexcept {
 }
 
 bool is_under_watchdog(State sub) noexcept {
-  return sub == State::kStartPost || sub == State::kRunning || sub == State::kReload;
+  switch (sub) {
+    case State::kStartPost:
+    case State::kRunning:
+    case State::kReload:
+    case State::kReloadSignal:
+    case State::kReloadNotify:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -58,7 +67,9 @@ void Transitions::begin_run() noexcept {
   s_.stopped_by_job = false;
   s_.condition_failed = false;
   s_.notify = NotifyState::kUnknown;
+  s_.watchdog_original = facts_.service.watchdog;
   s_.watchdog_override = base::Micros{0};
+  s_.watchdog_overridden = false;
   s_.watchdog_fed = {};
   if (s_.flush_n_restarts) s_.n_restarts = 0;
   s_.flush_n_restarts = false;
@@ -112,7 +123,7 @@ void Transitions::enter_start_post() noexcept {
 
 bool Transitions::is_good() const noexcept {
   if (type() == ServiceType::kDbus && !s_.bus_name_owned) return false;
-  if (s_.main_pid_known) return s_.main_pid > 0;
+  if (s_.main_pid_known && (s_.main_pid > 0 || !ends_with_cgroup())) return s_.main_pid > 0;
   return processes_ != Processes::kNone;
 }
 
@@ -129,13 +140,21 @@ void Transitions::enter_running(Result result) noexcept {
   if (s_.notify == NotifyState::kStopping) return enter_stop_by_notify();
   if (s_.sub != State::kRunning) enter(State::kRunning);
   // Since it became active: a reload does not prolong the life.
-  s_.timeout_at = s_.active_since + facts_.service.runtime_max;
+  s_.timeout_at = s_.active_since + facts_.service.runtime_max + facts_.runtime_extra;
 }
 
 void Transitions::enter_reload() noexcept {
   s_.reload_result = Result::kSuccess;
+  const bool by_signal = type() == ServiceType::kNotifyReload && s_.main_pid > 0;
+  if (by_signal) {
+    s_.reload_begin = facts_.now;
+    actions_.add(Action::kReloadSignal).pid = s_.main_pid;
+  }
   if (has_command(ServiceCommand::kReload)) {
     run_control(ServiceCommand::kReload, 0);
+  } else if (by_signal) {
+    arm(facts_.service.timeout_start);
+    enter(State::kReloadSignal);
   } else {
     enter_running(Result::kSuccess);
   }
@@ -143,7 +162,7 @@ void Transitions::enter_reload() noexcept {
 
 void Transitions::enter_reload_by_notify() noexcept {
   arm(facts_.service.timeout_start);
-  enter(State::kReload);
+  enter(type() == ServiceType::kNotifyReload ? State::kReloadNotify : State::kReload);
   actions_.add(Action::kPropagateReload);
 }
 

@@ -102,6 +102,22 @@ long place_descriptors(SpawnOrder& order, SpawnStage& stage) noexcept {
   return 0;
 }
 
+// In a copy of the manager: nothing of the manager's may stay open here meanwhile, neither its lock
+// nor the other end of the pipe, which is the last that was placed.
+void wait_until_idle(const SpawnOrder& order) noexcept {
+  const auto pipe = static_cast<int>(order.source_count) - 1;
+  raw_syscall(SYS_close_range, pipe + 1, ~0U, 0);
+  struct {
+    int fd;
+    short events, ready;
+  } wanted{pipe, 0, 0};  // the hang-up alone
+  struct {
+    long seconds, nanoseconds;
+  } limit{5, 0};
+  raw_syscall(SYS_ppoll, raw_address(&wanted), 1, raw_address(&limit), 0, 0);
+  raw_syscall(SYS_close, pipe);
+}
+
 long adjust_oom_score(int value) noexcept {
   const long fd = raw_syscall(SYS_openat, AT_FDCWD, raw_address("/proc/self/oom_score_adj"),
                               O_WRONLY | O_CLOEXEC);
@@ -176,6 +192,7 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
   if (failed(SpawnStage::kFds, take_own_descriptors(order))) return result;
   if (failed(SpawnStage::kSession, raw_syscall(SYS_setsid))) return result;
   if (result = place_descriptors(order, stage); result < 0) return result;
+  if (spec.idle_pipe_fd >= 0) wait_until_idle(order);
   if (spec.oom_score_adjust != ExecSpec::kKeep &&
       failed(SpawnStage::kOomAdjust, adjust_oom_score(spec.oom_score_adjust))) {
     return result;

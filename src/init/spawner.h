@@ -63,6 +63,10 @@ struct ExecSpec {
   bool no_new_privileges = false;
   bool ignore_sigpipe = true;  // as in the manager itself
 
+  // A pipe whose end the process waits for before it does anything, at most five seconds: of
+  // Type=idle. It costs a copy of this process's memory. -1: none.
+  int idle_pipe_fd = -1;
+
   int cgroup_fd = -1;       // directory of a v2 cgroup the process is born in
   bool want_pidfd = false;  // our own children need none: their pids stay until they are reaped
 

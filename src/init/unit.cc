@@ -87,11 +87,14 @@ CommandRun Unit::command_run(ServiceCommand which, size_t index) const {
 uint32_t Unit::n_restarts() const { return service ? service->state.n_restarts : 0; }
 const std::string& Unit::status_text() const { return service ? service->status_text : kNoText; }
 int Unit::status_errno() const { return service ? service->status_errno : 0; }
+uint32_t Unit::n_fd_store() const {
+  return service && service->fd_store ? static_cast<uint32_t>(service->fd_store->size()) : 0;
+}
 Timestamps Unit::watchdog_time() const { return service ? service->watchdog_time : Timestamps(); }
 Micros Unit::watchdog() const {
   // Before the first start none is in force yet.
   if (!service || !inactive_exit.is_set()) return kInfinity;
-  return watchdog_in_force(settings.service, service->state);
+  return watchdog_in_force(service->state);
 }
 uid_t Unit::uid() const { return service ? service->uid : UINT32_MAX; }
 gid_t Unit::gid() const { return service ? service->gid : UINT32_MAX; }

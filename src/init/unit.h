@@ -86,6 +86,7 @@ class Unit {
   uint32_t n_restarts() const;
   const std::string& status_text() const;  // STATUS=
   int status_errno() const;                // ERRNO=
+  uint32_t n_fd_store() const;             // descriptors in its store
   Timestamps watchdog_time() const;        // of the last WATCHDOG=1
   Micros watchdog() const;                 // in force: WatchdogSec= or WATCHDOG_USEC=
   std::string_view clean_result() const { return "success"; }

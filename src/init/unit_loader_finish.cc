@@ -95,6 +95,10 @@ std::string_view find_contradiction(const ServiceSettings& service) {
     return "Service has Restart= set to either always or on-success, which isn't allowed for "
            "Type=oneshot services. Refusing.";
   }
+  if (is_oneshot && service.exit_type == ExitType::kCgroup) {
+    return "Service has ExitType=cgroup set, which isn't allowed for Type=oneshot services. "
+           "Refusing.";
+  }
   if (is_oneshot && !service.restart_force.empty()) {
     return "Service has RestartForceExitStatus= set, which isn't allowed for Type=oneshot "
            "services. Refusing.";
@@ -119,8 +123,10 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   if (service.type == ServiceType::kOneshot && !marks.timeout_start) {
     service.timeout_start = kInfinity;
   }
-  if (service.type == ServiceType::kNotify || service.watchdog.count() > 0) {
-    if (service.notify_access == NotifyAccess::kNone) service.notify_access = NotifyAccess::kMain;
+  const bool must_hear =
+      says_ready(service.type) || service.watchdog.count() > 0 || service.fd_store_max > 0;
+  if (must_hear && service.notify_access == NotifyAccess::kNone) {
+    service.notify_access = NotifyAccess::kMain;
   }
   if (settings.kill.restart_kill_signal == 0) {
     settings.kill.restart_kill_signal = settings.kill.kill_signal;

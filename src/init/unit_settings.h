@@ -59,7 +59,20 @@ enum class Dependency : uint8_t {
   kCount,
 };
 
-enum class ServiceType : uint8_t { kSimple, kExec, kForking, kOneshot, kDbus, kNotify, kIdle };
+enum class ServiceType : uint8_t {
+  kSimple,
+  kExec,
+  kForking,
+  kOneshot,
+  kDbus,
+  kNotify,
+  kIdle,
+  kNotifyReload
+};
+constexpr bool says_ready(ServiceType type) noexcept {
+  return type == ServiceType::kNotify || type == ServiceType::kNotifyReload;
+}
+
 enum class RestartSetting : uint8_t {
   kNo,
   kOnSuccess,
@@ -71,6 +84,8 @@ enum class RestartSetting : uint8_t {
 };
 enum class KillMode : uint8_t { kControlGroup, kProcess, kMixed, kNone };
 enum class NotifyAccess : uint8_t { kNone, kMain, kExec, kAll };
+enum class ExitType : uint8_t { kMain, kCgroup };
+enum class OomPolicy : uint8_t { kContinue, kStop, kKill };
 enum class TimeoutFailureMode : uint8_t { kTerminate, kAbort, kKill };
 
 // One condition or assertion line.
@@ -162,12 +177,17 @@ struct ServiceSettings {
   TimeoutFailureMode timeout_start_failure_mode = TimeoutFailureMode::kTerminate;
   TimeoutFailureMode timeout_stop_failure_mode = TimeoutFailureMode::kTerminate;
   Micros runtime_max = kInfinity;
+  Micros runtime_extra{0};  // RuntimeRandomizedExtraSec=
   Micros watchdog{0};
   bool remain_after_exit = false;
   bool guess_main_pid = true;
+  bool non_blocking = false;
+  ExitType exit_type = ExitType::kMain;
+  OomPolicy oom_policy = OomPolicy::kStop;
+  uint8_t reload_signal = 1;  // of Type=notify-reload
   std::string pid_file, bus_name;
   NotifyAccess notify_access =
-      NotifyAccess::kNone;  // resolved: kMain where Type=notify left it unset
+      NotifyAccess::kNone;  // resolved: kMain where it was left unset and is needed
   ExitStatusSet success_status, restart_prevent, restart_force;
   std::array<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)> commands;
   uint32_t fd_store_max = 0;

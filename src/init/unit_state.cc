@@ -15,12 +15,13 @@ constexpr std::array kSubStates{
     "dead"sv,          "condition"sv,    "start-pre"sv,    "start"sv,          "start-post"sv,
     "running"sv,       "exited"sv,       "reload"sv,       "stop"sv,           "stop-watchdog"sv,
     "stop-sigterm"sv,  "stop-sigkill"sv, "stop-post"sv,    "final-watchdog"sv, "final-sigterm"sv,
-    "final-sigkill"sv, "failed"sv,       "auto-restart"sv, "cleaning"sv};
+    "final-sigkill"sv, "failed"sv,       "auto-restart"sv, "cleaning"sv,       "reload-signal"sv,
+    "reload-notify"sv};
 constexpr std::array kResults{"success"sv,         "resources"sv, "protocol"sv,      "timeout"sv,
                               "exit-code"sv,       "signal"sv,    "core-dump"sv,     "watchdog"sv,
                               "start-limit-hit"sv, "oom-kill"sv,  "exec-condition"sv};
 static_assert(kActiveStates.size() == static_cast<size_t>(ActiveState::kMaintenance) + 1);
-static_assert(kSubStates.size() == static_cast<size_t>(ServiceSubState::kCleaning) + 1);
+static_assert(kSubStates.size() == static_cast<size_t>(ServiceSubState::kReloadNotify) + 1);
 static_assert(kResults.size() == static_cast<size_t>(ServiceResult::kExecCondition) + 1);
 
 // The numbers come from a file too: one that is out of range has no name.
@@ -68,6 +69,8 @@ ActiveState active_state_of(ServiceSubState state) noexcept {
     case ServiceSubState::kExited:
       return ActiveState::kActive;
     case ServiceSubState::kReload:
+    case ServiceSubState::kReloadSignal:
+    case ServiceSubState::kReloadNotify:
       return ActiveState::kReloading;
     case ServiceSubState::kStop:
     case ServiceSubState::kStopWatchdog:

@@ -38,6 +38,8 @@ enum class ServiceSubState : uint8_t {
   kFailed = 16,
   kAutoRestart = 17,
   kCleaning = 18,
+  kReloadSignal = 19,  // of Type=notify-reload: told to reload, has not said that it does
+  kReloadNotify = 20,  // ... has said so, and not yet that it is done
 };
 
 enum class ServiceResult : uint8_t {
