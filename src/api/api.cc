@@ -16,14 +16,42 @@ std::optional<std::string_view> below_prefix(std::string_view path) {
   return std::nullopt;
 }
 
+std::string escape_html(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&#34;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+// The path was decoded: what a stranger put in it (a line end, a tag) is encoded again before it
+// stands in a header and in HTML.
 Response redirect_to(const std::string& path, const ParsedTarget& target) {
-  std::string location = path;
+  std::string location = percent_encode_path(path);
   if (!target.raw_query.empty()) location += "?" + target.raw_query;
   Response response;
   response.status = 301;
   response.headers.emplace_back("Location", location);
   response.headers.emplace_back("Content-Type", "text/html; charset=utf-8");
-  response.body = "<a href=\"" + location + "\">Moved Permanently</a>.\n\n";
+  response.body = "<a href=\"" + escape_html(location) + "\">Moved Permanently</a>.\n\n";
   return response;
 }
 

@@ -125,6 +125,15 @@ TEST_F(ApiTest, RedirectsToTheCleanPath) {
             (std::pair<std::string, std::string>("Location", "/fleet/v1/units?alt=json")));
 }
 
+TEST_F(ApiTest, ARedirectCarriesNoHeaderAndNoTagOfAStranger) {
+  const Response response = call("GET", "//a%0d%0aX-Evil:%201%22%3E?x=\"><b>&y");
+  EXPECT_EQ(response.status, 301);
+  EXPECT_EQ(response.headers[0].second, "/a%0D%0AX-Evil:%201%22%3E?x=\"><b>&y");
+  EXPECT_EQ(response.body,
+            "<a href=\"/a%0D%0AX-Evil:%201%22%3E?x=&#34;&gt;&lt;b&gt;&amp;y\">"
+            "Moved Permanently</a>.\n\n");
+}
+
 TEST_F(ApiTest, AnswersNothingUntilTheMachineIsRegistered) {
   available = false;
   for (const char* target : {"/", "/fleet/v1/units", "/nope"}) {

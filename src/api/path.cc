@@ -1,5 +1,9 @@
 #include "api/path.h"
 
+#include <fmt/format.h>
+
+#include <iterator>
+
 namespace flotilla::api {
 namespace {
 
@@ -99,6 +103,20 @@ std::string clean_path(std::string_view path) {
   if (clean.empty()) return "/";
   if (path.size() > 1 && path.back() == '/') clean += '/';
   return clean;
+}
+
+std::string percent_encode_path(std::string_view path) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~$&+,/:;=@";
+  std::string encoded;
+  for (const char c : path) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      encoded += c;
+    } else {
+      fmt::format_to(std::back_inserter(encoded), "%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return encoded;
 }
 
 }  // namespace flotilla::api

@@ -27,4 +27,8 @@ std::optional<ParsedTarget> parse_target(std::string_view target);
 // Without "//", "/./" and "/../"; a slash at the end is kept.
 std::string clean_path(std::string_view path);
 
+// A decoded path as it may stand in a header: every byte that a path cannot hold as it is becomes
+// "%XX".
+std::string percent_encode_path(std::string_view path);
+
 }  // namespace flotilla::api

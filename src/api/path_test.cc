@@ -34,6 +34,12 @@ TEST(Path, AcceptsTheAbsoluteForm) {
   EXPECT_EQ(parse_target("http://domain-sock")->path, "/");
 }
 
+TEST(Path, IsEncodedForAHeader) {
+  EXPECT_EQ(percent_encode_path("/fleet/v1/a@b:c.service"), "/fleet/v1/a@b:c.service");
+  EXPECT_EQ(percent_encode_path(std::string_view("/a b%\r\n\0\"<\xff?", 11)),
+            "/a%20b%25%0D%0A%00%22%3C%FF");
+}
+
 TEST(Path, RefusesWhatIsNone) {
   EXPECT_FALSE(parse_target("*"));
   EXPECT_FALSE(parse_target(""));
