@@ -28,6 +28,8 @@ constexpr size_t kMaxHeader = size_t{16} << 10;
 constexpr size_t kMaxBody = size_t{4} << 20;
 constexpr size_t kMaxConnections = 10'000;
 constexpr std::chrono::seconds kStalled{30};
+constexpr std::chrono::seconds kLingering{5};
+constexpr size_t kScrapBytes = size_t{64} << 10;
 constexpr std::chrono::milliseconds kAcceptRest{100};
 constexpr std::string_view kMalformed = "malformed HTTP request";
 
@@ -98,6 +100,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void send_piece();
   void watch_peer();
   void finish(bool keep);
+  void drain();
   bool is_old_http() const { return parser_->get().version() < 11; }
 
   std::shared_ptr<Server::Impl> server_;
@@ -114,6 +117,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool sending_ = false;
   bool closed_ = false;
   bool peer_gone_ = false;
+  bool is_refused_ = false;
 };
 
 void Server::Impl::listen(base::Fd fd) {
@@ -234,6 +238,7 @@ void Session::on_request() {
 
 // Answers what was no proper request and ends the connection: where the next one begins is unknown.
 void Session::refuse(int status, std::string_view message) {
+  is_refused_ = true;
   parser_.emplace();
   parser_->get().keep_alive(false);
   parser_->get().version(11);
@@ -335,10 +340,25 @@ void Session::finish(bool keep) {
     response_.reset();
     return read_request();
   }
-  closed_ = true;
   error_code ignored;
   stream_.socket().shutdown(Socket::shutdown_send, ignored);
+  if (std::exchange(is_refused_, false)) {
+    stream_.expires_after(kLingering);
+    piece_.resize(kScrapBytes);
+    return drain();
+  }
+  closed_ = true;
   stream_.close();
+}
+
+// A peer that still sends the rest of what was refused must be able to: a connection closed before
+// that is reset, and takes the answer with it.
+void Session::drain() {
+  stream_.async_read_some(asio::buffer(piece_),
+                          [self = shared_from_this()](error_code error, size_t) {
+                            if (error || self->closed_) return self->finish(false);
+                            self->drain();
+                          });
 }
 
 Server::Server(overlord::AsioLoop& loop, Api& api, std::vector<base::Fd> listeners)

@@ -152,6 +152,15 @@ TEST_F(ServerTest, RefusesWhatIsNoHttpAndWhatIsTooLarge) {
   EXPECT_EQ(receive(fine, "{}").substr(0, 12), "HTTP/1.1 200");
 }
 
+TEST_F(ServerTest, LetsAPeerSendAllOfWhatItRefuses) {
+  const base::Fd fd = connect_client();
+  const std::string body(size_t{6} << 20, 'x');
+  send_text(fd, "PUT /fleet/v1/units/a.service HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                    std::to_string(body.size()) + "\r\n\r\n");
+  send_text(fd, body);
+  EXPECT_EQ(receive(fd, "").substr(0, 12), "HTTP/1.1 413");
+}
+
 TEST_F(ServerTest, RefusesChunksThatAreNone) {
   const base::Fd fd = connect_client();
   send_text(
