@@ -90,7 +90,10 @@ base::Result<HttpResponse> HttpClient::request(std::string_view method, const st
     http::write(connection_->socket_, request, error);
     http::response_parser<http::string_body> parser;
     parser.body_limit(kMaxBody);
-    if (!error) http::read(connection_->socket_, connection_->buffer_, parser, error);
+    // A server that refuses a request may answer and hang up before it has read it all.
+    error_code unread;
+    http::read(connection_->socket_, connection_->buffer_, parser, unread);
+    if (!error || !unread) error = unread;
     if (!error) {
       const bool keep = parser.get().keep_alive();
       HttpResponse response{static_cast<int>(parser.get().result_int()),
