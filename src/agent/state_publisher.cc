@@ -45,10 +45,12 @@ void StatePublisher::on_session_change() {
 
 // A run of ours that was killed may have left states of units that are gone since.
 void StatePublisher::find_leftovers() {
+  search_retry_.reset();
   registry_.list_states_of(session_.self().id, [this, alive = alive_](auto units) {
     if (!*alive) return;
     if (!units) {
-      SPDLOG_WARN("Failed to look for old unit states: {}", units.error().message);
+      SPDLOG_WARN("Failed to look for old unit states: {}; trying again", units.error().message);
+      search_retry_ = loop_.after(kRetry, [this] { find_leftovers(); });
       return;
     }
     for (const std::string& unit : *units) {

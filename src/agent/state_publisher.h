@@ -49,6 +49,7 @@ class StatePublisher {
   bool is_flush_due_ = false;
   bool is_flushing_ = false;
   base::RegistrationPtr retry_;
+  base::RegistrationPtr search_retry_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
