@@ -65,7 +65,7 @@ base::Status FakeFleetApi::destroy_unit(const std::string& name) {
   calls.push_back("destroy " + name);
   if (unit_map.erase(name) == 0)
     return base::not_found("googleapi: Error 404: unit does not exist");
-  state_map.erase(name);
+  if (stuck.count(name) == 0) state_map.erase(name);
   return {};
 }
 

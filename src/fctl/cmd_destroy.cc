@@ -24,21 +24,27 @@ int cmd_destroy(Context& context) {
     return 0;
   }
   int exit_code = 0;
+  const auto report = [&](const base::Error& error) {
+    context.output.err_line("Error destroying units: " + error.message);
+    exit_code = 1;
+  };
+  // All are asked for before the first is waited for: they stop side by side.
+  std::vector<std::string> going;
   for (const client::Unit& unit : *units) {
-    if (const base::Status gone = context.api.destroy_unit(unit.name); !gone) {
-      if (gone.error().code == base::Errc::kNotFound) continue;  // somebody was faster
-      context.output.err_line("Error destroying units: " + gone.error().message);
-      exit_code = 1;
-      continue;
+    if (const base::Status gone = context.api.destroy_unit(unit.name); gone) {
+      going.push_back(unit.name);
+    } else if (gone.error().code != base::Errc::kNotFound) {  // else somebody was faster
+      report(gone.error());
     }
+  }
+  for (const std::string& name : going) {
     if (patience->kind != Patience::Kind::kNone) {
-      if (const base::Status waited = wait_until_gone(context, unit.name, *patience); !waited) {
-        context.output.err_line("Error destroying units: " + waited.error().message);
-        exit_code = 1;
+      if (const base::Status waited = wait_until_gone(context, name, *patience); !waited) {
+        report(waited.error());
         continue;
       }
     }
-    context.output.out_line("Destroyed " + unit.name);
+    context.output.out_line("Destroyed " + name);
   }
   return exit_code;
 }

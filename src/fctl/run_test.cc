@@ -247,6 +247,17 @@ TEST_F(Fleetctl, DestroyWaitsAndPassesOverUnknownUnits) {
   EXPECT_EQ(output.err_text, "Units not found in registry\n");
 }
 
+TEST_F(Fleetctl, DestroyAsksForAllBeforeItWaitsForOne) {
+  add_unit("a.service", kHello, "launched");
+  add_unit("b.service", kHello, "launched");
+  api.stuck = {"a.service", "b.service"};
+  EXPECT_EQ(run_words({"destroy", "--block-attempts=1", "a", "b"}), 1);
+  EXPECT_EQ(api.calls, (std::vector<std::string>{"destroy a.service", "destroy b.service"}));
+  EXPECT_EQ(output.err_text,
+            "Error destroying units: timed out waiting for unit a.service to be gone\n"
+            "Error destroying units: timed out waiting for unit b.service to be gone\n");
+}
+
 TEST_F(Fleetctl, CatPrintsTheUnitAsItIsStored) {
   add_unit("a.service", "# gone\n[Service]\nExecStart = /x\n", "inactive");
   EXPECT_EQ(run_words({"cat", "a"}), 0);
