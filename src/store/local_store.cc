@@ -13,6 +13,12 @@ using base::Result;
 using base::Status;
 using base::unexpected;
 
+namespace {
+
+constexpr size_t kBytesOfAWaitingWrite = 512;  // besides its keys and values
+
+}  // namespace
+
 LocalStore::LocalStore(base::EventLoop& loop, LocalState state, std::unique_ptr<Journal> journal,
                        Retention retention)
     : loop_(loop),
@@ -64,6 +70,7 @@ void LocalStore::enqueue(Write write) {
 
 void LocalStore::flush() {
   is_flush_due_ = false;
+  queued_bytes_ = 0;
   Batch batch;
   std::vector<Answer> answers;
   for (const Write& write : std::exchange(queue_, {})) answers.push_back(write(batch));
@@ -123,6 +130,13 @@ void LocalStore::txn(TxnRequest request, Callback<TxnResponse> done) {
   if (Status status = check_request(request); !status) {
     return post_answer<TxnResponse>(std::move(done), unexpected(std::move(status).error()));
   }
+  const size_t bytes = bytes_of(request) + kBytesOfAWaitingWrite;
+  if (queued_bytes_ + bytes > kMaxQueuedBytes) {
+    return post_answer<TxnResponse>(
+        std::move(done),
+        base::unavailable("the disk is too slow: writes of {} bytes wait for it", queued_bytes_));
+  }
+  queued_bytes_ += bytes;
   enqueue([this, request = std::move(request), done = std::move(done)](Batch& batch) {
     return run_txn(request, done, batch);
   });

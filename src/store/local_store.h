@@ -7,6 +7,9 @@
 // are answered at the last committed revision. When the batch is durable its revisions become
 // visible, its callers are answered and the watches told. When it fails, the keyspace takes it back
 // and its callers get the error.
+//
+// While a disk stalls the queue grows up to kMaxQueuedBytes; what comes then is answered with
+// kUnavailable at once. What belongs to leases is small, and always queued.
 #pragma once
 
 #include <map>
@@ -18,6 +21,8 @@
 #include "store/store.h"
 
 namespace flotilla::store {
+
+inline constexpr size_t kMaxQueuedBytes = size_t{64} << 20;
 
 // How much history a store keeps by itself; 0: no limit.
 struct Retention {
@@ -101,6 +106,7 @@ class LocalStore : public Store {
   std::map<LeaseId, Lease> leases_;
   base::RegistrationPtr lease_timer_;
   std::vector<Write> queue_;
+  size_t queued_bytes_ = 0;  // of the transactions in it
   bool is_writing_ = false;
   Flight in_flight_;
   bool is_flush_due_ = false;

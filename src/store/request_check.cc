@@ -99,24 +99,28 @@ Status check_request(const WatchRequest& request) {
   return {};
 }
 
-Status check_request(const TxnRequest& request) {
+size_t bytes_of(const TxnRequest& request) {
   size_t bytes = 0;
+  for (const Compare& compare : request.compares) {
+    bytes += compare.key.size();
+    if (const auto* text = std::get_if<std::string>(&compare.operand)) bytes += text->size();
+  }
+  for (const Op& op : request.then_ops) bytes += bytes_of(op);
+  for (const Op& op : request.else_ops) bytes += bytes_of(op);
+  return bytes;
+}
+
+Status check_request(const TxnRequest& request) {
   for (const size_t count :
        {request.compares.size(), request.then_ops.size(), request.else_ops.size()}) {
     if (count > kMaxTxnOps) {
       return too_large("a transaction of {} operations: at most {} are allowed", count, kMaxTxnOps);
     }
   }
-  for (const Compare& compare : request.compares) {
-    FLOTILLA_TRY(check_compare(compare));
-    bytes += compare.key.size();
-    if (const auto* text = std::get_if<std::string>(&compare.operand)) bytes += text->size();
-  }
-  for (const Op& op : request.then_ops) bytes += bytes_of(op);
-  for (const Op& op : request.else_ops) bytes += bytes_of(op);
+  for (const Compare& compare : request.compares) FLOTILLA_TRY(check_compare(compare));
   FLOTILLA_TRY(check_ops(request.then_ops));
   FLOTILLA_TRY(check_ops(request.else_ops));
-  if (bytes > kMaxRequestBytes) {
+  if (const size_t bytes = bytes_of(request); bytes > kMaxRequestBytes) {
     return too_large("a transaction of {} bytes: at most {} are allowed", bytes, kMaxRequestBytes);
   }
   return {};

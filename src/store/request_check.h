@@ -13,4 +13,7 @@ base::Status check_request(const TxnRequest& request);
 base::Status check_request(const WatchRequest& request);
 base::Status check_lease_ttl(std::chrono::seconds ttl);
 
+// The bytes of all its keys and values.
+size_t bytes_of(const TxnRequest& request);
+
 }  // namespace flotilla::store
