@@ -298,7 +298,8 @@ std::string_view Manager::virtualization() const {
   if (world.virtualization == "none") return {};
   const bool is_known = std::find(std::begin(kContainers), std::end(kContainers),
                                   world.virtualization) != std::end(kContainers);
-  return world.is_container && !is_known ? "container-other" : world.virtualization;
+  if (world.is_container && !is_known) return "container-other";
+  return world.virtualization;
 }
 
 Timestamps Manager::kernel_time() const {
