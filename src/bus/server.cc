@@ -57,6 +57,10 @@ class ServerConnection {
   uint64_t queued_messages() const { return pump_->queued_writes(); }
   void end(int error_number) { pump_->fail(error_number); }
   void send(Result<Message> message);
+  void reply(Result<Message> message) {
+    if (message) server_.mirror(*message);
+    send(std::move(message));
+  }
 
  private:
   static int on_call(sd_bus_message* message, void* userdata, sd_bus_error*);
@@ -124,6 +128,7 @@ int ServerConnection::on_call(sd_bus_message* raw, void* userdata, sd_bus_error*
   auto* self = static_cast<ServerConnection*>(userdata);
   self->pump_->on_message();
   const Message message = Message::share(raw);
+  self->server_.mirror(message);
   MethodCall call(*self, message, self->peer_);
   self->server_.handler_.on_call(call);
   if (!call.is_answered()) {
@@ -171,7 +176,7 @@ void MethodCall::send(MessageWriter&& reply) {
     return;
   }
   answered_ = true;
-  if (message_.expects_reply()) connection_.send(std::move(ready));
+  if (message_.expects_reply()) connection_.reply(std::move(ready));
 }
 
 void MethodCall::send_empty() {
@@ -194,7 +199,7 @@ void MethodCall::send_error(std::string_view bus_name, std::string_view text) {
   if (result < 0) {
     connection_.send(base::system_error(-result, "compose the error {}", name));
   } else {
-    connection_.send(Message::adopt(reply));
+    connection_.reply(Message::adopt(reply));
   }
 }
 
@@ -294,6 +299,7 @@ void Server::remove(uint64_t id) {
   if (found == connections_.end()) return;
   const Peer peer = found->second->peer();
   connections_.erase(found);
+  monitors_.erase(id);
   handler_.on_disconnected(peer);
 }
 
@@ -301,6 +307,13 @@ std::vector<Peer> Server::peers() const {
   std::vector<Peer> all;
   for (const auto& [id, connection] : connections_) all.push_back(connection->peer());
   return all;
+}
+
+void Server::mirror(const Message& message) {
+  for (const uint64_t monitor : monitors_) {
+    const auto found = connections_.find(monitor);
+    if (found != connections_.end()) found->second->send(Message(message));
+  }
 }
 
 void Server::disconnect(uint64_t connection) {

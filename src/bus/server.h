@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,9 @@ class Server {
   // Those of all clients that are not written yet.
   uint64_t queued_messages() const;
   std::vector<Peer> peers() const;
+  // From now on the connection is sent what the others call and are answered, as a monitor of a bus
+  // is; signals go to everybody in any case.
+  void set_monitor(uint64_t connection) { monitors_.insert(connection); }
   // Ends one connection soon; its handler hears on_disconnected().
   void disconnect(uint64_t connection);
 
@@ -113,6 +117,7 @@ class Server {
   base::Status check_limits(const Peer& peer) const;
   void log_refusal(const base::Error& why);
   void remove(uint64_t id);
+  void mirror(const Message& message);
 
   base::EventLoop& loop_;
   base::Fd listening_;
@@ -123,6 +128,7 @@ class Server {
   uint64_t next_id_ = 1;
   uint64_t refusals_ = 0;
   std::map<uint64_t, std::unique_ptr<ServerConnection>> connections_;
+  std::set<uint64_t> monitors_;
   base::RegistrationPtr watch_;
   base::RegistrationPtr retry_;  // set while accepting pauses because descriptors ran out
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -251,7 +252,43 @@ void BusFacade::introspect_path(bus::MethodCall& call) {
   call.send(std::move(*reply));
 }
 
+// --- What clients hold on to ---
+
+base::Status BusFacade::add_ref(const bus::Peer& peer, const std::string& unit) {
+  FLOTILLA_TRY(manager_.add_ref(unit));
+  refs_[peer.connection].push_back(unit);
+  return {};
+}
+
+base::Status BusFacade::drop_ref(const bus::Peer& peer, const std::string& unit) {
+  auto& held = refs_[peer.connection];
+  const auto found = std::find(held.begin(), held.end(), unit);
+  if (found == held.end()) {
+    return base::unexpected({base::Errc::kNotFound, "Unit has not been referenced yet.", 0,
+                             "org.freedesktop.systemd1.NotReferenced"});
+  }
+  held.erase(found);
+  manager_.drop_ref(unit);
+  return {};
+}
+
+void BusFacade::on_disconnected(const bus::Peer& peer) {
+  const auto found = refs_.find(peer.connection);
+  if (found == refs_.end()) return;
+  for (const std::string& unit : found->second) manager_.drop_ref(unit);
+  refs_.erase(found);
+}
+
 // --- Signals ---
+
+void BusFacade::make_monitor(const bus::Peer& peer, const std::string& unique_name) {
+  server_.set_monitor(peer.connection);
+  // A monitor has no name any more; that it is told so is what it waits for.
+  server_.emit(
+      "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameLost",
+      [&](bus::MessageWriter& body) { body.string(unique_name); },
+      [&](const bus::Peer& to) { return to.connection == peer.connection; });
+}
 
 void BusFacade::emit_manager(std::string_view member, const Fill& fill) {
   server_.emit(bus::kSystemd1Path, bus::kManagerInterface, member, fill);

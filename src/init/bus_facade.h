@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,12 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   std::vector<bus::Peer> peers() const { return server_.peers(); }
   uint64_t queued_messages() const { return server_.queued_messages(); }
   void emit_unit_files_changed();
+  // Makes the client hear what the others say, and tells it so as a bus does.
+  void make_monitor(const bus::Peer& peer, const std::string& unique_name);
+  // The client wants the unit to stay loaded until it lets go, or is gone. Fails with the bus name
+  // that systemd has for it.
+  base::Status add_ref(const bus::Peer& peer, const std::string& unit);
+  base::Status drop_ref(const bus::Peer& peer, const std::string& unit);
 
   void on_unit_new(const std::string& unit) override;
   void on_unit_removed(const std::string& unit) override;
@@ -62,6 +69,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   };
 
   void on_call(bus::MethodCall& call) override;
+  void on_disconnected(const bus::Peer& peer) override;
   std::optional<Object> find_object(std::string_view path);
   void dispatch(bus::MethodCall& call, const BusSubject& subject);
   void call_properties(bus::MethodCall& call, const BusSubject& subject);
@@ -74,6 +82,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
                     const BusSubject& subject);
 
   Manager& manager_;
+  std::map<uint64_t, std::vector<std::string>> refs_;  // by connection, units
   bus::Server server_;
 };
 

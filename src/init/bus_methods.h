@@ -17,6 +17,8 @@ void bus_list_units_by_patterns(BusRequest& request);
 void bus_list_units_by_names(BusRequest& request);
 void bus_get_unit_processes(BusRequest& request);
 
+void bus_ref_unit(BusRequest& request);
+void bus_unref_unit(BusRequest& request);
 void bus_get_unit_by_control_group(BusRequest& request);
 void bus_attach_processes_to_unit(BusRequest& request);
 void bus_freeze_unit(BusRequest& request);
@@ -88,6 +90,8 @@ void bus_unit_kill(BusRequest& request);
 void bus_unit_reset_failed(BusRequest& request);
 void bus_unit_get_processes(BusRequest& request);
 void bus_unit_attach_processes(BusRequest& request);
+void bus_unit_ref(BusRequest& request);
+void bus_unit_unref(BusRequest& request);
 void bus_unit_freeze(BusRequest& request);
 void bus_unit_thaw(BusRequest& request);
 

@@ -1,7 +1,8 @@
-// The methods that are about cgroups and processes: freezing, finding, attaching.
+// The methods that are about cgroups and processes, and about who holds on to a unit.
 
 #include "bus/object_path.h"
 #include "init/bus_answer.h"
+#include "init/bus_facade.h"
 #include "init/bus_methods.h"
 
 namespace flotilla::init {
@@ -18,6 +19,26 @@ void attach(BusRequest& request, const std::string& unit, const std::string& sub
 }
 
 }  // namespace
+
+void bus_ref_unit(BusRequest& request) {
+  const std::string unit = request.call.arguments().string().value_or("");
+  answer_status(request, request.facade.add_ref(request.call.peer(), unit));
+}
+
+void bus_unref_unit(BusRequest& request) {
+  const std::string unit = request.call.arguments().string().value_or("");
+  answer_status(request, request.facade.drop_ref(request.call.peer(), unit));
+}
+
+void bus_unit_ref(BusRequest& request) {
+  const std::string unit = request.subject.unit->id;
+  answer_status(request, request.facade.add_ref(request.call.peer(), unit));
+}
+
+void bus_unit_unref(BusRequest& request) {
+  const std::string unit = request.subject.unit->id;
+  answer_status(request, request.facade.drop_ref(request.call.peer(), unit));
+}
 
 void bus_freeze_unit(BusRequest& request) {
   const std::string unit = request.call.arguments().string().value_or("");

@@ -1,7 +1,7 @@
 // org.freedesktop.DBus as far as clients need it that take our own socket for a bus: busctl,
 // systemctl and systemd-run with DBUS_SYSTEM_BUS_ADDRESS, and everything built on a D-Bus library.
-// There is one service on this bus, ours, and every client hears every signal; so matches and
-// monitors need no memory.
+// There is one service on this bus, ours, and every client hears every signal; so matches need no
+// memory.
 
 #include <unistd.h>
 
@@ -137,6 +137,11 @@ void no_security_context(BusRequest& request) {
 
 void done(BusRequest& request) { request.call.send_empty(); }
 
+void become_monitor(BusRequest& request) {
+  request.call.send_empty();
+  request.facade.make_monitor(request.call.peer(), unique_name(request.call.peer()));
+}
+
 void get_id(BusRequest& request) {
   answer_with(request, [&](bus::MessageWriter& body) {
     body.string(fmt::format("{:032x}", static_cast<uint64_t>(::getpid())));
@@ -164,7 +169,7 @@ constexpr BusMethod kMethods[] = {
 };
 
 constexpr BusMethod kMonitoringMethods[] = {
-    {"BecomeMonitor", "asu", "", Access::kRead, done},
+    {"BecomeMonitor", "asu", "", Access::kChange, become_monitor},
 };
 
 constexpr BusInterface kInterface{"org.freedesktop.DBus", {}, kMethods, {}};

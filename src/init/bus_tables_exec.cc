@@ -87,6 +87,8 @@ void write_limit(S s, W w, int resource, Bound bound) {
   const std::optional<rlimit>& set = exec(s).limits[static_cast<size_t>(resource)];
   if (set) {
     limit = *set;
+  } else if (resource == RLIMIT_NOFILE && s.manager.inherited_descriptors()) {
+    limit = *s.manager.inherited_descriptors();
   } else {
     ::getrlimit(static_cast<__rlimit_resource>(resource), &limit);
   }

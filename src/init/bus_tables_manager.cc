@@ -170,6 +170,8 @@ constexpr BusMethod kManagerMethods[] = {
     {"ReloadOrRestartUnit", "ss", "o", Access::kChange, bus_reload_or_restart_unit},
     {"ReloadOrTryRestartUnit", "ss", "o", Access::kChange, bus_reload_or_try_restart_unit},
     {"KillUnit", "ssi", "", Access::kChange, bus_kill_unit},
+    {"RefUnit", "s", "", Access::kChange, bus_ref_unit},
+    {"UnrefUnit", "s", "", Access::kChange, bus_unref_unit},
     {"FreezeUnit", "s", "", Access::kChange, bus_freeze_unit},
     {"ThawUnit", "s", "", Access::kChange, bus_thaw_unit},
     {"ResetFailedUnit", "s", "", Access::kChange, bus_reset_failed_unit},

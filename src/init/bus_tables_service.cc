@@ -165,13 +165,19 @@ void write_timeout_abort(S s, W w) {
   write_span(w, service(s).timeout_abort.value_or(service(s).timeout_stop));
 }
 
+void write_type(S s, W w) {
+  // One without a file has none.
+  const bool is_there = s.unit->settings.load_state != LoadState::kNotFound;
+  w.string(is_there ? word(service(s).type) : "");
+}
+
 constexpr Emits kConst = Emits::kConst;
 constexpr Emits kNothing = Emits::kNothing;
 constexpr Emits kValue = Emits::kValue;
 constexpr Emits kInvalidates = Emits::kInvalidates;
 
 constexpr BusProperty kOwnProperties[] = {
-    {"Type", "s", kConst, setting<&ServiceSettings::type>},
+    {"Type", "s", kConst, write_type},
     {"ExitType", "s", kConst, setting<&ServiceSettings::exit_type>},
     {"Restart", "s", kConst, setting<&ServiceSettings::restart>},
     {"PIDFile", "s", kConst, setting<&ServiceSettings::pid_file>},

@@ -232,6 +232,8 @@ constexpr BusMethod kUnitMethods[] = {
     {"ReloadOrRestart", "s", "o", Access::kChange, bus_unit_reload_or_restart},
     {"ReloadOrTryRestart", "s", "o", Access::kChange, bus_unit_reload_or_try_restart},
     {"Kill", "si", "", Access::kChange, bus_unit_kill},
+    {"Ref", "", "", Access::kChange, bus_unit_ref},
+    {"Unref", "", "", Access::kChange, bus_unit_unref},
     {"Freeze", "", "", Access::kChange, bus_unit_freeze},
     {"Thaw", "", "", Access::kChange, bus_unit_thaw},
     {"ResetFailed", "", "", Access::kChange, bus_unit_reset_failed},

@@ -128,6 +128,9 @@ class Manager {
   void clear_jobs();
   std::vector<JobView> jobs() const;
   std::optional<JobView> find_job(uint32_t id) const;
+  // A unit that somebody refers to is not forgotten. Each add_ref() has its drop_ref().
+  base::Status add_ref(std::string_view unit);
+  void drop_ref(std::string_view unit);
   base::Status attach_process(std::string_view unit, std::string_view subgroup, pid_t pid);
   base::Status freeze_unit(std::string_view unit, bool frozen);
   base::Status kill_unit(std::string_view unit, KillWhom whom, int signal);

@@ -103,9 +103,7 @@ Status Manager::Impl::freeze(Unit& unit, bool frozen) {
     return base::unexpected({Errc::kUnsupported, std::move(text), 0, std::string(bus_name)});
   };
   const std::string_view verb = frozen ? "freezing" : "thawing";
-  const UnitType type = unit.settings.name.type();
-  if (edges.tracker.kind() != TrackingKind::kCgroup ||
-      (type != UnitType::kService && type != UnitType::kScope)) {
+  if (!can_freeze(unit)) {
     return refuse("org.freedesktop.DBus.Error.NotSupported",
                   fmt::format("Unit '{}' does not support {}", unit.id, verb));
   }
@@ -118,14 +116,14 @@ Status Manager::Impl::freeze(Unit& unit, bool frozen) {
                   fmt::format("Unit '{}' is inactive.", unit.id));
   }
   FLOTILLA_TRY(edges.tracker.freeze(group_path(unit), frozen));
-  if (unit.service) unit.service->is_frozen = frozen;
+  unit.is_frozen = frozen;
   note_changed(unit);
   return {};
 }
 
 void Manager::Impl::thaw(Unit& unit) {
-  if (!unit.service || !unit.service->is_frozen) return;
-  unit.service->is_frozen = false;
+  if (!unit.is_frozen) return;
+  unit.is_frozen = false;
   static_cast<void>(edges.tracker.freeze(group_path(unit), false));
 }
 
@@ -242,14 +240,22 @@ Status Manager::attach_process(std::string_view name, std::string_view subgroup,
   return unit->service->group->attach(pid);
 }
 
-bool Manager::can_freeze(const Unit& unit) const {
-  if (!unit.tracked_by_cgroup) return false;
+// A slice can be frozen if all that is in it can: sockets and mounts have no processes to freeze.
+bool Manager::Impl::can_freeze(const Unit& unit) const {
+  if (edges.tracker.kind() != TrackingKind::kCgroup) return false;
   const UnitType type = unit.settings.name.type();
-  return type == UnitType::kService || type == UnitType::kScope;
+  if (type == UnitType::kService || type == UnitType::kScope) return true;
+  if (type != UnitType::kSlice || unit.id == "-.slice") return false;
+  return std::all_of(units.begin(), units.end(), [&](const auto& other) {
+    return !other || other->settings.load_state != LoadState::kLoaded ||
+           slice_of(other->settings) != unit.id || can_freeze(*other);
+  });
 }
 
+bool Manager::can_freeze(const Unit& unit) const { return impl_->can_freeze(unit); }
+
 std::string_view Manager::freezer_state(const Unit& unit) const {
-  if (!unit.service || !unit.service->is_frozen) return "running";
+  if (!unit.is_frozen) return "running";
   const bool is_frozen = cgroup_file(unit, "cgroup.events").find("frozen 1") != std::string::npos;
   return is_frozen ? "frozen" : "freezing";
 }

@@ -57,6 +57,11 @@ class Manager::Impl {
   Unit* load_name(const unit::UnitName& name);
   base::Status reload_all();
   void collect_garbage();
+  // Something that kept a unit is gone.
+  void unit_may_go() {
+    garbage_possible_ = true;
+    edges.program.request_turn();
+  }
   ActiveState active(UnitId id) const noexcept {
     return id < active_states.size() ? active_states[id] : ActiveState::kInactive;
   }
@@ -73,6 +78,7 @@ class Manager::Impl {
   void end_startup_phase();
   // What it used is asked for as long as there is a cgroup to ask.
   void note_cpu_usage(Unit& unit);
+  bool can_freeze(const Unit& unit) const;
   base::Status freeze(Unit& unit, bool frozen);
   // A frozen process would not hear what it is told.
   void thaw(Unit& unit);

@@ -19,6 +19,18 @@ bool is_perpetual(const std::string& id) {
 
 }  // namespace
 
+Status Manager::add_ref(std::string_view name) {
+  FLOTILLA_ASSIGN(Unit * unit, impl_->load(name));
+  ++unit->refs;
+  return {};
+}
+
+void Manager::drop_ref(std::string_view name) {
+  Unit* unit = impl_->find(name);
+  if (unit == nullptr || unit->refs == 0) return;
+  if (--unit->refs == 0) impl_->unit_may_go();
+}
+
 bool Manager::is_perpetual(const Unit& unit) { return init::is_perpetual(unit.id); }
 
 Unit* Manager::Impl::find(std::string_view name) const noexcept {
@@ -171,6 +183,7 @@ bool Manager::Impl::is_garbage_root(const Unit& unit) const {
   const ActiveState state = unit.active();
   const bool is_over = state == ActiveState::kInactive ||
                        (state == ActiveState::kFailed && unit.settings.collect_failed);
+  if (unit.refs != 0) return true;
   if (unit.job != 0 || init::is_perpetual(unit.id) || !is_over) return true;
   if (unit.service && (unit.main_pid() != 0 || unit.control_pid() != 0)) return true;
   return jobs.nop_of_unit(unit.graph_id) != nullptr;

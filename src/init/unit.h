@@ -71,6 +71,7 @@ class Unit {
   std::string invocation_id() const;
   std::array<uint8_t, 16> invocation{};
 
+  uint32_t refs = 0;        // of clients that want it to stay loaded
   uint32_t job = 0;         // id of the pending or running job, 0: none
   std::string cgroup_path;  // "/system.slice/a.service"; empty where there is none now
   std::string_view process_tracking() const;  // "cgroup" or "best-effort"; of the whole manager
@@ -97,6 +98,7 @@ class Unit {
 
   // Targets, slices and every other kind that has but two states.
   bool simple_active = false;
+  bool is_frozen = false;
 };
 
 }  // namespace flotilla::init

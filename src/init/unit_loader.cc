@@ -187,6 +187,11 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
     load_dependency_links(load);
     drop_repeated_dependencies(settings);
   }
+  if (settings.load_state == LoadState::kNotFound) {
+    // Defaults are for units that are there.
+    settings.exec.slice.clear();
+    settings.exec.standard_output = {StreamSetting::Kind::kInherit, {}};
+  }
   if (settings.load_state == LoadState::kLoaded) {
     finish_settings(settings, load.marks, options_.scope);
   }
