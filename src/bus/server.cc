@@ -34,7 +34,7 @@ Result<Peer> peer_of(int fd, uint64_t connection) {
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) {
     return base::system_error(errno, "ask who a bus client is");
   }
-  return Peer{connection, credentials.uid, credentials.gid, credentials.pid};
+  return Peer{connection, credentials.uid, credentials.gid, credentials.pid, {}};
 }
 
 bool is_trusted(const Peer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
@@ -42,10 +42,10 @@ bool is_trusted(const Peer& peer) { return peer.uid == 0 || peer.uid == ::geteui
 }  // namespace
 
 // One client. Its address is the userdata of sd-bus.
-class ServerConnection {
+class ServerConnection final : public CallConnection {
  public:
   ServerConnection(Server& server, const Peer& peer) : server_(server), peer_(peer) {}
-  ~ServerConnection() {
+  ~ServerConnection() override {
     if (slot_ != nullptr) sd_bus_api().sd_bus_slot_unref(slot_);
   }
   ServerConnection(const ServerConnection&) = delete;
@@ -57,7 +57,7 @@ class ServerConnection {
   uint64_t queued_messages() const { return pump_->queued_writes(); }
   void end(int error_number) { pump_->fail(error_number); }
   void send(Result<Message> message);
-  void reply(Result<Message> message) {
+  void reply(Result<Message> message) override {
     if (message) server_.mirror(*message);
     send(std::move(message));
   }
@@ -197,7 +197,7 @@ void MethodCall::send_error(std::string_view bus_name, std::string_view text) {
   sd_bus_message* reply = nullptr;
   const int result = sd_bus_api().sd_bus_message_new_method_error(message_.get(), &reply, &error);
   if (result < 0) {
-    connection_.send(base::system_error(-result, "compose the error {}", name));
+    connection_.reply(base::system_error(-result, "compose the error {}", name));
   } else {
     connection_.reply(Message::adopt(reply));
   }

@@ -29,6 +29,7 @@ struct Peer {
   uid_t uid = 0;
   gid_t gid = 0;
   pid_t pid = 0;
+  std::string bus_name;  // its unique name where it calls over a real bus; empty: it is connected
 };
 
 struct ServerLimits {
@@ -45,10 +46,17 @@ struct ServerLimits {
 
 class ServerConnection;
 
+// What an answer goes back to.
+class CallConnection {
+ public:
+  virtual ~CallConnection() = default;
+  virtual void reply(base::Result<Message> message) = 0;
+};
+
 // One call that waits for its answer; lives as long as Handler::on_call.
 class MethodCall {
  public:
-  MethodCall(ServerConnection& connection, const Message& message, const Peer& peer)
+  MethodCall(CallConnection& connection, const Message& message, const Peer& peer)
       : connection_(connection), message_(message), peer_(peer) {}
 
   const Message& message() const { return message_; }
@@ -65,7 +73,7 @@ class MethodCall {
   bool is_answered() const { return answered_; }
 
  private:
-  ServerConnection& connection_;
+  CallConnection& connection_;
   const Message& message_;
   const Peer& peer_;
   bool answered_ = false;

@@ -78,7 +78,9 @@ bool check_arguments(bus::MethodCall& call, std::string_view expected) {
 
 BusFacade::BusFacade(base::EventLoop& loop, Manager& manager, base::Fd listening_socket,
                      std::function<void(const std::string&)> log, bus::ServerLimits limits)
-    : manager_(manager),
+    : loop_(loop),
+      log_(log),
+      manager_(manager),
       server_(loop, std::move(listening_socket), std::string(bus::kSystemd1Service), limits, *this,
               std::move(log)) {
   manager_.set_observer(this);
@@ -107,11 +109,12 @@ std::optional<BusFacade::Object> BusFacade::find_object(std::string_view path) {
 
 void BusFacade::on_call(bus::MethodCall& call) {
   const bus::Message& message = call.message();
-  if (is_for_bus_daemon(message)) {
+  if (call.peer().bus_name.empty() && is_for_bus_daemon(message)) {
     dispatch(call, {manager_, nullptr, nullptr, BusSubject::Place::kBusDaemon});
     return;
   }
-  if (!is_for_us(message)) return answer_service_unknown(call, message.destination());
+  const bool is_ours = !call.peer().bus_name.empty() || is_for_us(message);
+  if (!is_ours) return answer_service_unknown(call, message.destination());
   if (message.member() == "Introspect" &&
       (message.interface().empty() || message.interface() == kIntrospectable)) {
     introspect_path(call);
@@ -252,11 +255,54 @@ void BusFacade::introspect_path(bus::MethodCall& call) {
   call.send(std::move(*reply));
 }
 
+// --- The real bus ---
+
+void BusFacade::set_system_bus(std::string socket_path) {
+  system_bus_path_ = std::move(socket_path);
+  look_for_system_bus();
+}
+
+void BusFacade::look_for_system_bus() {
+  if (system_bus_path_.empty() || system_bus_) return;
+  const Unit* unit = manager_.find_unit("dbus.service");
+  if (unit == nullptr || unit->active() != ActiveState::kActive) return;
+  auto opened = bus::BusService::open(loop_, system_bus_path_, std::string(bus::kSystemd1Service),
+                                      *this, log_, [this] { system_bus_.reset(); });
+  if (opened) {
+    system_bus_ = std::move(*opened);
+  } else {
+    log_("bus: " + opened.error().message);
+  }
+}
+
+base::Status BusFacade::subscribe(const bus::Peer& peer) {
+  if (peer.bus_name.empty() || !system_bus_ || system_bus_->subscribe(peer)) return {};
+  return base::unexpected({base::Errc::kAlreadyExists, "Client is already subscribed.", 0,
+                           "org.freedesktop.systemd1.AlreadySubscribed"});
+}
+
+base::Status BusFacade::unsubscribe(const bus::Peer& peer) {
+  if (peer.bus_name.empty() || !system_bus_ || system_bus_->unsubscribe(peer)) return {};
+  return base::unexpected({base::Errc::kNotFound, "Client is not subscribed.", 0,
+                           "org.freedesktop.systemd1.NotSubscribed"});
+}
+
+void BusFacade::emit(std::string_view path, std::string_view interface, std::string_view member,
+                     const Fill& fill) {
+  server_.emit(path, interface, member, fill);
+  if (system_bus_) system_bus_->emit(path, interface, member, fill);
+}
+
+bool BusFacade::is_heard() const {
+  return server_.connection_count() != 0 || (system_bus_ && system_bus_->has_subscribers());
+}
+
 // --- What clients hold on to ---
 
 base::Status BusFacade::add_ref(const bus::Peer& peer, const std::string& unit) {
   FLOTILLA_TRY(manager_.add_ref(unit));
   refs_[peer.connection].push_back(unit);
+  if (!peer.bus_name.empty() && system_bus_) system_bus_->watch(peer);
   return {};
 }
 
@@ -291,7 +337,7 @@ void BusFacade::make_monitor(const bus::Peer& peer, const std::string& unique_na
 }
 
 void BusFacade::emit_manager(std::string_view member, const Fill& fill) {
-  server_.emit(bus::kSystemd1Path, bus::kManagerInterface, member, fill);
+  emit(bus::kSystemd1Path, bus::kManagerInterface, member, fill);
 }
 
 void BusFacade::emit_unit_files_changed() { emit_manager("UnitFilesChanged", nullptr); }
@@ -339,7 +385,7 @@ void BusFacade::emit_changed(std::string_view path, const BusInterface& interfac
     any = any || property.emits == Emits::kValue || property.emits == Emits::kInvalidates;
   }
   if (!any) return;
-  server_.emit(path, bus::kPropertiesInterface, "PropertiesChanged", [&](bus::MessageWriter& body) {
+  emit(path, bus::kPropertiesInterface, "PropertiesChanged", [&](bus::MessageWriter& body) {
     body.string(interface.name).open_array("{sv}");
     for (const BusProperty& property : interface.properties) {
       if (property.emits != Emits::kValue || !is_present(property, subject)) continue;
@@ -354,9 +400,12 @@ void BusFacade::emit_changed(std::string_view path, const BusInterface& interfac
 }
 
 void BusFacade::on_unit_changed(const std::string& name) {
-  if (server_.connection_count() == 0) return;
   const Unit* unit = manager_.find_unit(name);
   if (unit == nullptr) return;
+  if (!system_bus_path_.empty() && !system_bus_ && unit == manager_.find_unit("dbus.service")) {
+    look_for_system_bus();
+  }
+  if (!is_heard()) return;
   const BusSubject subject{manager_, unit, nullptr};
   const std::string path = bus::unit_path(unit->id);
   for (const BusInterface* interface : bus_interfaces_of(subject)) {
@@ -365,7 +414,7 @@ void BusFacade::on_unit_changed(const std::string& name) {
 }
 
 void BusFacade::on_job_changed(uint32_t id) {
-  if (server_.connection_count() == 0) return;
+  if (!is_heard()) return;
   const std::optional<JobView> job = manager_.find_job(id);
   if (!job) return;
   emit_changed(bus::job_path(id), bus_job_interface(), BusSubject{manager_, nullptr, &*job});

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 #include "base/event_loop.h"
 #include "base/fd.h"
+#include "bus/bus_service.h"
 #include "bus/server.h"
 #include "init/bus_table.h"
 #include "init/manager.h"
@@ -39,6 +41,12 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   std::vector<bus::Peer> peers() const { return server_.peers(); }
   uint64_t queued_messages() const { return server_.queued_messages(); }
   void emit_unit_files_changed();
+  // A real bus, whose socket is here while its unit (dbus.service) is active: there we have the
+  // name that we have on our own socket, and answer the same calls.
+  void set_system_bus(std::string socket_path);
+  // A client on the real bus wants signals, or no more; on our own socket everybody has them.
+  base::Status subscribe(const bus::Peer& peer);
+  base::Status unsubscribe(const bus::Peer& peer);
   // Makes the client hear what the others say, and tells it so as a bus does.
   void make_monitor(const bus::Peer& peer, const std::string& unique_name);
   // The client wants the unit to stay loaded until it lets go, or is gone. Fails with the bus name
@@ -81,9 +89,18 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   void emit_changed(std::string_view path, const BusInterface& interface,
                     const BusSubject& subject);
 
+  void emit(std::string_view path, std::string_view interface, std::string_view member,
+            const Fill& fill);
+  bool is_heard() const;
+  void look_for_system_bus();
+
+  base::EventLoop& loop_;
+  std::function<void(const std::string&)> log_;
   Manager& manager_;
   std::map<uint64_t, std::vector<std::string>> refs_;  // by connection, units
   bus::Server server_;
+  std::string system_bus_path_;  // empty: there is none to look for
+  std::unique_ptr<bus::BusService> system_bus_;
 };
 
 }  // namespace flotilla::init

@@ -48,6 +48,7 @@ void bus_reset_failed(BusRequest& request);
 
 // Manager: the rest
 void bus_subscribe(BusRequest& request);
+void bus_unsubscribe(BusRequest& request);
 void bus_reload(BusRequest& request);
 void bus_reexecute(BusRequest& request);
 void bus_exit(BusRequest& request);

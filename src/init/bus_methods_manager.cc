@@ -1,13 +1,18 @@
 // The methods of the Manager interface that are about the manager itself.
 
 #include "init/bus_answer.h"
+#include "init/bus_facade.h"
 #include "init/bus_methods.h"
 
 namespace flotilla::init {
 
 void bus_subscribe(BusRequest& request) {
   // On a connection of its own every client hears all signals, as with systemd's private socket.
-  request.call.send_empty();
+  answer_status(request, request.facade.subscribe(request.call.peer()));
+}
+
+void bus_unsubscribe(BusRequest& request) {
+  answer_status(request, request.facade.unsubscribe(request.call.peer()));
 }
 
 void bus_reload(BusRequest& request) { answer_status(request, request.manager.reload()); }

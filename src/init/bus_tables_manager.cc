@@ -191,7 +191,7 @@ constexpr BusMethod kManagerMethods[] = {
     {"DumpByFileDescriptor", "", "h", Access::kRead, bus_dump_by_fd},
     {"DumpUnitsMatchingPatternsByFileDescriptor", "as", "h", Access::kRead, bus_dump_units_by_fd},
     {"Subscribe", "", "", Access::kRead, bus_subscribe},
-    {"Unsubscribe", "", "", Access::kRead, bus_subscribe},
+    {"Unsubscribe", "", "", Access::kRead, bus_unsubscribe},
     {"Reload", "", "", Access::kChange, bus_reload},
     {"Reexecute", "", "", Access::kChange, bus_reexecute},
     {"Exit", "", "", Access::kChange, bus_exit},

@@ -278,6 +278,11 @@ Status ManagerProgram::open_bus() {
   bus_ = std::make_unique<BusFacade>(
       *bus_loop_, *manager_, std::move(listening),
       [this](const std::string& text) { manager_->impl().log(5, text); });
+  if (options_.scope == ManagerScope::kSystem) {
+    bus_->set_system_bus(runtime_host_path() + "/dbus/system_bus_socket");
+  } else {
+    bus_->set_system_bus(runtime_host_path() + "/bus");
+  }
   return {};
 }
 
