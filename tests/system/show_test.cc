@@ -27,7 +27,9 @@ constexpr UnitFile kUnits[] = {
     {"sysinit.target", "[Unit]\nDescription=Early\n"},
     {"basic.target", "[Unit]\nDescription=Basic\nRequires=sysinit.target\nAfter=sysinit.target\n"},
     {"default.target",
-     "[Unit]\nDescription=All\nRequires=basic.target\nAfter=basic.target\nAllowIsolate=yes\n"},
+     "[Unit]\nDescription=All\nRequires=basic.target\nAfter=basic.target\nAllowIsolate=yes\n"
+     // What an active unit names stays loaded when it is over.
+     "After=once.service fails.service skipped.service bad.service\n"},
     {"shutdown.target", "[Unit]\nDescription=Down\nDefaultDependencies=no\n"},
     {"plain.service", "[Service]\nExecStart=/bin/sleep infinity\n"},
     {"described.service",
@@ -67,7 +69,7 @@ constexpr UnitFile kUnits[] = {
      "[Service]\nExecStart=/bin/sleep infinity\nDelegate=cpu memory\nSlice=own-inner.slice\n"},
     {"own.slice", "[Unit]\nDescription=Own\n[Slice]\nCPUWeight=20\nMemoryMax=1G\n"},
     {"ordered.service",
-     "[Unit]\nAfter=plain.service\nWants=plain.service\nBefore=once.service\n"
+     "[Unit]\nAfter=plain.service\nWants=plain.service\n"
      "PartOf=described.service\nConditionPathExists=/\nAssertPathExists=!/nonexistent\n"
      "StartLimitIntervalSec=20\nStartLimitBurst=3\n"
      "[Service]\nExecStart=/bin/sleep infinity\n"},
