@@ -165,11 +165,10 @@ void write_timeout_abort(S s, W w) {
   write_span(w, service(s).timeout_abort.value_or(service(s).timeout_stop));
 }
 
-void write_type(S s, W w) {
-  // One without a file has none.
-  const bool is_there = s.unit->settings.load_state != LoadState::kNotFound;
-  w.string(is_there ? word(service(s).type) : "");
-}
+// A unit without a file has none.
+bool is_there(S s) { return s.unit->settings.load_state != LoadState::kNotFound; }
+void write_type(S s, W w) { w.string(is_there(s) ? word(service(s).type) : ""); }
+void write_oom_policy(S s, W w) { w.string(is_there(s) ? word(service(s).oom_policy) : ""); }
 
 constexpr Emits kConst = Emits::kConst;
 constexpr Emits kNothing = Emits::kNothing;
@@ -195,7 +194,7 @@ constexpr BusProperty kOwnProperties[] = {
     {"WatchdogTimestampMonotonic", "t", kNothing,
      [](S s, W w) { write_monotonic(w, s.unit->watchdog_time()); }},
     {"RemainAfterExit", "b", kConst, setting<&ServiceSettings::remain_after_exit>},
-    {"OOMPolicy", "s", kConst, setting<&ServiceSettings::oom_policy>},
+    {"OOMPolicy", "s", kConst, write_oom_policy},
     {"ReloadSignal", "i", kConst, [](S s, W w) { w.i32(service(s).reload_signal); },
      [](S s) { return service(s).type == ServiceType::kNotifyReload; }},
     {"GuessMainPID", "b", kConst, setting<&ServiceSettings::guess_main_pid>},

@@ -2,6 +2,7 @@
 // default dependencies.
 #include <algorithm>
 
+#include "init/cgroup_settings.h"
 #include "init/unit_loader.h"
 
 namespace flotilla::init {
@@ -128,6 +129,9 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   if (must_hear && service.notify_access == NotifyAccess::kNone) {
     service.notify_access = NotifyAccess::kMain;
   }
+  // Who has a part of the tree to itself decides itself what a killed process of it means.
+  const bool delegates = settings.cgroup && settings.cgroup->delegate;
+  if (delegates && !marks.oom_policy) service.oom_policy = OomPolicy::kContinue;
   if (settings.kill.restart_kill_signal == 0) {
     settings.kill.restart_kill_signal = settings.kill.kill_signal;
   }
