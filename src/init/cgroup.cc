@@ -13,6 +13,7 @@
 #include <climits>
 #include <csignal>
 #include <unordered_set>
+#include <utility>
 
 #include "init/best_effort_tracker.h"
 
@@ -234,8 +235,24 @@ class CgroupGroup final : public ProcessGroup {
     return is_gone;
   }
 
+  // Nothing is asked of the kernel where the controller is not in this tree.
+  void watch_oom(Callback<void()> on_oom) override {
+    if (!tracker_.counts_memory_ || oom_watch_ >= 0 || presence_ == Presence::kNot) return;
+    on_oom_ = on_oom;
+    seen_oom_kills_ = oom_kills();
+    const std::string events = fmt::format("/proc/self/fd/{}/{}/memory.events", root(), path_);
+    oom_watch_ = inotify_add_watch(tracker_.inotify_.get(), events.c_str(), IN_MODIFY);
+    if (oom_watch_ >= 0) tracker_.watches_[oom_watch_] = this;
+  }
+  bool was_oom_killed() override {
+    if (oom_watch_ < 0) return false;
+    const uint64_t now = oom_kills();
+    return now > std::exchange(seen_oom_kills_, now);
+  }
+
   void on_events() {
-    if (!is_populated()) on_empty_();
+    if (was_oom_killed()) on_oom_();
+    if (watch_ >= 0 && !is_populated()) on_empty_();
   }
 
  private:
@@ -283,16 +300,32 @@ class CgroupGroup final : public ProcessGroup {
   }
 
   void unwatch() noexcept {
-    if (watch_ < 0) return;
-    inotify_rm_watch(tracker_.inotify_.get(), watch_);
-    tracker_.watches_.erase(watch_);
-    watch_ = -1;
+    for (int* const watch : {&watch_, &oom_watch_}) {
+      if (*watch < 0) continue;
+      inotify_rm_watch(tracker_.inotify_.get(), *watch);
+      tracker_.watches_.erase(*watch);
+      *watch = -1;
+    }
+  }
+  // "oom_kill 3" of memory.events.
+  uint64_t oom_kills() const {
+    constexpr std::string_view kKey = "\noom_kill ";
+    const std::string text = "\n" + read_text(root(), file("memory.events").get());
+    const size_t at = text.find(kKey);
+    uint64_t count = 0;
+    if (at != std::string::npos) {
+      std::from_chars(text.data() + at + kKey.size(), text.data() + text.size(), count);
+    }
+    return count;
   }
 
   CgroupTracker& tracker_;
   std::string path_;
   Callback<void()> on_empty_;
   int watch_ = -1;
+  Callback<void()> on_oom_;
+  int oom_watch_ = -1;
+  uint64_t seen_oom_kills_ = 0;
   mutable Presence presence_ = Presence::kUnknown;
 };
 
@@ -317,6 +350,8 @@ base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,
   std::unique_ptr<CgroupTracker> tracker(new CgroupTracker(std::move(root), std::move(inotify),
                                                            std::move(root_path),
                                                            name.empty() ? std::string() : whole));
+  tracker->counts_memory_ =
+      read_text(tracker->root_.get(), "cgroup.controllers").find("memory") != std::string::npos;
   FLOTILLA_TRY(loop.watch(tracker->source_, tracker->inotify_.get(), EPOLLIN));
   return tracker;
 }

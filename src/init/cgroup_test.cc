@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -244,6 +245,45 @@ TEST(BestEffortTracker, KnowsOrphansOfAnotherSessionByTheirInvocation) {
   kill(result.pid, SIGKILL);
   waitpid(result.pid, nullptr, 0);
   group->release();
+}
+
+TEST(CgroupTracker, TellsThatTheKernelKilledForWantOfMemory) {
+  // The controller need not be there: files of these names do.
+  char directory[] = "/tmp/cgroup_test_XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  const std::string root = directory, group_path = root + "/a.service";
+  ASSERT_EQ(mkdir(group_path.c_str(), 0755), 0);
+  const auto write = [](const std::string& path, std::string_view text) {
+    const base::Fd file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    ASSERT_EQ(::write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  };
+  write(root + "/cgroup.controllers", "cpu memory pids\n");
+  write(group_path + "/memory.events", "low 0\noom 1\noom_kill 1\noom_group_kill 0\n");
+  {
+    auto loop = Loop::create();
+    ASSERT_TRUE(loop);
+    auto tracker = CgroupTracker::create(**loop, {root, "/"}, "");
+    ASSERT_TRUE(tracker) << tracker.error().message;
+    int told = 0, empty = 0;
+    auto on_oom = [&] { ++told; };
+    auto on_empty = [&] { ++empty; };
+    const auto group = (*tracker)->make_group("a.service", Callback<void()>::from(on_empty));
+    ASSERT_TRUE(group->prepare());
+    group->watch_oom(Callback<void()>::from(on_oom));
+    EXPECT_FALSE(group->was_oom_killed());  // what was before does not count
+    write(group_path + "/memory.events", "low 9\noom 1\noom_kill 1\noom_group_kill 0\n");
+    ASSERT_TRUE((*loop)->turn(base::Micros(1'000'000)));
+    EXPECT_EQ(told, 0);
+    write(group_path + "/memory.events", "low 9\noom 2\noom_kill 2\noom_group_kill 0\n");
+    ASSERT_TRUE((*loop)->turn(base::Micros(1'000'000)));
+    EXPECT_EQ(told, 1);
+    EXPECT_FALSE(group->was_oom_killed());
+    EXPECT_EQ(empty, 0);
+  }
+  unlink((group_path + "/memory.events").c_str());
+  unlink((root + "/cgroup.controllers").c_str());
+  rmdir(group_path.c_str());
+  rmdir(root.c_str());
 }
 
 }  // namespace

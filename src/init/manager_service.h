@@ -33,6 +33,8 @@ struct ServiceRuntime {
   void on_main_exit(const ChildExit& exit);
   void on_control_exit(const ChildExit& exit);
   void on_processes_gone();
+  void on_oom();
+  void check_oom(const ChildExit& exit);
 
   Manager::Impl& manager;
   Unit& unit;

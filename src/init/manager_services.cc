@@ -61,13 +61,24 @@ void ServiceRuntime::on_verify() {
 }
 
 void ServiceRuntime::on_main_exit(const ChildExit& exit) {
+  check_oom(exit);
   manager.record_exit(unit, true, exit);
   manager.feed(unit, ServiceEvent::main_exit({exit.code, exit.status}));
 }
 
 void ServiceRuntime::on_control_exit(const ChildExit& exit) {
+  check_oom(exit);
   manager.record_exit(unit, false, exit);
   manager.feed(unit, ServiceEvent::control_exit({exit.code, exit.status}));
+}
+
+void ServiceRuntime::on_oom() { manager.feed(unit, ServiceEvent::of(Kind::kOutOfMemory)); }
+
+// The kernel's word on why it killed may come behind the exit: then it is asked for, so that the
+// result is the cause.
+void ServiceRuntime::check_oom(const ChildExit& exit) {
+  const bool may_be = exit.code == CLD_KILLED && exit.status == SIGKILL && group;
+  if (may_be && group->was_oom_killed()) on_oom();
 }
 
 void ServiceRuntime::on_processes_gone() {

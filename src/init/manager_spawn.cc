@@ -149,6 +149,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
       return outcome;
     }
     spec.cgroup_fd = *cgroup;
+    runtime.group->watch_oom(Callback<void()>::to<&ServiceRuntime::on_oom>(runtime));
     if (unit.cgroup_path.empty()) unit.cgroup_path = runtime.group->cgroup_path();
     if (unit.settings.cgroup && unit.settings.cgroup->delegate && spec.uid != UINT32_MAX) {
       static_cast<void>(edges.tracker.delegate(group_path(unit), spec.uid, spec.gid));

@@ -324,6 +324,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
     if (runtime.group) {
       unit.cgroup_path = runtime.group->cgroup_path();
       static_cast<void>(runtime.group->watch_until_empty());
+      runtime.group->watch_oom(Callback<void()>::to<&ServiceRuntime::on_oom>(runtime));
     }
   }
   restore_fd_store(unit);

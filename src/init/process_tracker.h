@@ -59,6 +59,12 @@ class ProcessGroup {
   // without exceptions is one write where the kernel can do it. Returns how many it reached.
   virtual size_t signal(int signal, std::span<const pid_t> except) = 0;
 
+  // From now on `on_oom` tells that the kernel killed a process of it for want of memory, where
+  // that can be known.
+  virtual void watch_oom(Callback<void()> /*on_oom*/) {}
+  // Whether that happened since the last time this was asked.
+  virtual bool was_oom_killed() { return false; }
+
   // Ends the tracking of a run: removes the cgroup if it is empty, and returns whether it is gone.
   // prepare() begins the next one.
   virtual bool release() noexcept = 0;

@@ -124,6 +124,10 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   if (service.type == ServiceType::kOneshot && !marks.timeout_start) {
     service.timeout_start = kInfinity;
   }
+  // What was given a part of the tree deals with its processes itself.
+  if (!marks.oom_policy && settings.cgroup && settings.cgroup->delegate) {
+    service.oom_policy = OomPolicy::kContinue;
+  }
   const bool must_hear =
       says_ready(service.type) || service.watchdog.count() > 0 || service.fd_store_max > 0;
   if (must_hear && service.notify_access == NotifyAccess::kNone) {
