@@ -46,6 +46,11 @@ void bus_kill_unit(BusRequest& request);
 void bus_reset_failed_unit(BusRequest& request);
 void bus_reset_failed(BusRequest& request);
 
+// Manager and Unit: units and settings that come over the bus
+void bus_start_transient_unit(BusRequest& request);
+void bus_set_unit_properties(BusRequest& request);
+void bus_unit_set_properties(BusRequest& request);
+
 // Manager: the rest
 void bus_subscribe(BusRequest& request);
 void bus_unsubscribe(BusRequest& request);

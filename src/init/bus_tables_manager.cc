@@ -163,6 +163,8 @@ constexpr BusMethod kManagerMethods[] = {
     {"StartUnit", "ss", "o", Access::kChange, bus_start_unit},
     {"StartUnitWithFlags", "sst", "o", Access::kChange, bus_start_unit_with_flags},
     {"StartUnitReplace", "sss", "o", Access::kChange, bus_start_unit_replace},
+    {"StartTransientUnit", "ssa(sv)a(sa(sv))", "o", Access::kChange, bus_start_transient_unit},
+    {"SetUnitProperties", "sba(sv)", "", Access::kChange, bus_set_unit_properties},
     {"StopUnit", "ss", "o", Access::kChange, bus_stop_unit},
     {"ReloadUnit", "ss", "o", Access::kChange, bus_reload_unit},
     {"RestartUnit", "ss", "o", Access::kChange, bus_restart_unit},

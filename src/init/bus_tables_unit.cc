@@ -236,6 +236,7 @@ constexpr BusMethod kUnitMethods[] = {
     {"Unref", "", "", Access::kChange, bus_unit_unref},
     {"Freeze", "", "", Access::kChange, bus_unit_freeze},
     {"Thaw", "", "", Access::kChange, bus_unit_thaw},
+    {"SetProperties", "ba(sv)", "", Access::kChange, bus_unit_set_properties},
     {"ResetFailed", "", "", Access::kChange, bus_unit_reset_failed},
 };
 

@@ -41,7 +41,10 @@ class BusTestWorld {
     tree_.add_file("/etc/group", "root:x:0:\n");
     tree_.add_file("/bin/true", "", 0755);
     ManagerOptions options;
-    options.unit_directories = {{"/run/systemd/system", &tree_}, {"/etc/systemd/system", &tree_}};
+    options.unit_directories = {{"/run/systemd/system.control", &tree_},
+                                {"/run/systemd/transient", &tree_},
+                                {"/run/systemd/system", &tree_},
+                                {"/etc/systemd/system", &tree_}};
     manager_ = std::make_unique<Manager>(
         options, ManagerEdges{*loop_, spawner_, tracker_, processes_, tree_, tree_, *state_,
                               nullptr, logs_, host_, paths_});

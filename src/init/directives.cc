@@ -71,7 +71,14 @@ DirectiveParser find_parser(std::string_view section, std::string_view name) noe
       if (const DirectiveParser parser = find_in(parsers, name)) return parser;
     }
   }
-  if (section == "Slice" || section == "Scope") return find_in(cgroup_parsers(), name);
+  if (section == "Slice" || section == "Scope") {
+    if (const DirectiveParser parser = find_in(cgroup_parsers(), name)) return parser;
+  }
+  // How a scope is stopped is said, and done, as with a service.
+  if (section == "Scope") {
+    const DirectiveParser parser = find_in(service_section_parsers(), name);
+    return parser != nullptr ? parser : find_in(exec_parsers(), name);
+  }
   return nullptr;
 }
 

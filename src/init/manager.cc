@@ -162,6 +162,17 @@ void Manager::note_unit_files_changed() {
   impl_->unit_files.clear();
 }
 
+Result<uint32_t> Manager::start_transient(const std::vector<TransientUnit>& wanted,
+                                          std::string_view mode) {
+  return impl_->start_transient(wanted, mode);
+}
+
+Status Manager::set_properties(std::string_view name, bool runtime,
+                               const std::vector<PropertyText>& settings) {
+  FLOTILLA_ASSIGN(Unit * unit, impl_->load(name));
+  return impl_->set_properties(*unit, runtime, settings);
+}
+
 Status Manager::reload() { return impl_->reload_all(); }
 
 Status Manager::reexecute() {

@@ -59,6 +59,8 @@ class ManagerObserver {
   virtual void on_startup_finished(base::Micros userspace) = 0;
 };
 
+struct PropertyText;    // property_text.h
+struct TransientUnit;   // property_text.h
 struct ManagerOptions;  // manager_options.h: paths, default unit, environment
 struct ManagerEdges;    // manager_options.h: the seams
 
@@ -138,6 +140,13 @@ class Manager {
   void reset_failed_all();
   // Links or unit files were made or removed: what is loaded next sees them without a reload.
   void note_unit_files_changed();
+  // Makes units that are of no file but what the caller says, kept under run/ until they are over,
+  // and starts the first. Returns the id of its job.
+  base::Result<uint32_t> start_transient(const std::vector<TransientUnit>& wanted,
+                                         std::string_view mode);
+  // What may change while the unit runs, kept as drop-ins: for this run or for good.
+  base::Status set_properties(std::string_view unit, bool runtime,
+                              const std::vector<PropertyText>& settings);
   // daemon-reload: reads all files again; running services keep running.
   base::Status reload();
   base::Status reexecute();

@@ -110,7 +110,9 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
     ASSERT_EQ(problems, std::vector<std::string>());
     state_ = std::move(*state);
     ManagerOptions options;
-    options.unit_directories = {{"/etc/systemd/system", &tree_}};
+    options.unit_directories = {{"/run/systemd/system.control", &tree_},
+                                {"/run/systemd/transient", &tree_},
+                                {"/etc/systemd/system", &tree_}};
     options.host_values = unit::HostValues::of_system_manager();
     options.environment = {"PATH=/usr/bin"};
     options.notify_socket = "/run/systemd/notify";

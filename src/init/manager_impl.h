@@ -1,4 +1,5 @@
 // The inside of the Manager, shared by its files: manager_units.cc (loading, reload, garbage),
+// manager_transient.cc (units and settings that come over the bus),
 // manager_jobs.cc (requests and the job queue), manager_services.cc (the service machine's
 // actions), manager_spawn.cc (processes and signals), manager_notify.cc, manager_state.cc (the
 // state file), manager_lifecycle.cc (boot and shutdown), manager.cc (the public face).
@@ -56,6 +57,12 @@ class Manager::Impl {
   base::Result<Unit*> load(std::string_view name);
   Unit* load_name(const unit::UnitName& name);
   base::Status reload_all();
+  base::Result<uint32_t> start_transient(const std::vector<TransientUnit>& wanted,
+                                         std::string_view mode);
+  base::Status set_properties(Unit& unit, bool runtime, const std::vector<PropertyText>& settings);
+  std::string transient_directory() const;
+  void remove_transient_files(const std::string& name);
+  void remove_forgotten_transients();
   void collect_garbage();
   // Something that kept a unit is gone.
   void unit_may_go() {
@@ -177,6 +184,7 @@ class Manager::Impl {
   Unit* take_settings(UnitSettings settings);
   void order_targets(const std::vector<UnitId>& targets);
   void log_warnings(const UnitSettings& settings);
+  base::Result<Unit*> make_transient(const TransientUnit& wanted);
   bool is_garbage_root(const Unit& unit) const;
   void forget_unit(UnitId id);
 
@@ -186,6 +194,7 @@ class Manager::Impl {
   void carry_out(const Job& job, Unit& unit);
   void run_start(const Job& job, Unit& unit);
   void start_service(const Job& job, Unit& unit);
+  void start_scope(const Job& job, Unit& unit);
   bool check_conditions(const Job& job, Unit& unit);
   void finish_one(const FinishedJob& finished);
   void log_job_begin(const Unit& unit);
@@ -241,6 +250,7 @@ class Manager::Impl {
   void configure_path(const Unit& unit, CgroupWrites writes);
 
   std::unordered_map<UnitId, StateFile::SlotId> slots_;
+  std::unordered_map<UnitId, std::vector<pid_t>> scope_pids_;  // of scopes about to start
   std::unordered_map<UnitId, StartLimit> start_limits_;
   std::unordered_map<UnitId, std::pair<int, base::MonotonicTime>> settle_limits_;
   std::unordered_map<JobId, std::unique_ptr<JobTimer>> job_timers_;

@@ -190,6 +190,9 @@ void Manager::Impl::run_start(const Job& job, Unit& unit) {
   if (find_missing_binding(view(), job.unit) != kNoUnit) {
     return finish(job.id, JobResult::kDependency);
   }
+  if (unit.settings.name.type() == UnitType::kScope && unit.service) {
+    return start_scope(job, unit);
+  }
   if (unit.service) return start_service(job, unit);
   if (!check_conditions(job, unit)) return;
   begin_run(unit);

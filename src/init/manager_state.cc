@@ -207,6 +207,7 @@ bool Manager::Impl::adopt() {
     }
     queue_job(id);
   }
+  remove_forgotten_transients();
   log(6, fmt::format("Took over {} units from the manager before.", count));
   save_manager();
   garbage_possible_ = true;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "init/manager_impl.h"
+#include "init/unit_file_search.h"
 
 namespace flotilla::init {
 namespace {
@@ -100,10 +101,13 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     unit = units[id].get();
     unit->graph_id = id;
     unit->tracked_by_cgroup = edges.tracker.kind() == TrackingKind::kCgroup;
-    if (unit->settings.name.type() == UnitType::kService) {
+    const UnitType type = unit->settings.name.type();
+    const bool is_scope = type == UnitType::kScope && !init::is_perpetual(unit->id);
+    if (type == UnitType::kService || is_scope) {
       unit->service = std::make_unique<ServiceRuntime>(*this, *unit);
     }
     if (init::is_perpetual(unit->id)) unit->simple_active = true;
+    unit->transient = is_transient_directory(parent_of(unit->settings.fragment_path));
     active_states[id] = unit->active();
     garbage_possible_ = true;
     edges.program.request_turn();
@@ -226,6 +230,7 @@ void Manager::Impl::collect_garbage() {
 
 void Manager::Impl::forget_unit(UnitId id) {
   Unit& unit = *units[id];
+  if (unit.transient) remove_transient_files(unit.id);
   forget_slot(unit);
   if (unit.service) edges.logs.close_streams(unit.id);
   if (observer != nullptr) {

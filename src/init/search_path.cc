@@ -88,6 +88,7 @@ void UnitIndex::rebuild() {
   subdirectories_.clear();
   aliases_.clear();
   mtimes_.assign(directories_.size(), -1);
+  repeated_.assign(directories_.size(), false);
   std::vector<std::array<uint64_t, 2>> seen;  // /lib may be a link to /usr/lib
   for (size_t i = 0; i < directories_.size(); ++i) {
     const UnitDirectory& directory = directories_[i];
@@ -95,7 +96,8 @@ void UnitIndex::rebuild() {
     if (!stat || stat->kind != FileKind::kDirectory) continue;
     mtimes_[i] = stat->mtime_usec;
     const std::array<uint64_t, 2> identity{stat->device, stat->inode};
-    if (stat->inode != 0 && std::find(seen.begin(), seen.end(), identity) != seen.end()) continue;
+    repeated_[i] = stat->inode != 0 && std::find(seen.begin(), seen.end(), identity) != seen.end();
+    if (repeated_[i]) continue;
     seen.push_back(identity);
     const auto entries = directory.tree->list(directory.path);
     if (!entries) continue;
@@ -104,6 +106,27 @@ void UnitIndex::rebuild() {
   for (const auto& [name, file] : files_) {
     if (!file.alias_of.empty()) aliases_[file.alias_of].push_back(name);
   }
+}
+
+void UnitIndex::refresh_name(const std::string& name) {
+  if (const auto old = files_.find(name); old != files_.end()) {
+    if (const auto names = aliases_.find(old->second.alias_of); names != aliases_.end()) {
+      names->second.erase(std::remove(names->second.begin(), names->second.end(), name),
+                          names->second.end());
+    }
+    files_.erase(old);
+  }
+  subdirectories_.erase(name);
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    const UnitDirectory& directory = directories_[i];
+    const auto place = directory.tree->stat(directory.path);
+    mtimes_[i] = place && place->kind == FileKind::kDirectory ? place->mtime_usec : -1;
+    if (repeated_[i] || mtimes_[i] < 0) continue;
+    const auto stat = directory.tree->lstat(directory.path + "/" + name);
+    if (stat) add_entry(directory, {name, stat->kind});
+  }
+  const File* file = find(name);
+  if (file != nullptr && !file->alias_of.empty()) aliases_[file->alias_of].push_back(name);
 }
 
 void UnitIndex::add_entry(const UnitDirectory& directory, const DirectoryEntry& entry) {

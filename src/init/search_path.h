@@ -46,6 +46,8 @@ class UnitIndex {
 
   // Lists all directories again.
   void rebuild();
+  // A file or directory of this name came or went somewhere: looks for this name alone.
+  void refresh_name(const std::string& name);
   // Rebuilds if a directory was changed since; returns whether it did.
   bool rebuild_if_changed();
 
@@ -63,6 +65,7 @@ class UnitIndex {
 
   std::vector<UnitDirectory> directories_;
   std::vector<int64_t> mtimes_;  // of directories_, -1: not there
+  std::vector<bool> repeated_;   // by directory: the same as one before it
   std::map<std::string, File, std::less<>> files_;
   std::map<std::string, std::vector<UnitDirectory>, std::less<>> subdirectories_;
   std::map<std::string, std::vector<std::string>, std::less<>> aliases_;

@@ -8,6 +8,7 @@
 
 #include "init/directives.h"
 #include "init/standard_units.h"
+#include "init/unit_file_search.h"
 #include "unit/escape.h"
 
 namespace flotilla::init {
@@ -38,31 +39,19 @@ std::vector<std::string> drop_in_names(const UnitName& name) {
   return names;
 }
 
-std::string_view section_of(UnitType type) {
+// Without a word of what it listens to, waits for or mounts a unit of these types is none.
+bool needs_own_settings(UnitType type) {
   switch (type) {
-    case UnitType::kService:
-      return "Service";
-    case UnitType::kMount:
-      return "Mount";
-    case UnitType::kSwap:
-      return "Swap";
     case UnitType::kSocket:
-      return "Socket";
-    case UnitType::kAutomount:
-      return "Automount";
     case UnitType::kTimer:
-      return "Timer";
     case UnitType::kPath:
-      return "Path";
-    case UnitType::kSlice:
-      return "Slice";
-    case UnitType::kScope:
-      return "Scope";
-    case UnitType::kTarget:
-    case UnitType::kDevice:
-      break;
+    case UnitType::kMount:
+    case UnitType::kSwap:
+    case UnitType::kAutomount:
+      return true;
+    default:
+      return false;
   }
-  return {};
 }
 
 // Each dash begins a part of the path of slices; no part is empty.
@@ -107,12 +96,39 @@ void drop_repeated_dependencies(UnitSettings& settings) {
 
 }  // namespace
 
+std::string_view unit_section_of(UnitType type) {
+  switch (type) {
+    case UnitType::kService:
+      return "Service";
+    case UnitType::kMount:
+      return "Mount";
+    case UnitType::kSwap:
+      return "Swap";
+    case UnitType::kSocket:
+      return "Socket";
+    case UnitType::kAutomount:
+      return "Automount";
+    case UnitType::kTimer:
+      return "Timer";
+    case UnitType::kPath:
+      return "Path";
+    case UnitType::kSlice:
+      return "Slice";
+    case UnitType::kScope:
+      return "Scope";
+    case UnitType::kTarget:
+    case UnitType::kDevice:
+      break;
+  }
+  return {};
+}
+
 struct UnitLoader::Load {
   UnitSettings settings;
   SettingMarks marks;
   unit::SpecifierContext specifiers;
   std::vector<Diagnostic> diagnostics;
-  bool has_content = false;
+  bool has_own_settings = false;  // in the section of its type
 };
 
 UnitLoader::UnitLoader(UnitLoaderOptions options)
@@ -192,6 +208,12 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
     settings.exec.slice.clear();
     settings.exec.standard_output = {StreamSetting::Kind::kInherit, {}};
   }
+  if (settings.load_state == LoadState::kLoaded && !load.has_own_settings &&
+      needs_own_settings(id.type())) {
+    settings.load_state = LoadState::kBadSetting;
+    settings.load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
+    settings.load_error = "Unit " + id.str() + " has a bad unit file setting.";
+  }
   if (settings.load_state == LoadState::kLoaded) {
     finish_settings(settings, load.marks, options_.scope);
   }
@@ -227,8 +249,11 @@ void UnitLoader::load_fragment(Load& load) {
                     " failed to load properly, please adjust/correct and reload service manager: "
                     "Invalid argument");
   }
-  // Scopes are made of processes that are there already, never of a file.
-  if (settings.name.type() == UnitType::kScope) file = nullptr;
+  // Scopes are made of processes that are there already, never of a file that somebody wrote.
+  if (settings.name.type() == UnitType::kScope && file != nullptr &&
+      !is_transient_directory(parent_of(file->path))) {
+    file = nullptr;
+  }
   if (file == nullptr) {
     const StandardUnit* standard = find_standard_unit(id);
     if (standard == nullptr && settings.name.type() == UnitType::kSlice) {
@@ -369,7 +394,7 @@ void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& pa
   for (Diagnostic& diagnostic : file->diagnostics) {
     load.diagnostics.push_back(std::move(diagnostic));
   }
-  const std::string_view own_section = section_of(settings.name.type());
+  const std::string_view own_section = unit_section_of(settings.name.type());
   for (const std::string& section : file->sections) {
     if (section == "Install") settings.has_install_section = true;
     if (section == "Unit" || section == "Install" || section == own_section) continue;
@@ -379,6 +404,7 @@ void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& pa
   }
   for (const unit::Setting& setting : file->settings) {
     if (setting.section == "Unit" || setting.section == own_section) {
+      if (setting.section == own_section) load.has_own_settings = true;
       apply_setting(load, setting, path);
     } else if (setting.section == "Install" && find_directive("Install", setting.key) == nullptr &&
                !unit::is_foreign(setting.key)) {

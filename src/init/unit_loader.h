@@ -17,6 +17,9 @@
 
 namespace flotilla::init {
 
+// The section of a unit file that is for this type alone: "Service"; empty for targets.
+std::string_view unit_section_of(unit::UnitType type);
+
 struct UnitLoaderOptions {
   std::vector<UnitDirectory> directories;  // unit_search_path(), and --units= first
   unit::HostValues host;
@@ -38,6 +41,8 @@ class UnitLoader {
 
   // Forgets the listings: the next load sees what the directories hold now.
   void refresh();
+  // One file or directory of the search path came or went: cheaper than refresh().
+  void refresh_name(const std::string& name) { index_.refresh_name(name); }
   // Whether the unit's files are others than those it was loaded from.
   bool is_outdated(const UnitSettings& settings) const;
 

@@ -208,6 +208,14 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
       add_dependency(settings, Dependency::kAfter, "dbus.socket");
     }
   }
+  if (settings.name.type() == UnitType::kScope) {
+    // To the machine of services it is one whose main process nobody knows, and that never restarts.
+    settings.service.type = ServiceType::kForking;
+    settings.service.guess_main_pid = false;
+    if (settings.kill.restart_kill_signal == 0) {
+      settings.kill.restart_kill_signal = settings.kill.kill_signal;
+    }
+  }
   need_slice(settings);
   if (settings.default_dependencies) add_default_dependencies(settings, scope);
 }

@@ -1,0 +1,116 @@
+// StartTransientUnit, SetUnitProperties and SetProperties.
+
+#include "bus/object_path.h"
+#include "init/bus_answer.h"
+#include "init/bus_methods.h"
+#include "init/job.h"
+#include "init/property_text.h"
+
+namespace flotilla::init {
+
+using base::Result;
+
+namespace {
+
+constexpr size_t kMaxProperties = 10'000;
+constexpr size_t kMaxUnits = 1'000;
+
+// The next argument, "a(sv)", of a unit of this name.
+Result<std::vector<PropertyText>> read_properties(bus::MessageReader& reader,
+                                                  const unit::UnitName& unit) {
+  std::vector<PropertyText> settings;
+  PropertyWriter writer(unit);
+  FLOTILLA_TRY(reader.enter('a', "(sv)"));
+  while (true) {
+    FLOTILLA_ASSIGN(const bool more, reader.enter('r', "sv"));
+    if (!more) break;
+    if (settings.size() >= kMaxProperties) return base::too_large("too many properties");
+    FLOTILLA_ASSIGN(const std::string name, reader.string());
+    FLOTILLA_ASSIGN(const bus::Value value, reader.value());
+    FLOTILLA_TRY(reader.leave());
+    // Whether the caller wants the unit kept for it: it is for as long as it runs.
+    if (name == "AddRef" && value.signature == "b") continue;
+    FLOTILLA_ASSIGN(PropertyText text, writer.write(name, value));
+    settings.push_back(std::move(text));
+  }
+  FLOTILLA_TRY(reader.leave());
+  return settings;
+}
+
+base::Unexpected invalid_name() {
+  return base::unexpected({base::Errc::kInvalid, "Invalid unit name or type.", 0,
+                           "org.freedesktop.DBus.Error.InvalidArgs"});
+}
+
+// The units are read as a whole before anything is made of them.
+Result<std::vector<TransientUnit>> read_units(bus::MessageReader& reader, const std::string& name) {
+  std::vector<TransientUnit> units;
+  const auto first = unit::UnitName::parse(name);
+  if (!first) return invalid_name();
+  FLOTILLA_ASSIGN(std::vector<PropertyText> settings, read_properties(reader, *first));
+  units.push_back({name, std::move(settings)});
+  FLOTILLA_TRY(reader.enter('a', "(sa(sv))"));
+  while (true) {
+    FLOTILLA_ASSIGN(const bool more, reader.enter('r', "sa(sv)"));
+    if (!more) break;
+    if (units.size() >= kMaxUnits) return base::too_large("too many units in one request");
+    FLOTILLA_ASSIGN(const std::string other, reader.string());
+    const auto parsed = unit::UnitName::parse(other);
+    if (!parsed) return invalid_name();
+    FLOTILLA_ASSIGN(std::vector<PropertyText> more_settings, read_properties(reader, *parsed));
+    units.push_back({other, std::move(more_settings)});
+    FLOTILLA_TRY(reader.leave());
+  }
+  return units;
+}
+
+void set_properties(BusRequest& request, bus::MessageReader& reader, const std::string& name) {
+  const bool runtime = reader.boolean().value_or(false);
+  const auto parsed = unit::UnitName::parse(name);
+  if (!parsed)
+    return answer_error(request, kBusInvalidArgs, "Unit name " + name + " is not valid.");
+  const auto settings = read_properties(reader, *parsed);
+  if (!settings) return request.call.send_error(settings.error());
+  for (const PropertyText& setting : *settings) {
+    if (setting.is_live) continue;
+    return answer_error(request, "org.freedesktop.DBus.Error.PropertyReadOnly",
+                        "Cannot set property " + setting.name + ", or unknown property.");
+  }
+  answer_status(request, request.manager.set_properties(name, runtime, *settings));
+}
+
+}  // namespace
+
+void bus_start_transient_unit(BusRequest& request) {
+  bus::MessageReader reader = request.call.arguments();
+  const std::string name = reader.string().value_or("");
+  const std::string mode = reader.string().value_or("");
+  if (!parse_job_mode(mode)) {
+    return answer_error(request, kBusInvalidArgs, "Job mode " + mode + " is invalid.");
+  }
+  // What exists is refused before what is said about it is looked at.
+  if (const Unit* unit = request.manager.find_unit(name);
+      unit != nullptr && unit->load_state() != "not-found" &&
+      unit->settings.name.type() != unit::UnitType::kSlice) {
+    return answer_error(request, "org.freedesktop.systemd1.UnitExists",
+                        "Unit " + name + " was already loaded or has a fragment file.");
+  }
+  const auto units = read_units(reader, name);
+  if (!units) return request.call.send_error(units.error());
+  const Result<uint32_t> job = request.manager.start_transient(*units, mode);
+  if (!job) return request.call.send_error(job.error());
+  answer_with(request, [&](bus::MessageWriter& body) { body.object_path(bus::job_path(*job)); });
+}
+
+void bus_set_unit_properties(BusRequest& request) {
+  bus::MessageReader reader = request.call.arguments();
+  const std::string name = reader.string().value_or("");
+  set_properties(request, reader, name);
+}
+
+void bus_unit_set_properties(BusRequest& request) {
+  bus::MessageReader reader = request.call.arguments();
+  set_properties(request, reader, request.subject.unit->id);
+}
+
+}  // namespace flotilla::init

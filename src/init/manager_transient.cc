@@ -1,0 +1,216 @@
+// Units and settings that programs give over the bus: written where the loader finds them, so that
+// a reload or another manager reads them again.
+#include <algorithm>
+#include <cerrno>
+
+#include "init/manager_impl.h"
+#include "init/property_text.h"
+#include "init/unit_file_search.h"
+
+namespace flotilla::init {
+
+using base::Errc;
+using base::Result;
+using base::Status;
+using unit::UnitName;
+using unit::UnitType;
+
+namespace {
+
+constexpr std::string_view kFileHeading =
+    "# This is a transient unit file, created programmatically via the systemd API. Do not edit.\n";
+constexpr std::string_view kDropInHeading =
+    "# This is a drop-in unit file extension, created via \"systemctl set-property\"\n"
+    "# or an equivalent operation. Do not edit.\n";
+
+base::Unexpected invalid_arguments(std::string text) {
+  return base::unexpected(
+      {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
+}
+
+bool may_be_transient(UnitType type) {
+  return type != UnitType::kTarget && type != UnitType::kDevice && type != UnitType::kSwap;
+}
+
+}  // namespace
+
+std::string Manager::Impl::transient_directory() const {
+  return options.runtime_directory + "/systemd/transient";
+}
+
+Result<Unit*> Manager::Impl::make_transient(const TransientUnit& wanted) {
+  const auto name = UnitName::parse(wanted.name);
+  if (!name) return invalid_arguments("Invalid unit name or type.");
+  if (!may_be_transient(name->type())) {
+    return invalid_arguments(
+        fmt::format("Unit type {} does not support transient units.", to_string(name->type())));
+  }
+  FLOTILLA_ASSIGN(Unit * known, load(wanted.name));
+  const bool is_pristine = known->settings.load_state == LoadState::kNotFound && known->job == 0 &&
+                           known->active() == ActiveState::kInactive;
+  if (!is_pristine && name->type() != UnitType::kSlice) {
+    return base::unexpected(
+        {Errc::kAlreadyExists,
+         fmt::format("Unit {} was already loaded or has a fragment file.", wanted.name), EEXIST,
+         "org.freedesktop.systemd1.UnitExists"});
+  }
+  std::vector<pid_t> pids;
+  for (const PropertyText& setting : wanted.settings) {
+    pids.insert(pids.end(), setting.pids.begin(), setting.pids.end());
+  }
+  if (name->type() == UnitType::kScope && pids.empty()) {
+    return base::unexpected(
+        {Errc::kNotFound,
+         fmt::format("Unit {} failed to load properly, please adjust/correct and reload service "
+                     "manager: No such file or directory",
+                     wanted.name),
+         ENOENT, "org.freedesktop.DBus.Error.FileNotFound"});
+  }
+  const std::string directory = transient_directory();
+  const auto& places = options.unit_directories;
+  if (std::none_of(places.begin(), places.end(),
+                   [&](const UnitDirectory& place) { return place.path == directory; })) {
+    return base::unsupported("{} is not in the search path of unit files", directory);
+  }
+  const std::string path = directory + "/" + wanted.name;
+  if (edges.tree.lstat(path) && name->type() == UnitType::kSlice) {
+    return base::unexpected(
+        {Errc::kAlreadyExists,
+         fmt::format("Unit {} was already loaded or has a fragment file.", wanted.name), EEXIST,
+         "org.freedesktop.systemd1.UnitExists"});
+  }
+  FLOTILLA_TRY(edges.tree.write_atomic(path, unit_file_text(kFileHeading, wanted.settings), 0644));
+  loader.refresh_name(wanted.name);
+  Unit* unit = load_name(*name);
+  if (unit != nullptr && unit->settings.fragment_path != path) {
+    unit = take_settings(loader.load(*name));
+  }
+  if (unit == nullptr) {
+    remove_transient_files(wanted.name);
+    return base::too_large("too many units are loaded");
+  }
+  unit->transient = true;
+  if (!pids.empty()) scope_pids_[unit->graph_id] = std::move(pids);
+  return unit;
+}
+
+Result<uint32_t> Manager::Impl::start_transient(const std::vector<TransientUnit>& wanted,
+                                                std::string_view mode_word) {
+  const auto mode = parse_job_mode(mode_word);
+  if (!mode) return invalid_arguments(fmt::format("Job mode {} is invalid.", mode_word));
+  std::vector<std::string> made;
+  const auto start = [&]() -> Result<uint32_t> {
+    Unit* first = nullptr;
+    for (const TransientUnit& one : wanted) {
+      FLOTILLA_ASSIGN(Unit * unit, make_transient(one));
+      made.push_back(unit->id);
+      if (first == nullptr) first = unit;
+    }
+    const UnitId id = first->graph_id;
+    FLOTILLA_TRY(check_load_state(graph, id));
+    return enqueue({id, JobType::kStart, *mode});
+  };
+  auto job = start();
+  if (!job) {
+    // What could not be started is forgotten, and may be tried again under the same name.
+    for (const std::string& name : made) {
+      Unit* unit = find(name);
+      if (unit == nullptr || unit->job != 0 || !unit->is_inactive_or_failed()) continue;
+      remove_transient_files(name);
+      unit->transient = false;
+      static_cast<void>(take_settings(loader.load(unit->settings.name)));
+    }
+    garbage_possible_ = true;
+    edges.program.request_turn();
+  }
+  return job;
+}
+
+Status Manager::Impl::set_properties(Unit& unit, bool runtime,
+                                     const std::vector<PropertyText>& settings) {
+  FLOTILLA_TRY(check_load_state(graph, unit.graph_id));
+  if (settings.empty()) return {};
+  const std::string kind = options.scope == ManagerScope::kUser ? "user" : "system";
+  const std::string directory =
+      unit.transient ? transient_directory()
+      : runtime      ? fmt::format("{}/systemd/{}.control", options.runtime_directory, kind)
+                     : fmt::format("{}/{}.control", parent_of(options.config_directory), kind);
+  for (const PropertyText& setting : settings) {
+    const std::string path = fmt::format("{}/{}.d/50-{}.conf", directory, unit.id, setting.name);
+    FLOTILLA_TRY(edges.tree.write_atomic(path, unit_file_text(kDropInHeading, {setting}), 0644));
+  }
+  loader.refresh_name(unit.id + ".d");
+  const bool was_transient = unit.transient;
+  Unit* changed = take_settings(loader.load(unit.settings.name));
+  changed->transient = was_transient;
+  order_targets({changed->graph_id});
+  apply_cgroup_settings(*changed);
+  return {};
+}
+
+// A scope has no program of its own: it takes in processes that others started, and is over when
+// the last of them is gone.
+void Manager::Impl::start_scope(const Job& job, Unit& unit) {
+  ServiceRuntime& runtime = *unit.service;
+  if (unit.active() == ActiveState::kActive) return finish(job.id, JobResult::kDone);
+  if (!check_conditions(job, unit)) return;
+  const std::vector<pid_t> pids = std::move(scope_pids_[unit.graph_id]);
+  scope_pids_.erase(unit.graph_id);
+  begin_run(unit);
+  ensure_group(unit);
+  size_t taken = 0;
+  if (runtime.group && runtime.group->prepare()) {
+    for (const pid_t pid : pids) {
+      const Status attached = runtime.group->attach(pid);
+      if (attached) {
+        runtime.group->add(pid);
+        ++taken;
+      } else {
+        edges.logs.message(unit.id, 4,
+                           fmt::format("{}: Failed to add PID {} to scope's control group: {}",
+                                       unit.id, pid, attached.error().message));
+      }
+    }
+  }
+  const bool runs = taken != 0 && runtime.group->watch_until_empty();
+  runtime.state.sub = runs ? ServiceSubState::kRunning : ServiceSubState::kFailed;
+  runtime.state.result = runs ? ServiceResult::kSuccess : ServiceResult::kResources;
+  runtime.state.main_pid_known = false;
+  if (runs) {
+    unit.cgroup_path = runtime.group->cgroup_path();
+    runtime.state.active_since = edges.timers.clock().monotonic();
+    const Micros limit = unit.settings.service.runtime_max;
+    if (limit != kInfinity) {
+      runtime.state.timeout_at = edges.timers.clock().monotonic() + limit;
+      arm_service_timers(runtime);
+    }
+  } else {
+    release_resources(unit, false);
+  }
+  change_state(unit, unit.active(), false);
+  save(unit);
+}
+
+void Manager::Impl::remove_transient_files(const std::string& name) {
+  const std::string directory = transient_directory();
+  const std::string drop_ins = directory + "/" + name + ".d";
+  for (const base::DirectoryEntry& entry : edges.tree.list(drop_ins).value_or({})) {
+    static_cast<void>(edges.tree.remove(drop_ins + "/" + entry.name));
+  }
+  if (edges.tree.lstat(drop_ins)) {
+    static_cast<void>(edges.tree.remove(drop_ins));
+    loader.refresh_name(name + ".d");
+  }
+  static_cast<void>(edges.tree.remove(directory + "/" + name));
+  loader.refresh_name(name);
+}
+
+// A manager that died may have left files of units that were over.
+void Manager::Impl::remove_forgotten_transients() {
+  for (const base::DirectoryEntry& entry : edges.tree.list(transient_directory()).value_or({})) {
+    if (entry.kind != base::FileKind::kRegular || find(entry.name) != nullptr) continue;
+    remove_transient_files(entry.name);
+  }
+}
+
+}  // namespace flotilla::init

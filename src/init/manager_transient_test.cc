@@ -1,0 +1,100 @@
+// Units and settings that come over the bus, on fakes.
+#include "init/manager_fixture.h"
+#include "init/property_text.h"
+
+namespace flotilla::init {
+namespace {
+
+class TransientTest : public ManagerTest {
+ protected:
+  static PropertyText line(const std::string& section, const std::string& name,
+                           const std::string& value) {
+    return {section, name, {name + "=" + value}, true, {}};
+  }
+  static TransientUnit service(const std::string& name) {
+    return {name,
+            {line("Unit", "Description", "made"), line("Service", "ExecStart", "/bin/sleep 9")}};
+  }
+  base::Result<uint32_t> start(const TransientUnit& unit) {
+    auto job = manager_->start_transient({unit}, "fail");
+    settle();
+    return job;
+  }
+};
+
+TEST_F(TransientTest, RunsIsShownAndIsForgottenWithItsFileWhenItIsOver) {
+  boot();
+  ASSERT_TRUE(start(service("t.service")));
+  EXPECT_EQ(state_of("t.service"), "active/running");
+  const Unit* unit = manager_->find_unit("t.service");
+  EXPECT_TRUE(unit->transient);
+  EXPECT_EQ(unit->description(), "made");
+  EXPECT_EQ(unit->settings.fragment_path, "/run/systemd/transient/t.service");
+  ASSERT_TRUE(manager_->set_properties("t.service", true, {line("Unit", "Description", "new")}));
+  EXPECT_EQ(manager_->find_unit("t.service")->description(), "new");
+  EXPECT_TRUE(tree_.stat("/run/systemd/transient/t.service.d/50-Description.conf"));
+  exit(main_pid("t.service"), CLD_EXITED, 0);
+  EXPECT_EQ(state_of("t.service"), "not loaded");
+  EXPECT_FALSE(tree_.stat("/run/systemd/transient/t.service"));
+  EXPECT_FALSE(tree_.stat("/run/systemd/transient/t.service.d"));
+  ASSERT_TRUE(start(service("t.service")));
+}
+
+TEST_F(TransientTest, SurvivesAReloadAndANewManager) {
+  boot();
+  ASSERT_TRUE(start(service("t.service")));
+  const pid_t pid = main_pid("t.service");
+  ASSERT_TRUE(manager_->reload());
+  settle();
+  EXPECT_EQ(main_pid("t.service"), pid);
+  tree_.add_file("/run/systemd/transient/left.service", "[Service]\nExecStart=/bin/true\n");
+  restart_manager();
+  EXPECT_EQ(state_of("t.service"), "active/running");
+  EXPECT_TRUE(manager_->find_unit("t.service")->transient);
+  EXPECT_FALSE(tree_.stat("/run/systemd/transient/left.service"));
+  exit(pid, CLD_EXITED, 0);
+  EXPECT_FALSE(tree_.stat("/run/systemd/transient/t.service"));
+}
+
+TEST_F(TransientTest, WhatExistsOrCannotBeIsRefusedAndLeavesNothing) {
+  unit("a.service", "[Service]\nExecStart=/bin/true\n");
+  boot();
+  EXPECT_EQ(start(service("a.service")).error().message,
+            "Unit a.service was already loaded or has a fragment file.");
+  EXPECT_EQ(start({"t.target", {}}).error().message,
+            "Unit type target does not support transient units.");
+  EXPECT_EQ(start({"e.service", {}}).error().bus_name, "org.freedesktop.systemd1.BadUnitSetting");
+  EXPECT_FALSE(tree_.stat("/run/systemd/transient/e.service"));
+  EXPECT_TRUE(start(service("e.service")));
+}
+
+TEST_F(TransientTest, SettingsOfAnotherUnitAreKeptAsDropIns) {
+  unit("a.service", "[Service]\nExecStart=/bin/true\n");
+  boot();
+  ask("a.service", "start");
+  const pid_t pid = main_pid("a.service");
+  ASSERT_TRUE(manager_->set_properties("a.service", true, {line("Unit", "Description", "new")}));
+  EXPECT_EQ(manager_->find_unit("a.service")->description(), "new");
+  EXPECT_EQ(main_pid("a.service"), pid);
+  EXPECT_FALSE(manager_->need_daemon_reload(*manager_->find_unit("a.service")));
+  EXPECT_TRUE(tree_.stat("/run/systemd/system.control/a.service.d/50-Description.conf"));
+  EXPECT_FALSE(manager_->set_properties("no.service", true, {line("Unit", "Description", "x")}));
+}
+
+TEST_F(TransientTest, AScopeTakesProcessesInAndEndsWithTheLast) {
+  boot();
+  EXPECT_EQ(start({"s.scope", {}}).error().bus_name, "org.freedesktop.DBus.Error.FileNotFound");
+  PropertyText pids;
+  pids.pids = {4711};
+  ASSERT_TRUE(start({"s.scope", {line("Unit", "Description", "made"), pids}}));
+  EXPECT_EQ(state_of("s.scope"), "active/running");
+  restart_manager();
+  EXPECT_EQ(state_of("s.scope"), "active/running");
+  ask("s.scope", "stop");
+  EXPECT_EQ(state_of("s.scope"), "deactivating/stop-sigterm");
+  exit(4711, CLD_KILLED, SIGTERM);
+  EXPECT_EQ(state_of("s.scope"), "not loaded");
+}
+
+}  // namespace
+}  // namespace flotilla::init

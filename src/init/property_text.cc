@@ -1,0 +1,254 @@
+#include "init/property_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "init/bus_table.h"
+#include "init/directives.h"
+#include "init/directives_context.h"
+#include "init/property_text_forms.h"
+#include "init/unit_loader.h"
+#include "unit/time_span.h"
+
+namespace flotilla::init {
+
+using base::Errc;
+using base::Result;
+using bus::Value;
+
+namespace {
+
+constexpr size_t kMaxValueLength = size_t{1} << 20;
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() > end.size() && text.substr(text.size() - end.size()) == end;
+}
+bool begins_with(std::string_view text, std::string_view begin) {
+  return text.substr(0, begin.size()) == begin;
+}
+
+base::Unexpected read_only(const std::string& name) {
+  return base::unexpected({Errc::kInvalid,
+                           fmt::format("Cannot set property {}, or unknown property.", name), 0,
+                           "org.freedesktop.DBus.Error.PropertyReadOnly"});
+}
+base::Unexpected wrong_type() {
+  return base::unexpected({Errc::kInvalid,
+                           "Failed to set unit properties: Unexpected message contents", ENXIO,
+                           "System.Error.ENXIO"});
+}
+base::Unexpected bad_value(const std::string& name, const Value& value) {
+  std::string text;
+  if (const std::string* s = value.as_string()) {
+    text = fmt::format("Invalid {} setting: {}", name, *s);
+  } else if (std::holds_alternative<int64_t>(value.data)) {
+    text = fmt::format("Invalid {} value: {}", name, std::get<int64_t>(value.data));
+  } else if (std::holds_alternative<uint64_t>(value.data)) {
+    text = fmt::format("Invalid {} value: {}", name, std::get<uint64_t>(value.data));
+  } else {
+    text = fmt::format("Invalid {} setting", name);
+  }
+  return base::unexpected(
+      {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
+}
+
+// What may change while the unit runs: its description and what its cgroup is given.
+bool is_live_directive(std::string_view name) {
+  static constexpr std::string_view kPrefixes[] = {
+      "CPUWeight",     "CPUQuota",     "CPUShares",
+      "CPUAccounting", "StartupCPU",   "AllowedCPUs",
+      "AllowedMem",    "StartupAll",   "Memory",
+      "DefaultMemory", "TasksMax",     "TasksAcc",
+      "IOWeight",      "IOAccounting", "IODevice",
+      "IORead",        "IOWrite",      "StartupIO",
+      "BlockIO",       "StartupBlock", "DeviceAllow",
+      "DevicePolicy",  "IPAccounting", "IPAddress",
+      "ManagedOOM",    "SocketBind",   "RestrictNetworkInterfaces",
+      "Delegate"};
+  if (name == "Description") return true;
+  return std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                     [&](std::string_view prefix) { return begins_with(name, prefix); }) &&
+         name != "MemoryDenyWriteExecute";
+}
+
+bool is_dependency(const std::string& name) {
+  static constexpr std::string_view kNames[] = {"After",
+                                                "Before",
+                                                "BindsTo",
+                                                "Conflicts",
+                                                "JoinsNamespaceOf",
+                                                "OnFailure",
+                                                "OnSuccess",
+                                                "PartOf",
+                                                "PropagatesReloadTo",
+                                                "PropagatesStopTo",
+                                                "Requires",
+                                                "Requisite",
+                                                "ReloadPropagatedFrom",
+                                                "StopPropagatedFrom",
+                                                "Upholds",
+                                                "Wants"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+// The type the property has when it is read; empty: no such property.
+std::string_view type_when_read(unit::UnitType type, const std::string& name) {
+  for (const BusInterface* interface : {&bus_type_interface(type), &bus_unit_interface()}) {
+    if (const BusProperty* property = interface->find_property(name)) return property->signature;
+  }
+  return {};
+}
+
+// Where a directive of this name stands for units of this type.
+const Directive* find_for(unit::UnitType type, std::string_view name) {
+  const Directive* directive = find_directive("Unit", name);
+  return directive != nullptr ? directive : find_directive(unit_section_of(type), name);
+}
+
+// A value of a basic type, as a file has it.
+Result<std::vector<std::string>> plain_text(const std::string& name, const Value& value) {
+  if (value.signature == "s" || value.signature == "o") {
+    return std::vector<std::string>{escape_specifiers(*value.as_string())};
+  }
+  if (value.signature == "b") return std::vector<std::string>{value.as_bool(false) ? "yes" : "no"};
+  if (value.signature == "as") {
+    std::vector<std::string> lines;
+    for (const Value& word : *value.as_list()) {
+      lines.push_back(is_dependency(name) ? escape_specifiers(*word.as_string())
+                                          : quote_for_file(*word.as_string()));
+    }
+    if (lines.empty()) lines.emplace_back();
+    return lines;
+  }
+  if (value.signature == "d")
+    return std::vector<std::string>{fmt::format("{}", std::get<double>(value.data))};
+  if (std::holds_alternative<int64_t>(value.data)) {
+    return std::vector<std::string>{std::to_string(std::get<int64_t>(value.data))};
+  }
+  if (!std::holds_alternative<uint64_t>(value.data)) return wrong_type();
+  const uint64_t number = std::get<uint64_t>(value.data);
+  if (value.signature == "t" && number == UINT64_MAX) return std::vector<std::string>{"infinity"};
+  if (!ends_with(name, "USec")) return std::vector<std::string>{std::to_string(number)};
+  const auto span = unit::TimeSpan(static_cast<int64_t>(std::min<uint64_t>(number, INT64_MAX)));
+  return std::vector<std::string>{unit::format_time_span(span)};
+}
+
+bool has_line_end(const std::vector<std::string>& lines) {
+  return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+    return line.find_first_of(std::string_view("\n\r\0", 3)) != std::string::npos ||
+           line.size() > kMaxValueLength;
+  });
+}
+
+}  // namespace
+
+Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, const Value& value) {
+  const unit::UnitType type = unit_.type();
+  PropertyText text;
+  if (name == "PIDs" && type == unit::UnitType::kScope) {
+    if (value.signature != "au") return wrong_type();
+    for (const Value& pid : *value.as_list()) {
+      text.pids.push_back(static_cast<pid_t>(pid.as_unsigned(0)));
+    }
+    return text;
+  }
+  if (name == "Conditions" || name == "Asserts") {
+    if (value.signature != "a(sbbs)") return wrong_type();
+    text.section = "Unit";
+    text.name = name;
+    for (const Value& one : *value.as_list()) {
+      const auto& members = *one.as_list();
+      const std::string& kind = *members[0].as_string();
+      if (find_parser("Unit", kind) == nullptr) return bad_value(kind, members[3]);
+      text.lines.push_back(kind + "=" + (members[1].as_bool(false) ? "|" : "") +
+                           (members[2].as_bool(false) ? "!" : "") +
+                           escape_specifiers(*members[3].as_string()));
+    }
+    if (text.lines.empty()) {
+      text.lines.push_back(name == "Conditions" ? "ConditionPathExists=" : "AssertPathExists=");
+    }
+    return text;
+  }
+  const PropertyForm* form = find_property_form(name);
+  std::string directive_name(form != nullptr && !form->directive.empty() ? form->directive : name);
+  std::string soft_of;
+  if (begins_with(name, "Limit") && ends_with(name, "Soft")) {
+    directive_name.resize(name.size() - 4);
+    soft_of = directive_name;
+  }
+  const Directive* directive = find_for(type, directive_name);
+  if (directive == nullptr && ends_with(name, "USec")) {
+    directive_name = name.substr(0, name.size() - 4) + "Sec";
+    directive = find_for(type, directive_name);
+  }
+  if (directive == nullptr) return read_only(name);
+  std::string_view wanted = form != nullptr ? form->signature : type_when_read(type, name);
+  if (wanted.empty() && directive->kind == "BOOLEAN") wanted = "b";
+  if (wanted.empty() && ends_with(name, "USec")) wanted = "t";
+  if (!wanted.empty() && wanted != value.signature) return wrong_type();
+  text.section = std::string(directive->section);
+  text.name = directive_name;
+  text.is_live = is_live_directive(directive_name);
+  std::vector<std::string> values;
+  if (form != nullptr) {
+    auto written = form->write(value);
+    if (!written) return bad_value(name, value);
+    values = std::move(*written);
+  } else {
+    FLOTILLA_ASSIGN(values, plain_text(name, value));
+  }
+  if (!soft_of.empty()) {
+    const auto hard = hard_limits_.find(soft_of);
+    values[0] += ":" + (hard == hard_limits_.end() ? "infinity" : hard->second);
+  } else if (begins_with(name, "Limit")) {
+    hard_limits_[name] = values[0];
+  }
+  for (const std::string& line : values) text.lines.push_back(directive_name + "=" + line);
+  return text;
+}
+
+Result<PropertyText> PropertyWriter::write(const std::string& name, const Value& value) {
+  FLOTILLA_ASSIGN(PropertyText text, write_unchecked(name, value));
+  // A line more than it seems would be a setting that nobody checked.
+  if (has_line_end(text.lines)) return bad_value(name, Value{"s", std::string("line break")});
+  std::vector<unit::Diagnostic> diagnostics;
+  UnitSettings scratch{unit_};
+  SettingMarks marks;
+  const unit::SpecifierContext specifiers{unit_, nullptr, {}, {}};
+  const unit::Reporter reporter("", 0, diagnostics);
+  for (const std::string& line : text.lines) {
+    const size_t equals = line.find('=');
+    const std::string key = line.substr(0, equals);
+    const DirectiveParser parser = find_parser(text.section, key);
+    if (parser == nullptr) continue;
+    parser(scratch, {specifiers, reporter, key, marks, false}, line.substr(equals + 1));
+  }
+  if (diagnostics.empty()) return text;
+  if (is_dependency(name) && value.as_list() != nullptr) {
+    for (const Value& other : *value.as_list()) {
+      if (unit::UnitName::is_valid(*other.as_string())) continue;
+      return base::unexpected({Errc::kInvalid,
+                               fmt::format("Invalid unit name {}", *other.as_string()), EINVAL,
+                               "org.freedesktop.DBus.Error.InvalidArgs"});
+    }
+  }
+  return bad_value(name, value);
+}
+
+std::string unit_file_text(std::string_view heading, const std::vector<PropertyText>& settings) {
+  std::string text(heading);
+  std::string_view section;
+  for (const PropertyText& setting : settings) {
+    if (setting.lines.empty()) continue;
+    if (setting.section != section) {
+      text += fmt::format("{}[{}]\n", section.empty() ? "" : "\n", setting.section);
+      section = setting.section;
+    }
+    for (const std::string& line : setting.lines) text += line + "\n";
+  }
+  return text;
+}
+
+}  // namespace flotilla::init

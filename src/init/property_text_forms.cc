@@ -1,0 +1,445 @@
+#include "init/property_text_forms.h"
+
+#include <fmt/format.h>
+#include <sys/capability.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+#include "unit/signal_name.h"
+#include "unit/time_span.h"
+
+namespace flotilla::init {
+namespace {
+
+using bus::Value;
+using Lines = std::vector<std::string>;
+using Written = std::optional<Lines>;
+
+const std::vector<Value>& members_of(const Value& value) {
+  static const std::vector<Value> kNone;
+  const auto* list = value.as_list();
+  return list == nullptr ? kNone : *list;
+}
+std::string text_at(const Value& value, size_t index) {
+  const auto& members = members_of(value);
+  const std::string* text = index < members.size() ? members[index].as_string() : nullptr;
+  return text == nullptr ? std::string() : *text;
+}
+bool flag_at(const Value& value, size_t index) {
+  const auto& members = members_of(value);
+  return index < members.size() && members[index].as_bool(false);
+}
+uint64_t number_at(const Value& value, size_t index) {
+  const auto& members = members_of(value);
+  return index < members.size() ? members[index].as_unsigned(0) : 0;
+}
+
+// An empty list takes back what was there.
+Lines or_reset(Lines lines) {
+  if (lines.empty()) lines.emplace_back();
+  return lines;
+}
+
+// --- Commands ---
+
+std::string prefixes_of(const std::vector<Value>& flags) {
+  const auto has = [&](std::string_view flag) {
+    return std::any_of(flags.begin(), flags.end(), [&](const Value& value) {
+      return value.as_string() != nullptr && *value.as_string() == flag;
+    });
+  };
+  std::string text;
+  if (has("ignore-failure")) text += "-";
+  if (has("no-env-expand")) text += ":";
+  if (has("privileged")) text += "+";
+  if (has("no-setuid")) text += "!";
+  if (has("ambient")) text += "!!";
+  return text;
+}
+
+// The path, the words with the zeroth, and what the flags are.
+Written commands(const Value& value, bool extended) {
+  Lines lines{""};
+  for (const Value& command : members_of(value)) {
+    const std::string path = text_at(command, 0);
+    const auto& members = members_of(command);
+    const auto& words = members_of(members[1]);
+    if (path.empty() || words.empty()) return std::nullopt;
+    std::string line = extended ? prefixes_of(members_of(members[2])) : "";
+    if (!extended && flag_at(command, 2)) line += "-";
+    const bool is_renamed = text_at(members[1], 0) != path;
+    if (is_renamed) line += "@";
+    line += quote_for_file(path);
+    for (size_t i = is_renamed ? 0 : 1; i < words.size(); ++i) {
+      line += " " + quote_for_file(text_at(members[1], i));
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+Written plain_commands(const Value& value) { return commands(value, false); }
+Written extended_commands(const Value& value) { return commands(value, true); }
+
+// --- Numbers that stand for something ---
+
+template <size_t N>
+Written name_of(const Value& value, const std::array<std::string_view, N>& names) {
+  const int64_t number = value.as_signed(-1);
+  if (number < 0 || number >= static_cast<int64_t>(N)) return std::nullopt;
+  return Lines{std::string(names[static_cast<size_t>(number)])};
+}
+
+Written octal(const Value& value) {
+  const uint64_t mode = value.as_unsigned(UINT64_MAX);
+  if (mode > 07777) return std::nullopt;
+  return Lines{fmt::format("{:04o}", mode)};
+}
+Written signal(const Value& value) {
+  const int64_t number = value.as_signed(0);
+  if (number <= 0 || number > SIGRTMAX) return std::nullopt;
+  return Lines{unit::signal_name(static_cast<int>(number))};
+}
+Written level(const Value& value) {
+  static constexpr std::array<std::string_view, 8> kLevels{"emerg",   "alert",  "crit", "err",
+                                                           "warning", "notice", "info", "debug"};
+  return name_of(value, kLevels);
+}
+Written facility(const Value& value) {
+  static constexpr std::array<std::string_view, 24> kFacilities{
+      "kern",   "user",   "mail",     "daemon", "auth",   "syslog", "lpr",    "news",
+      "uucp",   "cron",   "authpriv", "ftp",    "12",     "13",     "14",     "15",
+      "local0", "local1", "local2",   "local3", "local4", "local5", "local6", "local7"};
+  return name_of(value, kFacilities);
+}
+Written io_class(const Value& value) {
+  static constexpr std::array<std::string_view, 4> kClasses{"none", "realtime", "best-effort",
+                                                            "idle"};
+  return name_of(value, kClasses);
+}
+Written cpu_policy(const Value& value) {
+  static constexpr std::array<std::string_view, 6> kPolicies{"other", "fifo", "rr",
+                                                             "batch", "",     "idle"};
+  return name_of(value, kPolicies);
+}
+
+Written capabilities(const Value& value) {
+  const uint64_t set = value.as_unsigned(0);
+  std::string line;
+  for (int i = 0; i < 64; ++i) {
+    if ((set & (uint64_t{1} << i)) == 0) continue;
+    char* name = cap_to_name(i);
+    if (name == nullptr) continue;
+    if (name[0] == 'c') line += (line.empty() ? "" : " ") + std::string(name);
+    cap_free(name);
+  }
+  // Other than a line of their names, an empty one first leaves nothing of what was there.
+  if (line.empty()) return Lines{""};
+  return Lines{"", line};
+}
+
+// "50%" of one CPU, from microseconds in each second.
+Written cpu_quota(const Value& value) {
+  const uint64_t usec = value.as_unsigned(UINT64_MAX);
+  if (usec == UINT64_MAX) return Lines{""};
+  if (usec == 0 || usec > UINT64_MAX / 100) return std::nullopt;
+  if (usec % 10000 == 0) return Lines{fmt::format("{}%", usec / 10000)};
+  return Lines{fmt::format("{}.{:02}%", usec / 10000, usec % 10000 / 100)};
+}
+// A share of what there is, where 2^32 is all.
+Written scale(const Value& value) {
+  const uint64_t share = value.as_unsigned(0);
+  if (share > UINT32_MAX) return std::nullopt;
+  const uint64_t permyriad = (share * 10000 + UINT32_MAX / 2) / UINT32_MAX;
+  return Lines{fmt::format("{}.{:02}%", permyriad / 100, permyriad % 100)};
+}
+// Weights have a "not set".
+Written weight(const Value& value) {
+  const uint64_t number = value.as_unsigned(0);
+  return number == UINT64_MAX ? Lines{""} : Lines{std::to_string(number)};
+}
+
+Written cpu_set(const Value& value) {
+  std::string line;
+  const auto& bytes = members_of(value);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    for (size_t bit = 0; bit < 8; ++bit) {
+      if ((bytes[i].as_unsigned(0) & (uint64_t{1} << bit)) == 0) continue;
+      line += (line.empty() ? "" : " ") + std::to_string(i * 8 + bit);
+    }
+  }
+  if (line.empty()) return Lines{""};
+  return Lines{"", line};
+}
+
+// --- Lists ---
+
+Written quoted_words(const Value& value) {
+  std::string line;
+  for (const Value& word : members_of(value)) {
+    if (word.as_string() == nullptr) return std::nullopt;
+    line += (line.empty() ? "" : " ") + quote_for_file(*word.as_string());
+  }
+  return Lines{line};
+}
+// (sb): a path that may be missing where the flag says so.
+Written optional_paths(const Value& value) {
+  Lines lines;
+  for (const Value& file : members_of(value)) {
+    lines.push_back((flag_at(file, 1) ? "-" : "") + escape_specifiers(text_at(file, 0)));
+  }
+  return or_reset(std::move(lines));
+}
+// (ss): "first second".
+Written pairs(const Value& value) {
+  Lines lines;
+  for (const Value& pair : members_of(value)) {
+    lines.push_back(escape_specifiers(text_at(pair, 0)) + " " +
+                    escape_specifiers(text_at(pair, 1)));
+  }
+  return or_reset(std::move(lines));
+}
+Written colon_pairs(const Value& value) {
+  Lines lines;
+  for (const Value& pair : members_of(value)) {
+    const std::string second = text_at(pair, 1);
+    lines.push_back(quote_for_file(text_at(pair, 0) + (second.empty() ? "" : ":" + second)));
+  }
+  return or_reset(std::move(lines));
+}
+Written numbered(const Value& value) {
+  Lines lines;
+  for (const Value& pair : members_of(value)) {
+    const uint64_t number = number_at(pair, 1);
+    lines.push_back(escape_specifiers(text_at(pair, 0)) + " " +
+                    (number == UINT64_MAX ? std::string("infinity") : std::to_string(number)));
+  }
+  return or_reset(std::move(lines));
+}
+// (ssbt): source, destination, whether it may be missing, and MS_REC for what is below, too.
+Written binds(const Value& value) {
+  constexpr uint64_t kRecursive = 1U << 14;
+  Lines lines;
+  for (const Value& bind : members_of(value)) {
+    lines.push_back(
+        (flag_at(bind, 2) ? "-" : "") +
+        quote_for_file(text_at(bind, 0) + ":" + text_at(bind, 1) +
+                       ((number_at(bind, 3) & kRecursive) != 0 ? ":rbind" : ":norbind")));
+  }
+  return or_reset(std::move(lines));
+}
+// (say): an id and bytes.
+Written credentials(const Value& value) {
+  Lines lines;
+  for (const Value& credential : members_of(value)) {
+    std::string line = escape_specifiers(text_at(credential, 0)) + ":";
+    const auto& members = members_of(credential);
+    for (const Value& byte : members_of(members[1])) {
+      const auto c = static_cast<unsigned char>(byte.as_unsigned(0));
+      const bool is_plain = c > ' ' && c < 0x7f && c != '\\' && c != '%' && c != '"' && c != '\'';
+      line += is_plain ? std::string(1, static_cast<char>(c)) : fmt::format("\\x{:02x}", c);
+    }
+    lines.push_back(std::move(line));
+  }
+  return or_reset(std::move(lines));
+}
+// (bas): a list of what is allowed, or of what is not.
+Written filter(const Value& value) {
+  std::string line = flag_at(value, 0) ? "" : "~";
+  const auto& members = members_of(value);
+  for (const Value& word : members_of(members[1])) {
+    if (word.as_string() != nullptr) line += (line.size() > 1 ? " " : "") + *word.as_string();
+  }
+  return Lines{"", line};
+}
+// (aiai): exit statuses and signals.
+Written exit_statuses(const Value& value) {
+  Lines lines;
+  const auto& members = members_of(value);
+  for (const Value& status : members_of(members[0])) {
+    const int64_t number = status.as_signed(-1);
+    if (number < 0 || number > 255) return std::nullopt;
+    lines.push_back(std::to_string(number));
+  }
+  for (const Value& number : members_of(members[1])) {
+    const Written name = signal(number);
+    if (!name) return std::nullopt;
+    lines.push_back(name->front());
+  }
+  return or_reset(std::move(lines));
+}
+
+std::string base64(const std::vector<Value>& bytes) {
+  static constexpr char kDigits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint64_t group = 0;
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    for (size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < count ? bytes[i + k].as_unsigned(0) & 0xff : 0);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text += k <= count ? kDigits[(group >> (18 - 6 * k)) & 63] : '=';
+    }
+  }
+  return text;
+}
+Written input_data(const Value& value) { return Lines{"", base64(members_of(value))}; }
+
+template <const char* Prefix>
+Written prefixed(const Value& value) {
+  const std::string* text = value.as_string();
+  if (text == nullptr || text->empty()) return std::nullopt;
+  return Lines{Prefix + escape_specifiers(*text)};
+}
+constexpr char kFile[] = "file:", kAppend[] = "append:", kTruncate[] = "truncate:", kFd[] = "fd:";
+
+struct NamedForm {
+  std::string_view name;
+  PropertyForm form;
+};
+
+constexpr NamedForm kForms[] = {
+    {"AllowedCPUs", {"ay", cpu_set, {}}},
+    {"AllowedMemoryNodes", {"ay", cpu_set, {}}},
+    {"AmbientCapabilities", {"t", capabilities, {}}},
+    {"BindPaths", {"a(ssbt)", binds, {}}},
+    {"BindReadOnlyPaths", {"a(ssbt)", binds, {}}},
+    {"BlockIOWeight", {"t", weight, {}}},
+    {"CPUAffinity", {"ay", cpu_set, {}}},
+    {"CPUQuotaPerSecUSec", {"t", cpu_quota, "CPUQuota"}},
+    {"CPUSchedulingPolicy", {"i", cpu_policy, {}}},
+    {"CPUShares", {"t", weight, {}}},
+    {"CPUWeight", {"t", weight, {}}},
+    {"CacheDirectoryMode", {"u", octal, {}}},
+    {"CapabilityBoundingSet", {"t", capabilities, {}}},
+    {"ConfigurationDirectoryMode", {"u", octal, {}}},
+    {"DeviceAllow", {"a(ss)", pairs, {}}},
+    {"DirectoryMode", {"u", octal, {}}},
+    {"Environment", {"as", quoted_words, {}}},
+    {"EnvironmentFiles", {"a(sb)", optional_paths, "EnvironmentFile"}},
+    {"ExecCondition", {"a(sasb)", plain_commands, {}}},
+    {"ExecConditionEx", {"a(sasas)", extended_commands, "ExecCondition"}},
+    {"ExecReload", {"a(sasb)", plain_commands, {}}},
+    {"ExecReloadEx", {"a(sasas)", extended_commands, "ExecReload"}},
+    {"ExecStart", {"a(sasb)", plain_commands, {}}},
+    {"ExecStartEx", {"a(sasas)", extended_commands, "ExecStart"}},
+    {"ExecStartPost", {"a(sasb)", plain_commands, {}}},
+    {"ExecStartPostEx", {"a(sasas)", extended_commands, "ExecStartPost"}},
+    {"ExecStartPre", {"a(sasb)", plain_commands, {}}},
+    {"ExecStartPreEx", {"a(sasas)", extended_commands, "ExecStartPre"}},
+    {"ExecStop", {"a(sasb)", plain_commands, {}}},
+    {"ExecStopEx", {"a(sasas)", extended_commands, "ExecStop"}},
+    {"ExecStopPost", {"a(sasb)", plain_commands, {}}},
+    {"ExecStopPostEx", {"a(sasas)", extended_commands, "ExecStopPost"}},
+    {"FinalKillSignal", {"i", signal, {}}},
+    {"IODeviceLatencyTargetUSec", {"a(st)", numbered, "IODeviceLatencyTargetSec"}},
+    {"IODeviceWeight", {"a(st)", numbered, {}}},
+    {"IOReadBandwidthMax", {"a(st)", numbered, {}}},
+    {"IOReadIOPSMax", {"a(st)", numbered, {}}},
+    {"IOSchedulingClass", {"i", io_class, {}}},
+    {"IOWeight", {"t", weight, {}}},
+    {"IOWriteBandwidthMax", {"a(st)", numbered, {}}},
+    {"IOWriteIOPSMax", {"a(st)", numbered, {}}},
+    {"KillSignal", {"i", signal, {}}},
+    {"LoadCredential", {"a(ss)", colon_pairs, {}}},
+    {"LoadCredentialEncrypted", {"a(ss)", colon_pairs, {}}},
+    {"LogLevelMax", {"i", level, {}}},
+    {"LogsDirectoryMode", {"u", octal, {}}},
+    {"MemoryHighScale", {"u", scale, "MemoryHigh"}},
+    {"MemoryLowScale", {"u", scale, "MemoryLow"}},
+    {"MemoryMaxScale", {"u", scale, "MemoryMax"}},
+    {"MemoryMinScale", {"u", scale, "MemoryMin"}},
+    {"MemorySwapMaxScale", {"u", scale, "MemorySwapMax"}},
+    {"PassEnvironment", {"as", quoted_words, {}}},
+    {"RestartForceExitStatus", {"(aiai)", exit_statuses, {}}},
+    {"RestartKillSignal", {"i", signal, {}}},
+    {"RestartPreventExitStatus", {"(aiai)", exit_statuses, {}}},
+    {"RestrictAddressFamilies", {"(bas)", filter, {}}},
+    {"RestrictFileSystems", {"(bas)", filter, {}}},
+    {"RuntimeDirectoryMode", {"u", octal, {}}},
+    {"SetCredential", {"a(say)", credentials, {}}},
+    {"SocketMode", {"u", octal, {}}},
+    {"StandardErrorFile", {"s", prefixed<kFile>, "StandardError"}},
+    {"StandardErrorFileDescriptorName", {"s", prefixed<kFd>, "StandardError"}},
+    {"StandardErrorFileToAppend", {"s", prefixed<kAppend>, "StandardError"}},
+    {"StandardErrorFileToTruncate", {"s", prefixed<kTruncate>, "StandardError"}},
+    {"StandardInputData", {"ay", input_data, {}}},
+    {"StandardInputFile", {"s", prefixed<kFile>, "StandardInput"}},
+    {"StandardInputFileDescriptorName", {"s", prefixed<kFd>, "StandardInput"}},
+    {"StandardOutputFile", {"s", prefixed<kFile>, "StandardOutput"}},
+    {"StandardOutputFileDescriptorName", {"s", prefixed<kFd>, "StandardOutput"}},
+    {"StandardOutputFileToAppend", {"s", prefixed<kAppend>, "StandardOutput"}},
+    {"StandardOutputFileToTruncate", {"s", prefixed<kTruncate>, "StandardOutput"}},
+    {"StartupAllowedCPUs", {"ay", cpu_set, {}}},
+    {"StartupCPUWeight", {"t", weight, {}}},
+    {"StartupIOWeight", {"t", weight, {}}},
+    {"StateDirectoryMode", {"u", octal, {}}},
+    {"SuccessExitStatus", {"(aiai)", exit_statuses, {}}},
+    {"SyslogFacility", {"i", facility, {}}},
+    {"SyslogLevel", {"i", level, {}}},
+    {"SystemCallArchitectures", {"as", quoted_words, {}}},
+    {"SystemCallFilter", {"(bas)", filter, {}}},
+    {"SystemCallLog", {"(bas)", filter, {}}},
+    {"TasksMaxScale", {"u", scale, "TasksMax"}},
+    {"TemporaryFileSystem", {"a(ss)", colon_pairs, {}}},
+    {"UMask", {"u", octal, {}}},
+    {"UnsetEnvironment", {"as", quoted_words, {}}},
+    {"WatchdogSignal", {"i", signal, {}}},
+};
+
+constexpr bool is_sorted() {
+  for (size_t i = 1; i < std::size(kForms); ++i) {
+    if (!(kForms[i - 1].name < kForms[i].name)) return false;
+  }
+  return true;
+}
+static_assert(is_sorted(), "kForms must be sorted by name");
+
+}  // namespace
+
+const PropertyForm* find_property_form(std::string_view name) {
+  const auto* const found =
+      std::lower_bound(std::begin(kForms), std::end(kForms), name,
+                       [](const NamedForm& form, std::string_view n) { return form.name < n; });
+  return found != std::end(kForms) && found->name == name ? &found->form : nullptr;
+}
+
+std::string escape_specifiers(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) escaped.append(c == '%' ? 2 : 1, c);
+  return escaped;
+}
+
+std::string quote_for_file(std::string_view word) {
+  std::string quoted = "\"";
+  for (const char c : word) {
+    switch (c) {
+      case '"':
+      case '\\':
+        quoted += '\\';
+        quoted += c;
+        break;
+      case '%':
+        quoted += "%%";
+        break;
+      case '\n':
+        quoted += "\\n";
+        break;
+      case '\t':
+        quoted += "\\t";
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) {
+          quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        } else {
+          quoted += c;
+        }
+    }
+  }
+  return quoted + "\"";
+}
+
+}  // namespace flotilla::init

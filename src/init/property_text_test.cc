@@ -1,0 +1,117 @@
+#include "init/property_text.h"
+
+#include <gtest/gtest.h>
+
+namespace flotilla::init {
+namespace {
+
+using bus::Value;
+
+Value text(const std::string& s) { return {"s", s}; }
+Value number(const char* signature, uint64_t n) { return {signature, n}; }
+Value words(std::vector<std::string> list) {
+  std::vector<Value> members;
+  for (std::string& word : list) members.push_back({"s", std::move(word)});
+  return {"as", std::move(members)};
+}
+Value record(const char* signature, std::vector<Value> members) {
+  return {signature, std::move(members)};
+}
+
+// The lines, or the error.
+std::string written(const std::string& name, const Value& value,
+                    const std::string& unit = "a.service") {
+  PropertyWriter writer(unit::UnitName::parse(unit).value());
+  const auto setting = writer.write(name, value);
+  if (!setting) return setting.error().message;
+  std::string lines = "[" + setting->section + "]";
+  for (const std::string& line : setting->lines) lines += " " + line;
+  return lines;
+}
+
+TEST(PropertyText, WritesEachKindOfValueAsAUnitFileHasIt) {
+  EXPECT_EQ(written("Description", text("50% of it")), "[Unit] Description=50%% of it");
+  EXPECT_EQ(written("RemainAfterExit", {"b", true}), "[Service] RemainAfterExit=yes");
+  EXPECT_EQ(written("TimeoutStopUSec", number("t", 90'000'000)),
+            "[Service] TimeoutStopSec=1min 30s");
+  EXPECT_EQ(written("TimeoutStartUSec", number("t", UINT64_MAX)),
+            "[Service] TimeoutStartSec=infinity");
+  EXPECT_EQ(written("Nice", {"i", int64_t{-5}}), "[Service] Nice=-5");
+  EXPECT_EQ(written("UMask", number("u", 027)), "[Service] UMask=0027");
+  EXPECT_EQ(written("KillSignal", {"i", int64_t{2}}), "[Service] KillSignal=INT");
+  EXPECT_EQ(written("Environment", words({"A=1", "B=x \"y\" %"})),
+            "[Service] Environment=\"A=1\" \"B=x \\\"y\\\" %%\"");
+  EXPECT_EQ(written("After", words({"b.service", "c.service"})),
+            "[Unit] After=b.service After=c.service");
+  EXPECT_EQ(written("SuccessExitStatus", record("(aiai)", {record("ai", {{"i", int64_t{3}}}),
+                                                           record("ai", {{"i", int64_t{1}}})})),
+            "[Service] SuccessExitStatus=3 SuccessExitStatus=HUP");
+  EXPECT_EQ(written("CPUQuotaPerSecUSec", number("t", 505'000)), "[Service] CPUQuota=50.50%");
+}
+
+TEST(PropertyText, WritesCommandsWithTheirFlagsAndZerothWord) {
+  const Value plain = record(
+      "a(sasb)",
+      {record("(sasb)", {text("/bin/sh"), words({"/bin/sh", "-c", "echo $A %n"}), {"b", false}})});
+  EXPECT_EQ(written("ExecStart", plain),
+            "[Service] ExecStart= ExecStart=\"/bin/sh\" \"-c\" \"echo $A %%n\"");
+  const Value flagged =
+      record("a(sasas)", {record("(sasas)", {text("/bin/sh"), words({"shell"}),
+                                             words({"ignore-failure", "privileged"})})});
+  EXPECT_EQ(written("ExecStopEx", flagged),
+            "[Service] ExecStop= ExecStop=-+@\"/bin/sh\" \"shell\"");
+}
+
+TEST(PropertyText, LimitsComeAsAHardOneAndThenASoftOne) {
+  PropertyWriter writer(unit::UnitName::parse("a.service").value());
+  EXPECT_EQ(writer.write("LimitNOFILE", number("t", 200))->lines[0], "LimitNOFILE=200");
+  EXPECT_EQ(writer.write("LimitNOFILESoft", number("t", 100))->lines[0], "LimitNOFILE=100:200");
+}
+
+TEST(PropertyText, ConditionsAreWrittenWithTheirMarks) {
+  const Value conditions = record(
+      "a(sbbs)",
+      {record("(sbbs)", {text("ConditionPathExists"), {"b", true}, {"b", true}, text("/etc/%x")})});
+  EXPECT_EQ(written("Conditions", conditions), "[Unit] ConditionPathExists=|!/etc/%%x");
+}
+
+TEST(PropertyText, RefusesWhatTheReaderOfUnitFilesWouldNotTake) {
+  EXPECT_EQ(written("Nonsense", text("x")), "Cannot set property Nonsense, or unknown property.");
+  EXPECT_EQ(written("Type", text("bogus")), "Invalid Type setting: bogus");
+  EXPECT_EQ(written("Type", number("u", 1)),
+            "Failed to set unit properties: Unexpected message contents");
+  EXPECT_EQ(written("Nice", {"i", int64_t{100}}), "Invalid Nice value: 100");
+  EXPECT_EQ(written("After", words({"bad name"})), "Invalid unit name bad name");
+  EXPECT_EQ(written("Type", text("oneshot"), "a.slice"),
+            "Cannot set property Type, or unknown property.");
+}
+
+TEST(PropertyText, NoValueCanBecomeTwoLines) {
+  EXPECT_EQ(written("Description", text("x\n[Service]\nExecStart=/bin/evil")),
+            "Invalid Description setting: line break");
+  EXPECT_EQ(written("Environment", words({"A=1\nExecStart=/bin/evil"})),
+            "[Service] Environment=\"A=1\\nExecStart=/bin/evil\"");
+  EXPECT_EQ(written("After", words({"b.service\nWants=c.service"})),
+            "Invalid After setting: line break");
+}
+
+TEST(PropertyText, OnlyWhatACgroupIsGivenMayChangeInARunningUnit) {
+  PropertyWriter writer(unit::UnitName::parse("a.service").value());
+  EXPECT_TRUE(writer.write("MemoryMax", number("t", 1 << 20))->is_live);
+  EXPECT_TRUE(writer.write("Description", text("x"))->is_live);
+  EXPECT_FALSE(writer.write("Restart", text("always"))->is_live);
+}
+
+TEST(PropertyText, AFileHasItsSectionsInTheOrderOfTheProperties) {
+  PropertyWriter writer(unit::UnitName::parse("a.service").value());
+  std::vector<PropertyText> settings;
+  settings.push_back(*writer.write("Description", text("x")));
+  settings.push_back(*writer.write("Type", text("oneshot")));
+  settings.push_back(*writer.write("After", words({"b.service"})));
+  EXPECT_EQ(unit_file_text("# heading\n", settings),
+            "# heading\n[Unit]\nDescription=x\n\n[Service]\nType=oneshot\n\n[Unit]\n"
+            "After=b.service\n");
+}
+
+}  // namespace
+}  // namespace flotilla::init
