@@ -90,10 +90,16 @@ BusFacade::~BusFacade() { manager_.set_observer(nullptr); }
 
 // --- Calls ---
 
-std::optional<BusFacade::Object> BusFacade::find_object(std::string_view path) {
+std::optional<BusFacade::Object> BusFacade::find_object(std::string_view path,
+                                                        const bus::MethodCall& call) {
   if (path == bus::kSystemd1Path) return Object{};
   if (path == kLogControlPath) return Object{nullptr, {}, BusSubject::Place::kLogControl};
   if (const std::optional<std::string> name = bus::unit_of_path(path)) {
+    if (*name == "self") {
+      const Unit* own = manager_.find_unit_by_pid(call.peer().pid);
+      if (own == nullptr) return {};
+      return Object{own, {}, BusSubject::Place::kManager};
+    }
     // Asking about a unit by its path loads it.
     const Result<const Unit*> unit = manager_.load_unit(*name);
     if (!unit) return {};
@@ -120,7 +126,7 @@ void BusFacade::on_call(bus::MethodCall& call) {
     introspect_path(call);
     return;
   }
-  const std::optional<Object> object = find_object(message.path());
+  const std::optional<Object> object = find_object(message.path(), call);
   if (!object) return refuse_object(call);
   const BusSubject subject = object->subject(manager_);
   if (message.interface() == bus::kPropertiesInterface) {
@@ -244,7 +250,7 @@ void BusFacade::introspect_path(bus::MethodCall& call) {
   } else if (path == kJobRoot) {
     for (const JobView& job : manager_.jobs()) children.push_back(std::to_string(job.id));
   } else if (children.empty()) {
-    const std::optional<Object> object = find_object(path);
+    const std::optional<Object> object = find_object(path, call);
     if (!object) return unknown_object(call);
     interfaces = bus_interfaces_of(object->subject(manager_));
     if (path == bus::kSystemd1Path) children = {"unit", "job"};

@@ -78,7 +78,8 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
 
   void on_call(bus::MethodCall& call) override;
   void on_disconnected(const bus::Peer& peer) override;
-  std::optional<Object> find_object(std::string_view path);
+  // `call` tells who asks, for the object that is the unit of whoever asks.
+  std::optional<Object> find_object(std::string_view path, const bus::MethodCall& call);
   void dispatch(bus::MethodCall& call, const BusSubject& subject);
   void call_properties(bus::MethodCall& call, const BusSubject& subject);
   void get_property(bus::MethodCall& call, const BusSubject& subject);

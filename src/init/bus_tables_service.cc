@@ -270,6 +270,37 @@ constexpr BusInterface kServiceInterface{
 constexpr BusInterface kSliceInterface{
     "org.freedesktop.systemd1.Slice", kBusCgroupProperties, kServiceMethods, {}};
 
+constexpr BusProperty kOwnScopeProperties[] = {
+    {"Controller", "s", kConst, [](S, W w) { w.string(""); }},
+    {"TimeoutStopUSec", "t", kConst, setting<&ServiceSettings::timeout_stop>},
+    {"Result", "s", kValue, [](S s, W w) { w.string(s.unit->result()); }},
+    {"RuntimeMaxUSec", "t", kConst, setting<&ServiceSettings::runtime_max>},
+};
+
+constexpr BusProperty kScopeKillProperties[] = {
+    {"KillMode", "s", Emits::kConst, bus_exec::kill_mode},
+    {"KillSignal", "i", Emits::kConst, bus_exec::kill_signal},
+    {"RestartKillSignal", "i", Emits::kConst, bus_exec::restart_kill_signal},
+    {"FinalKillSignal", "i", Emits::kConst, bus_exec::final_kill_signal},
+    {"SendSIGKILL", "b", Emits::kConst, bus_exec::send_sigkill},
+    {"SendSIGHUP", "b", Emits::kConst, bus_exec::send_sighup},
+    {"WatchdogSignal", "i", Emits::kConst, bus_exec::watchdog_signal},
+};
+
+constexpr auto kScopeProperties = [] {
+  constexpr size_t kSize = std::size(kOwnScopeProperties) + kBusCgroupProperties.size() +
+                           std::size(kScopeKillProperties);
+  std::array<BusProperty, kSize> all{};
+  size_t next = 0;
+  for (const BusProperty& property : kOwnScopeProperties) all[next++] = property;
+  for (const BusProperty& property : kBusCgroupProperties) all[next++] = property;
+  for (const BusProperty& property : kScopeKillProperties) all[next++] = property;
+  return all;
+}();
+
+constexpr BusInterface kScopeInterface{
+    "org.freedesktop.systemd1.Scope", kScopeProperties, kServiceMethods, {}};
+
 // Kinds of unit of which the manager knows nothing but what all units have.
 #define FLOTILLA_BARE(name)                       \
   constexpr BusInterface name {                   \
@@ -284,7 +315,6 @@ FLOTILLA_BARE(Device);
 FLOTILLA_BARE(Automount);
 FLOTILLA_BARE(Timer);
 FLOTILLA_BARE(Path);
-FLOTILLA_BARE(Scope);
 }  // namespace bare
 #undef FLOTILLA_BARE
 
@@ -314,7 +344,7 @@ const BusInterface& bus_type_interface(unit::UnitType type) {
     case UnitType::kSlice:
       return kSliceInterface;
     case UnitType::kScope:
-      return bare::Scope;
+      return kScopeInterface;
   }
   return bare::Target;
 }

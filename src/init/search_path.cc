@@ -129,6 +129,26 @@ void UnitIndex::refresh_name(const std::string& name) {
   if (file != nullptr && !file->alias_of.empty()) aliases_[file->alias_of].push_back(name);
 }
 
+// Whether a link in the directory leads to one of the search path.
+bool UnitIndex::is_in_path(const UnitDirectory& directory, std::string_view target) const {
+  const size_t slash = target.rfind('/');
+  if (slash == std::string_view::npos) return true;
+  std::string parent(target.substr(0, slash));
+  if (parent.empty() || parent[0] != '/') parent = directory.path + "/" + parent;
+  const auto has = [&](const std::string& path) {
+    return std::any_of(directories_.begin(), directories_.end(),
+                       [&](const UnitDirectory& place) { return place.path == path; });
+  };
+  if (has(parent)) return true;
+  const auto real = directory.tree->canonical(parent);
+  if (!real) return false;
+  return has(*real) ||
+         std::any_of(directories_.begin(), directories_.end(), [&](const UnitDirectory& place) {
+           const auto other = place.tree->canonical(place.path);
+           return other && *other == *real;
+         });
+}
+
 void UnitIndex::add_entry(const UnitDirectory& directory, const DirectoryEntry& entry) {
   std::string path = directory.path + "/" + entry.name;
   for (const std::string_view end : {".d", ".wants", ".requires", ".upholds"}) {
@@ -147,6 +167,8 @@ void UnitIndex::add_entry(const UnitDirectory& directory, const DirectoryEntry& 
     if (!target) return;
     if (*target == "/dev/null") {
       file.is_masked = true;
+    } else if (!is_in_path(directory, *target)) {
+      // A file from elsewhere, whatever it is called there.
     } else if (is_alias(*name, base_name(*target))) {
       file.alias_of = std::string(base_name(*target));
     } else if (const auto other = unit::UnitName::parse(base_name(*target));

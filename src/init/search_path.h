@@ -61,6 +61,7 @@ class UnitIndex {
   std::vector<std::string> names() const;
 
  private:
+  bool is_in_path(const UnitDirectory& directory, std::string_view target) const;
   void add_entry(const UnitDirectory& directory, const base::DirectoryEntry& entry);
 
   std::vector<UnitDirectory> directories_;

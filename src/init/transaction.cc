@@ -452,6 +452,10 @@ Status check_load_state(const UnitGraph& graph, UnitId unit) {
       return fail(Errc::kConflict, named("BadUnitSetting"),
                   fmt::format("Unit {} has a bad unit file setting.", id));
     case LoadState::kError:
+      // The loader says it all, with a name of its own.
+      if (!facts.load_error_bus_name.empty() && !facts.load_error_bus_name.starts_with(kPrefix)) {
+        return base::unexpected({Errc::kConflict, facts.load_error, 0, facts.load_error_bus_name});
+      }
       return fail(Errc::kConflict, named("LoadFailed"),
                   fmt::format("Unit {} failed to load properly, please adjust/correct and reload "
                               "service manager: {}",

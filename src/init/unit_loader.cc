@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
+#include <cerrno>
+#include <cstddef>
 #include <numeric>
 #include <utility>
 
@@ -58,6 +59,24 @@ bool needs_own_settings(UnitType type) {
 bool is_slice_name(std::string_view stem) {
   if (stem == "-") return true;
   return stem.front() != '-' && stem.back() != '-' && stem.find("--") == std::string_view::npos;
+}
+
+int errno_of(const base::Error& error) {
+  return error.error_number == 0 ? EIO : error.error_number;
+}
+
+// The file is there, and cannot be used as a whole.
+void fail_to_load(UnitSettings& settings, int error_number) {
+  settings.load_state = LoadState::kError;
+  settings.load_error_bus_name =
+      error_number == EINVAL    ? "org.freedesktop.DBus.Error.InvalidArgs"
+      : error_number == EBADMSG ? "org.freedesktop.DBus.Error.InconsistentMessage"
+      : error_number == ENOBUFS ? "org.freedesktop.DBus.Error.NoMemory"
+      : error_number == EACCES  ? "org.freedesktop.DBus.Error.AccessDenied"
+                                : "org.freedesktop.DBus.Error.Failed";
+  settings.load_error = fmt::format(
+      "Unit {} failed to load properly, please adjust/correct and reload service manager: {}",
+      settings.name.str(), base::describe_errno(error_number));
 }
 
 void add_once(std::vector<UnitName>& list, const UnitName& name) {
@@ -244,10 +263,7 @@ void UnitLoader::load_fragment(Load& load) {
     fail(LoadState::kMasked, "org.freedesktop.systemd1.UnitMasked", "Unit " + id + " is masked.");
   };
   if (settings.name.type() == UnitType::kSlice && !is_slice_name(settings.name.stem())) {
-    return fail(LoadState::kError, "org.freedesktop.systemd1.LoadFailed",
-                "Unit " + id +
-                    " failed to load properly, please adjust/correct and reload service manager: "
-                    "Invalid argument");
+    return fail_to_load(settings, EINVAL);
   }
   // Scopes are made of processes that are there already, never of a file that somebody wrote.
   if (settings.name.type() == UnitType::kScope && file != nullptr &&
@@ -279,13 +295,14 @@ void UnitLoader::load_fragment(Load& load) {
   base::FileStat stat;
   const auto bytes = file->tree->read(file->path, unit::kMaxUnitFileSize, stat);
   if (!bytes) {
-    if (bytes.error().code == Errc::kNotFound) {
+    // A link that leads nowhere is no file, and neither is a circle of them.
+    if (bytes.error().code == Errc::kNotFound || bytes.error().error_number == ELOOP) {
+      settings.fragment_path.clear();
       return fail(LoadState::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
                   "Unit " + id + " not found.");
     }
     load.diagnostics.push_back({file->path, 0, Severity::kError, bytes.error().message});
-    return fail(LoadState::kError, "org.freedesktop.systemd1.LoadFailed",
-                "Unit " + id + " failed to load: " + bytes.error().message);
+    return fail_to_load(settings, errno_of(bytes.error()));
   }
   settings.files_mtime_usec = stat.mtime_usec;
   if (bytes->empty()) return mask();
@@ -386,9 +403,8 @@ void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& pa
   UnitSettings& settings = load.settings;
   if (!file) {
     load.diagnostics.push_back({path, 0, Severity::kError, file.error().message});
-    settings.load_state = LoadState::kBadSetting;
-    settings.load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
-    settings.load_error = "Unit " + settings.name.str() + " has a bad unit file setting.";
+    // A drop-in that cannot be read is only left out.
+    if (path == settings.fragment_path) fail_to_load(settings, errno_of(file.error()));
     return;
   }
   for (Diagnostic& diagnostic : file->diagnostics) {
