@@ -205,6 +205,11 @@ void BusService::dispatch(const Message& message, const Peer& peer) {
   }
 }
 
+void BusService::resume(const DeferredCall& call, const std::function<void(MethodCall&)>& answer) {
+  MethodCall resumed(*this, call.message, call.peer);
+  answer(resumed);
+}
+
 void BusService::reply(Result<Message> message) {
   if (!message) return log_("bus: " + message.error().message);
   static_cast<void>(sd_bus_api().sd_bus_send(pump_->bus(), message->get(), nullptr));

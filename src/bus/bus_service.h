@@ -39,6 +39,8 @@ class BusService final : private CallConnection {
   bool has_subscribers() const { return !subscribers_.empty(); }
   void emit(std::string_view path, std::string_view interface, std::string_view member,
             const std::function<void(MessageWriter&)>& fill);
+  // Answers a call that was deferred.
+  void resume(const DeferredCall& call, const std::function<void(MethodCall&)>& answer);
   // The handler hears on_disconnected() when this client leaves the bus.
   void watch(const Peer& peer);
 

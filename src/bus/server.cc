@@ -321,6 +321,13 @@ void Server::disconnect(uint64_t connection) {
   if (found != connections_.end()) found->second->end(ECONNRESET);
 }
 
+void Server::resume(const DeferredCall& call, const std::function<void(MethodCall&)>& answer) {
+  const auto connection = connections_.find(call.peer.connection);
+  if (connection == connections_.end()) return;
+  MethodCall resumed(*connection->second, call.message, call.peer);
+  answer(resumed);
+}
+
 void Server::emit(std::string_view path, std::string_view interface, std::string_view member,
                   const std::function<void(MessageWriter&)>& fill,
                   const std::function<bool(const Peer&)>& wants) {

@@ -53,6 +53,12 @@ class CallConnection {
   virtual void reply(base::Result<Message> message) = 0;
 };
 
+// A call whose answer comes later: see MethodCall::defer() and Server::resume().
+struct DeferredCall {
+  Message message;
+  Peer peer;
+};
+
 // One call that waits for its answer; lives as long as Handler::on_call.
 class MethodCall {
  public:
@@ -71,6 +77,11 @@ class MethodCall {
   // The error's own bus name, or the one that names_of() has for its code.
   void send_error(const base::Error& error);
   bool is_answered() const { return answered_; }
+  // The answer comes later, by Server::resume().
+  DeferredCall defer() {
+    answered_ = true;
+    return {message_, peer_};
+  }
 
  private:
   CallConnection& connection_;
@@ -105,6 +116,9 @@ class Server {
   void emit(std::string_view path, std::string_view interface, std::string_view member,
             const std::function<void(MessageWriter&)>& fill,
             const std::function<bool(const Peer&)>& wants = nullptr);
+
+  // Answers a call that was deferred, if whoever called is still there.
+  void resume(const DeferredCall& call, const std::function<void(MethodCall&)>& answer);
 
   size_t connection_count() const { return connections_.size(); }
   // Those of all clients that are not written yet.

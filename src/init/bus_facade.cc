@@ -346,6 +346,14 @@ void BusFacade::emit_manager(std::string_view member, const Fill& fill) {
   emit(bus::kSystemd1Path, bus::kManagerInterface, member, fill);
 }
 
+void BusFacade::answer_later(const bus::DeferredCall& call, const base::Status& status) {
+  const auto answer = [&](bus::MethodCall& resumed) {
+    status ? resumed.send_empty() : resumed.send_error(status.error());
+  };
+  if (call.peer.bus_name.empty()) return server_.resume(call, answer);
+  if (system_bus_) system_bus_->resume(call, answer);
+}
+
 void BusFacade::emit_unit_files_changed() { emit_manager("UnitFilesChanged", nullptr); }
 
 void BusFacade::on_unit_new(const std::string& unit) {

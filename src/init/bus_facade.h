@@ -40,6 +40,8 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   size_t connection_count() const { return server_.connection_count(); }
   std::vector<bus::Peer> peers() const { return server_.peers(); }
   uint64_t queued_messages() const { return server_.queued_messages(); }
+  // Answers a call that was deferred, if whoever called is still there.
+  void answer_later(const bus::DeferredCall& call, const base::Status& status);
   void emit_unit_files_changed();
   // A real bus, whose socket is here while its unit (dbus.service) is active: there we have the
   // name that we have on our own socket, and answer the same calls.

@@ -15,7 +15,11 @@ void bus_unsubscribe(BusRequest& request) {
   answer_status(request, request.facade.unsubscribe(request.call.peer()));
 }
 
-void bus_reload(BusRequest& request) { answer_status(request, request.manager.reload()); }
+// The answer waits for the generators.
+void bus_reload(BusRequest& request) {
+  request.manager.reload_then(
+      [&facade = request.facade, call = request.call.defer()] { facade.answer_later(call, {}); });
+}
 void bus_reexecute(BusRequest& request) { answer_status(request, request.manager.reexecute()); }
 
 void bus_exit(BusRequest& request) {

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "init/conditions_system.h"
 #include "unit/scalar.h"
 #include "unit/size.h"
 #include "unit/words.h"
@@ -233,6 +234,7 @@ bool plain_holds(const Condition& condition, const ConditionWorld& world) {
     const auto flag = unit::parse_boolean(parameter);
     return flag && *flag == world.first_boot;
   }
+  if (const auto answer = system_condition_holds(kind, parameter, world)) return *answer;
   return file_holds(condition, world);
 }
 
@@ -268,8 +270,7 @@ ConditionWorld ConditionWorld::of_machine(const base::FileTree& tree) {
   if (uname(&name) == 0) {
     world.host_name = name.nodename;
     world.kernel_release = name.release;
-    const std::string machine = name.machine;
-    world.architecture = machine == "x86_64" ? "x86-64" : machine == "aarch64" ? "arm64" : machine;
+    world.architecture = architecture_name(name.machine);
   }
   world.machine_id = read_trimmed(tree, "/etc/machine-id");
   world.kernel_command_line = read_trimmed(tree, "/proc/cmdline");
@@ -279,7 +280,7 @@ ConditionWorld ConditionWorld::of_machine(const base::FileTree& tree) {
   if (sysinfo(&info) == 0) world.memory_bytes = uint64_t{info.totalram} * info.mem_unit;
   const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
   world.cpus = cpus > 0 ? static_cast<unsigned>(cpus) : 1;
-  world.virtualization = "none";
+  world.virtualization = detect_virtual_machine();
   const char* container = getenv("container");
   if (container != nullptr && *container != '\0') {
     world.is_container = true;
@@ -287,9 +288,6 @@ ConditionWorld ConditionWorld::of_machine(const base::FileTree& tree) {
   } else if (tree.stat("/.dockerenv")) {
     world.is_container = true;
     world.virtualization = "docker";
-  } else if (const std::string cpuinfo = read_trimmed(tree, "/sys/hypervisor/type");
-             !cpuinfo.empty()) {
-    world.virtualization = cpuinfo;
   }
   return world;
 }

@@ -86,5 +86,46 @@ TEST_F(ConditionsTest, NeedsAllPlainOnesAndOneOfTheTriggers) {
   EXPECT_FALSE(all_hold({trigger_yes, no}, world_));
 }
 
+TEST_F(ConditionsTest, LooksAtTheReleaseOfTheSystem) {
+  tree_.add_file("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+  EXPECT_TRUE(is("OSRelease", "ID=debian"));
+  EXPECT_TRUE(is("OSRelease", "ID=debian VERSION_ID>=12"));
+  EXPECT_FALSE(is("OSRelease", "ID=debian VERSION_ID<12"));
+  EXPECT_TRUE(is("OSRelease", "ID=$deb*"));
+  EXPECT_FALSE(is("OSRelease", "ID!=debian"));
+  EXPECT_FALSE(is("OSRelease", "nonsense"));
+}
+
+TEST_F(ConditionsTest, LooksAtPressure) {
+  EXPECT_TRUE(is("MemoryPressure", "10%"));
+  tree_.add_file("/proc/pressure/memory", "some avg10=20.00 avg60=9.50 avg300=1.00 total=1\n");
+  EXPECT_TRUE(is("MemoryPressure", "10%"));
+  EXPECT_TRUE(is("MemoryPressure", "10%/1min"));
+  EXPECT_FALSE(is("MemoryPressure", "10%/10s"));
+  EXPECT_FALSE(is("MemoryPressure", "10%/7s"));
+  tree_.add_file("/sys/fs/cgroup/a.slice/a-b.slice/cpu.pressure", "some avg300=50.00\n");
+  EXPECT_FALSE(is("CPUPressure", "a-b.slice:10%"));
+}
+
+TEST_F(ConditionsTest, LooksAtPowerAndFirmware) {
+  EXPECT_TRUE(is("ACPower", "yes"));
+  tree_.add_file("/sys/class/power_supply/AC/type", "Mains\n");
+  tree_.add_file("/sys/class/power_supply/AC/online", "0\n");
+  EXPECT_FALSE(is("ACPower", "yes"));
+  EXPECT_TRUE(is("ACPower", "no"));
+  EXPECT_FALSE(is("Firmware", "uefi"));
+  tree_.add_file("/sys/firmware/efi/x", "");
+  EXPECT_TRUE(is("Firmware", "uefi"));
+  tree_.add_file("/sys/class/dmi/id/sys_vendor", "QEMU\n");
+  EXPECT_TRUE(is("Firmware", "smbios-field(sys_vendor = QEMU)"));
+  EXPECT_FALSE(is("Firmware", "smbios-field(sys_vendor = Other)"));
+}
+
+TEST_F(ConditionsTest, WhatIsNotThereIsNeitherEncryptedNorGiven) {
+  EXPECT_FALSE(is("PathIsEncrypted", "/d/none"));
+  EXPECT_FALSE(is("Credential", "no/such"));
+  EXPECT_FALSE(is("NeedsUpdate", "/home"));
+}
+
 }  // namespace
 }  // namespace flotilla::init

@@ -173,7 +173,12 @@ Status Manager::set_properties(std::string_view name, bool runtime,
   return impl_->set_properties(*unit, runtime, settings);
 }
 
-Status Manager::reload() { return impl_->reload_all(); }
+Status Manager::reload() {
+  impl_->begin_reload(nullptr);
+  return {};
+}
+
+void Manager::reload_then(std::function<void()> done) { impl_->begin_reload(std::move(done)); }
 
 Status Manager::reexecute() {
   impl_->log(6, "Reexecuting.");

@@ -148,7 +148,9 @@ class Manager {
   base::Status set_properties(std::string_view unit, bool runtime,
                               const std::vector<PropertyText>& settings);
   // daemon-reload: reads all files again; running services keep running.
+  // Where there are generators it is done when they are, and reload() returns before.
   base::Status reload();
+  void reload_then(std::function<void()> done);
   base::Status reexecute();
   base::Status set_environment(const std::vector<std::string>& assignments);
   base::Status unset_environment(const std::vector<std::string>& names);

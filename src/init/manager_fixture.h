@@ -112,7 +112,8 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
     ManagerOptions options;
     options.unit_directories = {{"/run/systemd/system.control", &tree_},
                                 {"/run/systemd/transient", &tree_},
-                                {"/etc/systemd/system", &tree_}};
+                                {"/etc/systemd/system", &tree_},
+                                {"/run/systemd/generator", &tree_}};
     options.host_values = unit::HostValues::of_system_manager();
     options.environment = {"PATH=/usr/bin"};
     options.notify_socket = "/run/systemd/notify";

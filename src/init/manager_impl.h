@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -15,6 +16,7 @@
 
 #include "init/cgroup_plan.h"
 #include "init/conditions.h"
+#include "init/generators.h"
 #include "init/job.h"
 #include "init/job_finish.h"
 #include "init/manager.h"
@@ -57,6 +59,8 @@ class Manager::Impl {
   base::Result<Unit*> load(std::string_view name);
   Unit* load_name(const unit::UnitName& name);
   base::Status reload_all();
+  // Generators first, if there are any; `done` may be null.
+  void begin_reload(std::function<void()> done);
   base::Result<uint32_t> start_transient(const std::vector<TransientUnit>& wanted,
                                          std::string_view mode);
   base::Status set_properties(Unit& unit, bool runtime, const std::vector<PropertyText>& settings);
@@ -202,6 +206,9 @@ class Manager::Impl {
   void arm_job_timer(JobId id, UnitId unit, bool running);
 
   // the turn
+  void boot_units();
+  void end_reload();
+  void take_generated_environment(const std::vector<std::string>& assignments);
   bool run_one_change();
   bool run_one_wish();
   bool run_one_job();
@@ -262,6 +269,11 @@ class Manager::Impl {
   std::vector<bool> restarting_;  // by UnitId: an automatic restart is pending
   bool garbage_possible_ = false;
   bool booting_ = false;
+  Generators generators_{options, edges};
+  bool waits_for_generators_ = false;               // the boot does
+  std::vector<std::function<void()>> reloading_;    // who waits for the reload under way
+  std::vector<std::function<void()>> reload_next_;  // and for the one after it
+  bool reload_again_ = false;
   std::set<std::string> configured_slices_;  // whose settings are in their files
   uint64_t last_stored_ = 0;
   std::map<std::string, base::Fd, std::less<>> inherited_stored_;

@@ -1,7 +1,9 @@
 // One turn of the manager, its boot, and its end.
 #include <algorithm>
+#include <utility>
 
 #include "init/manager_impl.h"
+#include "unit/environment.h"
 
 namespace flotilla::init {
 namespace {
@@ -69,8 +71,48 @@ void Manager::Impl::run_turn() {
   edges.logs.flush();
 }
 
+void Manager::Impl::take_generated_environment(const std::vector<std::string>& assignments) {
+  if (assignments.empty()) return;
+  unit::Environment environment(options.environment);
+  for (const std::string& assignment : assignments) environment.set_assignment(assignment);
+  options.environment = environment.assignments();
+}
+
 void Manager::Impl::boot() {
   booting_ = true;
+  waits_for_generators_ = generators_.start([this](const std::vector<std::string>& environment) {
+    waits_for_generators_ = false;
+    take_generated_environment(environment);
+    loader.refresh();
+    if (!is_stopping()) boot_units();
+  });
+  if (!waits_for_generators_) boot_units();
+}
+
+void Manager::Impl::begin_reload(std::function<void()> done) {
+  if (generators_.is_running()) {
+    // What they have read may have changed since.
+    reload_again_ = true;
+    if (done) reload_next_.push_back(std::move(done));
+    return;
+  }
+  if (done) reloading_.push_back(std::move(done));
+  const bool runs = generators_.start([this](const std::vector<std::string>& environment) {
+    take_generated_environment(environment);
+    end_reload();
+  });
+  if (!runs) end_reload();
+}
+
+void Manager::Impl::end_reload() {
+  static_cast<void>(reload_all());
+  for (const auto& done : std::exchange(reloading_, {})) done();
+  if (!std::exchange(reload_again_, false)) return;
+  reloading_ = std::exchange(reload_next_, {});
+  begin_reload(nullptr);
+}
+
+void Manager::Impl::boot_units() {
   units_load_start = now();
   const auto start = [&](const std::string& name) -> base::Status {
     FLOTILLA_ASSIGN(Unit * unit, load(name));
@@ -92,7 +134,7 @@ void Manager::Impl::boot() {
 }
 
 void Manager::Impl::check_boot_finished() {
-  if (!booting_ || jobs.size() != 0) return;
+  if (!booting_ || waits_for_generators_ || jobs.size() != 0) return;
   booting_ = false;
   boot_finish = now();
   end_startup_phase();

@@ -9,6 +9,7 @@
 #include <climits>
 #include <cstdlib>
 
+#include "init/conditions_system.h"
 #include "init/user_db.h"
 #include "unit/command_line.h"
 #include "unit/environment.h"
@@ -139,14 +140,19 @@ unit::HostValues host_values(const ProgramOptions& options, const base::FileTree
   unit::HostValues values = unit::HostValues::of_system_manager();
   utsname name{};
   if (uname(&name) == 0) {
-    const std::string machine = name.machine;
-    values.architecture = machine == "x86_64" ? "x86-64" : machine == "aarch64" ? "arm64" : machine;
+    values.architecture = architecture_name(name.machine);
     values.host_name = name.nodename;
+    values.pretty_host_name = name.nodename;
     values.kernel_release = name.release;
   }
   values.boot_id = without_dashes(read_line(host, "/proc/sys/kernel/random/boot_id"));
   if (std::string id = read_line(host, "/etc/machine-id"); !id.empty()) values.machine_id = id;
   read_os_release(host, values);
+  if (const auto info = host.read("/etc/machine-info", 65536)) {
+    const auto parsed = unit::parse_environment_file(*info, "machine-info");
+    const auto pretty = parsed ? parsed->find("PRETTY_HOSTNAME") : std::nullopt;
+    if (pretty && !pretty->empty()) values.pretty_host_name = std::string(*pretty);
+  }
   // What services keep belongs under the root that their units come from.
   const auto below = [&](const char* path) { return tree.host_path(path); };
   if (options.root != "/") {

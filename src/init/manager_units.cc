@@ -160,7 +160,12 @@ Status Manager::Impl::reload_all() {
   for (UnitId id = 0; id < units.size(); ++id) {
     if (!units[id]) continue;
     Unit& unit = *units[id];
+    if (loader.is_unchanged(unit.settings)) {
+      if (unit.settings.name.type() == UnitType::kTarget) targets.push_back(id);
+      continue;
+    }
     UnitSettings settings = loader.load_more(unit.settings.name);
+    loader.remember(settings, edges.timers.clock().wall());
     if (!(settings.name == unit.settings.name)) {
       // It is an alias now. What runs under the old name stays as it is until it is stopped.
       if (!unit.is_inactive_or_failed() || unit.job != 0) continue;
@@ -231,6 +236,7 @@ void Manager::Impl::collect_garbage() {
 void Manager::Impl::forget_unit(UnitId id) {
   Unit& unit = *units[id];
   if (unit.transient) remove_transient_files(unit.id);
+  loader.forget(unit.id);
   forget_slot(unit);
   if (unit.service) edges.logs.close_streams(unit.id);
   if (observer != nullptr) {

@@ -1,7 +1,6 @@
 #include "init/unit_loader.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <cerrno>
 #include <cstddef>
 #include <numeric>
@@ -182,6 +181,19 @@ UnitName UnitLoader::resolve_alias(const UnitName& name, int depth) const {
   return resolve_alias(*other, depth + 1);
 }
 
+std::vector<UnitName> UnitLoader::aliases_of(const UnitName& id) const {
+  std::vector<UnitName> aliases;
+  for (const std::string& alias : index_.aliases_of(id.str())) {
+    if (auto other = UnitName::parse(alias); other && !(*other == id)) add_once(aliases, *other);
+  }
+  for (const StandardUnit* unit = standard_units_begin(); unit != standard_units_end(); ++unit) {
+    if (unit->alias_of == id.str() && index_.find(unit->name) == nullptr) {
+      add_once(aliases, *UnitName::parse(unit->name));
+    }
+  }
+  return aliases;
+}
+
 UnitSettings UnitLoader::load(const UnitName& name) {
   looked_for_changes_ = false;
   return load_more(name);
@@ -194,6 +206,10 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   }
   const UnitName id = resolve_alias(name, 0);
   Load load{UnitSettings{id}, {}, {id, &options_.host, {}, {}}, {}, false};
+  if (options_.host.runtime_directory) {
+    load.specifiers.credentials_directory =
+        *options_.host.runtime_directory + "/credentials/" + id.str();
+  }
   UnitSettings& settings = load.settings;
   settings.exec.slice = options_.default_slice;
   // What is there for others to live in stays when everything else goes.
@@ -204,16 +220,7 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
     settings.exec.slice = std::string(parent.substr(0, parent.size() - 6)) + "-" +
                           unit::escape_name(id.prefix()) + ".slice";
   }
-  for (const std::string& alias : index_.aliases_of(id.str())) {
-    if (auto other = UnitName::parse(alias); other && !(*other == id)) {
-      add_once(settings.aliases, *other);
-    }
-  }
-  for (const StandardUnit* unit = standard_units_begin(); unit != standard_units_end(); ++unit) {
-    if (unit->alias_of == id.str() && index_.find(unit->name) == nullptr) {
-      add_once(settings.aliases, *UnitName::parse(unit->name));
-    }
-  }
+  settings.aliases = aliases_of(id);
   if (!(name == id)) add_once(settings.aliases, name);
 
   load_fragment(load);
@@ -453,37 +460,6 @@ void UnitLoader::apply_setting(Load& load, const unit::Setting& setting, const s
   const SettingContext context{load.specifiers, reporter, setting.key, load.marks,
                                options_.scope == ManagerScope::kUser};
   parser(load.settings, context, setting.value);
-}
-
-const base::FileTree& UnitLoader::tree_of(std::string_view path) const {
-  for (const UnitDirectory& directory : index_.directories()) {
-    if (path.size() > directory.path.size() && path[directory.path.size()] == '/' &&
-        path.substr(0, directory.path.size()) == directory.path) {
-      return *directory.tree;
-    }
-  }
-  return *index_.directories().back().tree;
-}
-
-bool UnitLoader::is_outdated(const UnitSettings& settings) const {
-  if (index_.directories().empty()) return false;
-  int64_t newest = 0;
-  if (!settings.fragment_path.empty()) {
-    const auto stat = tree_of(settings.fragment_path).stat(settings.fragment_path);
-    if (settings.load_state != LoadState::kMasked) {
-      if (!stat) return true;
-      newest = stat->mtime_usec;
-    }
-  }
-  std::vector<std::string> drop_ins;
-  for (const UnitIndex::File& file : find_drop_ins(settings)) {
-    const auto stat = file.is_masked ? base::Result<base::FileStat>(base::FileStat{})
-                                     : file.tree->stat(file.path);
-    if (stat) newest = std::max(newest, stat->mtime_usec);
-    drop_ins.push_back(file.path);
-  }
-  if (settings.load_state == LoadState::kMasked) return false;
-  return newest > settings.files_mtime_usec || drop_ins != settings.drop_in_paths;
 }
 
 }  // namespace flotilla::init

@@ -7,8 +7,10 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "init/directives_context.h"
 #include "init/search_path.h"
 #include "init/unit_settings.h"
@@ -46,6 +48,13 @@ class UnitLoader {
   // Whether the unit's files are others than those it was loaded from.
   bool is_outdated(const UnitSettings& settings) const;
 
+  // For reloads that cost what changed: what the files looked like that the settings come from, and
+  // whether they look the same now. Remembers nothing of files so young that another change might
+  // not show in their times. Requires: refresh() was called.
+  void remember(const UnitSettings& settings, base::WallTime now);
+  bool is_unchanged(const UnitSettings& settings) const;
+  void forget(const std::string& unit) { remembered_.erase(unit); }
+
   const UnitIndex& index() const noexcept { return index_; }
   const UnitLoaderOptions& options() const noexcept { return options_; }
 
@@ -59,11 +68,14 @@ class UnitLoader {
   void apply(Load& load, std::string_view bytes, const std::string& path);
   void apply_setting(Load& load, const unit::Setting& setting, const std::string& path);
   std::vector<UnitIndex::File> find_drop_ins(const UnitSettings& settings) const;
+  std::vector<unit::UnitName> aliases_of(const unit::UnitName& id) const;
+  uint64_t fingerprint(const UnitSettings& settings, int64_t& newest) const;
   const base::FileTree& tree_of(std::string_view path) const;
 
   UnitLoaderOptions options_;
   UnitIndex index_;
-  bool looked_for_changes_ = false;  // since the last load() or by refresh()
+  std::unordered_map<std::string, uint64_t> remembered_;  // fingerprints, by unit
+  bool looked_for_changes_ = false;                       // since the last load() or by refresh()
 };
 
 // The rules of man systemd.service that depend on several settings at once, and the implicit and

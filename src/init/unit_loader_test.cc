@@ -224,5 +224,57 @@ TEST(SearchPath, IsSystemdsAndObeysItsVariable) {
   EXPECT_EQ(unit_search_path(ManagerScope::kSystem, variables).size(), usual.size() + 1);
 }
 
+TEST_F(UnitLoaderTest, RemembersWhatFilesLookedLikeAndSeesEachKindOfChange) {
+  const base::WallTime later{base::Micros(INT64_MAX / 2)};
+  etc("a.service", "[Service]\nExecStart=/bin/a\n");
+  etc("a.service.d/1.conf", "[Unit]\nDescription=x\n");
+  const auto changed = [&] {
+    loader_->refresh();
+    const UnitSettings settings = loader_->load_more(*UnitName::parse("a.service"));
+    const bool is_changed = !loader_->is_unchanged(settings);
+    loader_->remember(settings, later);
+    return is_changed;
+  };
+  load("a.service");
+  EXPECT_TRUE(changed());
+  EXPECT_FALSE(changed());
+  etc("a.service", "[Service]\nExecStart=/bin/other\n");
+  EXPECT_TRUE(changed());
+  etc("a.service.d/2.conf", "[Unit]\nDescription=y\n");
+  EXPECT_TRUE(changed());
+  link("../b.service", "a.service.wants/b.service");
+  EXPECT_TRUE(changed());
+  link("a.service", "c.service");
+  EXPECT_TRUE(changed());
+  EXPECT_FALSE(changed());
+  // A file of this very moment may change again without a sign of it.
+  const UnitSettings settings = loader_->load_more(*UnitName::parse("a.service"));
+  loader_->remember(settings, base::WallTime{base::Micros(settings.files_mtime_usec)});
+  EXPECT_FALSE(loader_->is_unchanged(settings));
+}
+
+TEST_F(UnitLoaderTest, ALinkToAFileFromElsewhereIsThatFileUnderTheNameOfTheLink) {
+  tree_.add_file("/srv/far.service", "[Service]\nExecStart=/bin/far\n");
+  link("/srv/far.service", "near.service");
+  link("/srv/none.service", "gone.service");
+  EXPECT_EQ(load("near.service").name.str(), "near.service");
+  EXPECT_EQ(load("near.service").fragment_path, "/etc/systemd/system/near.service");
+  EXPECT_EQ(load("gone.service").load_state, LoadState::kNotFound);
+  EXPECT_EQ(load("gone.service").fragment_path, "");
+}
+
+TEST_F(UnitLoaderTest, ABrokenFileIsAnErrorAndABrokenDropInIsLeftOut) {
+  etc("bad.service", "[Service\nx\n");
+  etc("b.service", "[Service]\nExecStart=/bin/b\n");
+  etc("b.service.d/x.conf", "[Unit\n");
+  const UnitSettings bad = load("bad.service");
+  EXPECT_EQ(bad.load_state, LoadState::kError);
+  EXPECT_EQ(bad.load_error_bus_name, "org.freedesktop.DBus.Error.InconsistentMessage");
+  EXPECT_EQ(load("b.service").load_state, LoadState::kLoaded);
+  EXPECT_EQ(load("x.timer").load_state, LoadState::kNotFound);
+  etc("x.timer", "[Unit]\n");
+  EXPECT_EQ(load("x.timer").load_state, LoadState::kBadSetting);
+}
+
 }  // namespace
 }  // namespace flotilla::init
