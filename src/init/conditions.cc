@@ -284,7 +284,11 @@ ConditionWorld ConditionWorld::of_machine(const base::FileTree& tree) {
   const char* container = getenv("container");
   if (container != nullptr && *container != '\0') {
     world.is_container = true;
-    world.virtualization = container;
+    static constexpr std::string_view kKnown[] = {
+        "lxc", "lxc-libvirt", "systemd-nspawn", "docker", "podman", "rkt", "wsl", "proot", "pouch"};
+    const bool is_known =
+        std::find(std::begin(kKnown), std::end(kKnown), container) != std::end(kKnown);
+    world.virtualization = is_known ? container : "container-other";
   } else if (tree.stat("/.dockerenv")) {
     world.is_container = true;
     world.virtualization = "docker";

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <map>
 
 #include "init/conditions.h"
@@ -170,6 +171,11 @@ bool Generators::spawn(Run& run, const std::vector<std::string>& arguments) {
   const bool is_user = options_.scope == ManagerScope::kUser;
   environment.set_assignment(is_user ? "SYSTEMD_SCOPE=user" : "SYSTEMD_SCOPE=system");
   environment.set_assignment("SYSTEMD_IN_INITRD=0");
+  environment.set_assignment("SYSTEMD_FIRST_BOOT=0");
+  // By this they know what kind of container they are in.
+  if (const char* container = getenv("container"); container != nullptr && *container != '\0') {
+    environment.set_assignment(std::string("container=") + container);
+  }
   if (options_.host_values.architecture) {
     environment.set_assignment("SYSTEMD_ARCHITECTURE=" + *options_.host_values.architecture);
   }
