@@ -51,13 +51,20 @@ Result<uint32_t> Manager::Impl::request(std::string_view name, std::string_view 
 }
 
 Result<uint32_t> Manager::Impl::enqueue(const JobRequest& request) {
+  const auto tell = [this](const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+      // A line that begins with the name of a unit belongs in that unit's log.
+      const Unit* unit = find(std::string_view(line).substr(0, line.find(": ")));
+      edges.logs.message(unit != nullptr ? unit->id : std::string_view(), 4, line);
+    }
+  };
   std::vector<std::string> warnings;
   auto plan = build_transaction(view(), request, &warnings);
   if (!plan) {
-    for (const std::string& warning : warnings) log(4, warning);
+    tell(warnings);
     return base::unexpected(std::move(plan).error());
   }
-  for (const std::string& warning : plan->warnings) log(4, warning);
+  tell(plan->warnings);
   for (const JobId id : plan->cancel) finish(id, JobResult::kCanceled, Recursion::kThisOnly);
   uint32_t anchor = 0;
   for (size_t i = 0; i < plan->jobs.size(); ++i) {

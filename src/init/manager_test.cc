@@ -178,6 +178,17 @@ TEST_F(ManagerTest, RefusesWhatHasNoFileOrABadOne) {
   EXPECT_EQ(name.error().message, "Unit name ../x is not valid.");
 }
 
+TEST_F(ManagerTest, TellsOfACycleInTheLogOfTheUnitThatItBeginsWith) {
+  unit("a.service", "[Unit]\nRequires=b.service\nAfter=b.service\n" + std::string(kSimple));
+  unit("b.service", "[Unit]\nRequires=a.service\nAfter=a.service\n" + std::string(kSimple));
+  boot();
+  const auto asked = manager_->enqueue_job("a.service", "start", "replace");
+  ASSERT_FALSE(asked);
+  EXPECT_TRUE(logs_.has("a.service|a.service: Found ordering cycle on b.service/start"));
+  EXPECT_TRUE(
+      logs_.has("a.service|a.service: Unable to break cycle starting with a.service/start"));
+}
+
 TEST_F(ManagerTest, LinksAFileAndStartsItWithoutAReload) {
   boot();
   tree_.add_file("/run/fleet/units/c.service", kSimple);
