@@ -195,6 +195,35 @@ TEST_F(FleetdReached, OnASocketThatIsHandedOver) {
   close(listener);
 }
 
+TEST_F(FleetdReached, ReadsItsConfigurationAnewAtSighup) {
+  write_config("listen=" + socket() + "\n");
+  const auto daemon = start_fleetd();
+  const std::string endpoint = "unix://" + socket();
+  ASSERT_TRUE(wait_until([&] { return machines_at(endpoint).exit_code == 0; })) << log();
+  const auto reload_with = [&](const std::string& more) {
+    write_config("listen=" + socket() + "," + (root() / "second.sock") + "\n" + more);
+    daemon->signal(SIGHUP);
+  };
+  reload_with("metadata=region=south\n");
+  EXPECT_TRUE(wait_until([&] {
+    return machines_at("unix://" + (root() / "second.sock")).out.find("region=south") !=
+           std::string::npos;
+  })) << log();
+  EXPECT_THAT(machines_at(endpoint).out, HasSubstr("region=south"));
+  EXPECT_THAT(log(), HasSubstr("Reloading configuration from " + (root() / "etc/fleet.conf")));
+
+  // One that cannot be read, and one that cannot be used, change nothing.
+  reload_with("nonsense\n");
+  EXPECT_TRUE(wait_until([&] { return log().find("syntax error") != std::string::npos; })) << log();
+  reload_with("registry=redis:x\n");
+  EXPECT_TRUE(wait_until([&] {
+    return log().find("going on with the one before") != std::string::npos;
+  })) << log();
+  EXPECT_TRUE(wait_until([&] { return machines_at(endpoint).exit_code == 0; })) << log();
+  EXPECT_THAT(machines_at(endpoint).out, HasSubstr("region=south"));
+  end(*daemon);
+}
+
 TEST_F(FleetdReached, RefusesWhatItCannotDoInOneSentence) {
   const auto try_config = [&](const std::string& text) {
     root().write("etc/fleet.conf", text);

@@ -245,6 +245,7 @@ base::Result<Config> load_config(const std::optional<std::string>& file,
         variable.substr(equals + 1), fmt::format("${}", variable.substr(0, equals))};
   }
   Config config;
+  config.file = path;
   // First what others are judged by.
   if (const auto registry = options.find("registry"); registry != options.end()) {
     config.registry = registry->second.value;

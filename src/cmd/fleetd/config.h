@@ -13,6 +13,7 @@
 namespace flotilla::fleetd {
 
 struct Config {
+  std::string file;                 // that it was read from, or would be if it were there
   std::string registry;             // "sqlite:PATH"; empty: alone, in the state directory
   std::vector<std::string> listen;  // addresses, if no sockets are handed over
   std::string state_dir = "/var/lib/fleet";

@@ -1,9 +1,7 @@
 #include "cmd/fleetd/daemon.h"
 
-#include <signal.h>
 #include <spdlog/spdlog.h>
 
-#include "api/listener.h"
 #include "cmd/fleetd/identity.h"
 #include "cmd/fleetd/service_notify.h"
 #include "store/open_store.h"
@@ -19,11 +17,12 @@ constexpr base::Micros kRetry = std::chrono::seconds(1);
 
 }  // namespace
 
-base::Result<std::unique_ptr<Daemon>> Daemon::create(overlord::AsioLoop& loop, Config config) {
+base::Result<std::unique_ptr<Daemon>> Daemon::create(overlord::AsioLoop& loop, Config config,
+                                                     Listeners& listeners) {
   FLOTILLA_ASSIGN(base::Fd lock, lock_state_dir(config.state_dir));
   FLOTILLA_ASSIGN(registry::Machine self, make_machine(config));
   std::unique_ptr<Daemon> daemon(new Daemon(loop, std::move(config), std::move(lock)));
-  FLOTILLA_TRY(daemon->open(std::move(self)));
+  FLOTILLA_TRY(daemon->open(std::move(self), listeners));
   return daemon;
 }
 
@@ -36,7 +35,7 @@ Daemon::Daemon(overlord::AsioLoop& loop, Config config, base::Fd lock)
 
 Daemon::~Daemon() { state_engine_.stop(); }
 
-base::Status Daemon::open(registry::Machine self) {
+base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   std::string address = config_.registry;
   if (address.empty()) {
     address = "sqlite:" + config_.state_dir + "/fleet.db";
@@ -45,7 +44,9 @@ base::Status Daemon::open(registry::Machine self) {
   FLOTILLA_ASSIGN(state_,
                   overlord::State::open(loop_, executor_, config_.state_dir + "/state.journal"));
   FLOTILLA_ASSIGN(store_, store::open_store(address, loop_));
-  FLOTILLA_ASSIGN(std::vector<base::Fd> listeners, open_listeners());
+  std::vector<std::string> listen = config_.listen;
+  if (listen.empty()) listen.emplace_back(kDefaultListen);
+  FLOTILLA_ASSIGN(std::vector<base::Fd> listeners, open_sockets.take(listen));
 
   registry_ = std::make_unique<registry::Registry>(*store_, kPrefix);
   view_ = std::make_unique<registry::ClusterView>(*store_, loop_, kPrefix);
@@ -78,23 +79,7 @@ base::Status Daemon::open(registry::Machine self) {
   return {};
 }
 
-base::Result<std::vector<base::Fd>> Daemon::open_listeners() const {
-  FLOTILLA_ASSIGN(std::vector<base::Fd> listeners, api::inherited_listeners());
-  if (!listeners.empty()) return listeners;
-  std::vector<std::string> addresses = config_.listen;
-  if (addresses.empty()) addresses.emplace_back(kDefaultListen);
-  for (const std::string& text : addresses) {
-    FLOTILLA_ASSIGN(const api::ListenAddress address, api::parse_listen_address(text));
-    FLOTILLA_ASSIGN(base::Fd listener, api::open_listener(address));
-    listeners.push_back(std::move(listener));
-  }
-  return listeners;
-}
-
 int Daemon::run() {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
-    signals_.push_back(loop_.on_signal(signal, [this](int number) { on_signal(number); }));
-  }
   open_registry();
   loop_.run();
   return exit_code_;
@@ -135,28 +120,16 @@ void Daemon::on_session_change() {
   notify_service_manager("READY=1");
 }
 
-void Daemon::on_signal(int signal) {
-  if (signal == SIGUSR1) {
-    SPDLOG_INFO("Machine({}): {} units, {} machines, {} API connections", session_->self().id,
-                view_->cluster().units.size(), view_->cluster().machines.size(),
-                server_->connections());
-    return;
-  }
-  if (signal == SIGHUP) {
-    SPDLOG_WARN(
-        "The configuration is read at the start alone; restart fleetd to apply it: no "
-        "service is touched");
-    return;
-  }
-  SPDLOG_INFO("Gracefully shutting down");
-  end(0);
+void Daemon::log_summary() const {
+  SPDLOG_INFO("Machine({}): {} units, {} machines, {} API connections", session_->self().id,
+              view_->cluster().units.size(), view_->cluster().machines.size(),
+              server_->connections());
 }
 
 // The record of this machine stays until its lease ends, and its units run on: a daemon that comes
 // back in time takes everything over as it is.
 void Daemon::end(int exit_code) {
   exit_code_ = exit_code;
-  notify_service_manager("STOPPING=1");
   state_engine_.stop();
   loop_.stop();
 }

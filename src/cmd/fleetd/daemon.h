@@ -3,8 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "agent/agent_manager.h"
 #include "api/api.h"
@@ -12,6 +10,7 @@
 #include "base/fd.h"
 #include "bus/systemd1_client.h"
 #include "cmd/fleetd/config.h"
+#include "cmd/fleetd/listeners.h"
 #include "cmd/fleetd/local_inspector.h"
 #include "engine/engine_manager.h"
 #include "overlord/executor.h"
@@ -27,24 +26,26 @@ namespace flotilla::fleetd {
 
 class Daemon {
  public:
-  // Takes the state directory, opens the store and the sockets. Blocks.
-  static base::Result<std::unique_ptr<Daemon>> create(overlord::AsioLoop& loop, Config config);
+  // Takes the state directory, opens the store and the sockets. Blocks. Requires: `loop` and
+  // `listeners` outlive it.
+  static base::Result<std::unique_ptr<Daemon>> create(overlord::AsioLoop& loop, Config config,
+                                                      Listeners& listeners);
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Runs until a signal ends it. Services run on. Returns the exit code.
+  // Runs until end(). Services run on. Returns the exit code.
   int run();
+  // On the loop's thread.
+  void end(int exit_code);
+  void log_summary() const;
 
  private:
   Daemon(overlord::AsioLoop& loop, Config config, base::Fd lock);
-  base::Status open(registry::Machine self);
-  base::Result<std::vector<base::Fd>> open_listeners() const;
+  base::Status open(registry::Machine self, Listeners& listeners);
   void open_registry();
   void start_managers();
   void on_session_change();
-  void on_signal(int signal);
-  void end(int exit_code);
 
   overlord::AsioLoop& loop_;
   const Config config_;
@@ -62,7 +63,6 @@ class Daemon {
   std::unique_ptr<LocalInspector> inspector_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<api::Server> server_;
-  std::vector<base::RegistrationPtr> signals_;
   base::RegistrationPtr retry_;
   bool has_said_ready_ = false;
   int exit_code_ = 0;

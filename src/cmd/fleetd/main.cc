@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "cmd/fleetd/config.h"
-#include "cmd/fleetd/daemon.h"
+#include "cmd/fleetd/program.h"
 
 namespace {
 
@@ -103,34 +103,25 @@ void use_all_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int fail(const flotilla::base::Error& error) {
-  SPDLOG_CRITICAL("{}", error.message);
-  return 1;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   Flags flags;
   if (const std::optional<int> exit_code = parse_flags(argc, argv, flags)) return *exit_code;
   set_up_logging();
-  // None of these ends the daemon, at no moment; those that mean something get a handler later.
-  for (const int number : {SIGPIPE, SIGHUP, SIGUSR1}) ::signal(number, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
   use_all_descriptors();
 
   std::vector<std::string> environment;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     environment.emplace_back(*variable);
   }
-  auto config = flotilla::fleetd::load_config(flags.config, environment);
-  if (!config) return fail(config.error());
-  for (const std::string& warning : config->warnings) SPDLOG_WARN("{}", warning);
-  if (flags.state_dir) config->state_dir = *flags.state_dir;
-  if (flags.manager_socket) config->manager_socket = *flags.manager_socket;
-  if (config->verbosity > 0) spdlog::set_level(spdlog::level::debug);
-
-  flotilla::overlord::AsioLoop loop;
-  auto daemon = flotilla::fleetd::Daemon::create(loop, std::move(*config));
-  if (!daemon) return fail(daemon.error());
-  return (*daemon)->run();
+  flotilla::fleetd::Program program([&]() -> flotilla::base::Result<flotilla::fleetd::Config> {
+    FLOTILLA_ASSIGN(flotilla::fleetd::Config config,
+                    flotilla::fleetd::load_config(flags.config, environment));
+    if (flags.state_dir) config.state_dir = *flags.state_dir;
+    if (flags.manager_socket) config.manager_socket = *flags.manager_socket;
+    return config;
+  });
+  return program.run();
 }
