@@ -8,6 +8,7 @@
 #include "init/bus_table.h"
 #include "init/bus_tables_cgroup.h"
 #include "init/bus_tables_exec.h"
+#include "init/bus_tables_sandbox.h"
 #include "init/bus_write.h"
 #include "init/directives_values.h"
 
@@ -249,13 +250,14 @@ constexpr BusProperty kOwnProperties[] = {
 
 // Its own properties and those of everything that runs processes, in one table.
 constexpr auto kServiceProperties = [] {
-  constexpr size_t kSize =
-      std::size(kOwnProperties) + kBusCgroupProperties.size() + kBusExecProperties.size();
+  constexpr size_t kSize = std::size(kOwnProperties) + kBusCgroupProperties.size() +
+                           kBusExecProperties.size() + kBusSandboxProperties.size();
   std::array<BusProperty, kSize> all{};
   size_t next = 0;
   for (const BusProperty& property : kOwnProperties) all[next++] = property;
   for (const BusProperty& property : kBusCgroupProperties) all[next++] = property;
   for (const BusProperty& property : kBusExecProperties) all[next++] = property;
+  for (const BusProperty& property : kBusSandboxProperties) all[next++] = property;
   return all;
 }();
 

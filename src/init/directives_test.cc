@@ -35,6 +35,7 @@ TEST(Directives, EveryParserIsOfAnImplementedDirective) {
   check("Unit", unit_section_parsers());
   check("Service", service_section_parsers());
   check("Service", exec_parsers());
+  check("Service", sandbox_parsers());
   for (const char* section : {"Service", "Slice", "Scope"}) check(section, cgroup_parsers());
 }
 

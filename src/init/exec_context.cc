@@ -142,15 +142,24 @@ bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host,
 
 bool PreparedExec::find_ids(const ExecInputs& inputs, UserDb& users, Failure& failure) {
   const ExecSettings& exec = inputs.settings.exec;
+  unknown_ = {};
+  const auto may_be_elsewhere = [&](const base::Error& error) {
+    return inputs.may_ask_nss && error.code == base::Errc::kNotFound;
+  };
+  if (inputs.dynamic_user != nullptr && !inputs.dynamic_user->is_static) {
+    return take_dynamic_user(inputs);
+  }
   if (!exec.user.empty()) {
     const auto user = users.find_user(exec.user);
-    if (!user) {
+    if (!user && may_be_elsewhere(user.error())) {
+      unknown_.user = exec.user;
+    } else if (!user) {
       failure = {SpawnStage::kUser,
                  fmt::format("Failed to determine user credentials: {}", user.error().message)};
       return false;
     }
-    user_ = **user;
-    has_user_ = true;
+    if (user) user_ = **user;
+    has_user_ = user.has_value();
   }
   if (!applies_user(inputs.command)) return true;
   if (has_user_) {
@@ -159,12 +168,14 @@ bool PreparedExec::find_ids(const ExecInputs& inputs, UserDb& users, Failure& fa
   }
   if (!exec.group.empty()) {
     const auto group = users.find_group(exec.group);
-    if (!group) {
+    if (!group && may_be_elsewhere(group.error())) {
+      unknown_.group = exec.group;
+    } else if (!group) {
       failure = {SpawnStage::kGroup,
                  fmt::format("Failed to determine group credentials: {}", group.error().message)};
       return false;
     }
-    spec_.gid = *group;
+    if (group) spec_.gid = *group;
   }
   groups_.clear();
   if (has_user_ && !user_.name.empty()) {
@@ -174,6 +185,10 @@ bool PreparedExec::find_ids(const ExecInputs& inputs, UserDb& users, Failure& fa
   }
   for (const std::string& name : exec.supplementary_groups) {
     const auto group = users.find_group(name);
+    if (!group && may_be_elsewhere(group.error())) {
+      unknown_.groups.push_back(name);
+      continue;
+    }
     if (!group) {
       failure = {SpawnStage::kGroup, fmt::format("Failed to determine supplementary groups: {}",
                                                  group.error().message)};
@@ -190,10 +205,28 @@ bool PreparedExec::find_ids(const ExecInputs& inputs, UserDb& users, Failure& fa
   return true;
 }
 
+bool PreparedExec::take_dynamic_user(const ExecInputs& inputs) {
+  user_ = {};
+  user_.name = inputs.dynamic_user->name;
+  user_.uid = user_.gid = inputs.dynamic_user->uid;
+  has_user_ = true;
+  if (!applies_user(inputs.command)) return true;
+  spec_.uid = user_.uid;
+  spec_.gid = user_.gid;
+  groups_.assign(1, user_.gid);
+  spec_.set_groups = true;
+  spec_.groups = groups_.data();
+  spec_.group_count = 1;
+  return true;
+}
+
 bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTree& host,
                                     Failure& failure) {
   const ExecSettings& exec = inputs.settings.exec;
   unit::Environment environment(inputs.manager_environment);
+  if (!inputs.credentials_directory.empty()) {
+    environment.set("CREDENTIALS_DIRECTORY", inputs.credentials_directory);
+  }
   if (!inputs.notify_socket.empty()) environment.set("NOTIFY_SOCKET", inputs.notify_socket);
   if (inputs.main_pid > 0) environment.set("MAINPID", std::to_string(inputs.main_pid));
   if (inputs.manager_pid > 0) environment.set("MANAGERPID", std::to_string(inputs.manager_pid));
@@ -213,12 +246,12 @@ bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTr
     environment.set("WATCHDOG_USEC", std::to_string(inputs.watchdog.count()));
   }
   if (has_user_) {
-    environment.set("HOME", user_.home);
+    if (!user_.home.empty()) environment.set("HOME", user_.home);
     if (!user_.name.empty()) {
       environment.set("LOGNAME", user_.name);
       environment.set("USER", user_.name);
     }
-    environment.set("SHELL", user_.shell);
+    if (!user_.shell.empty()) environment.set("SHELL", user_.shell);
   }
   if (!inputs.passed_fds.empty()) {
     environment.set("LISTEN_PID", kOwnPid);

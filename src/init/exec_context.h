@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/file_tree.h"
+#include "init/exec_helper.h"
 #include "init/restart_policy.h"
 #include "init/spawner.h"
 #include "init/unit_settings.h"
@@ -36,9 +37,19 @@ struct ExecInputs {
   // Become 3, 4, ... of the process; the names as LISTEN_FDNAMES= has them.
   std::span<const int> passed_fds{};
   std::string_view passed_names{};
+  const DynamicUser* dynamic_user = nullptr;  // in place of User= and Group=
+  std::string_view credentials_directory{};   // empty: none
+  bool may_ask_nss = false;                   // a helper looks up what we do not find
   // For ExecStop= and ExecStopPost= alone.
   std::string_view service_result{};
   ProcessExit main_exit{};
+};
+
+// Users and groups that are not in our files, for NSS to find.
+struct UnknownNames {
+  std::string user, group;
+  std::vector<std::string> groups;
+  bool empty() const { return user.empty() && group.empty() && groups.empty(); }
 };
 
 class PreparedExec {
@@ -60,10 +71,12 @@ class PreparedExec {
 
   // Points into this object. Streams to the log, the cgroup and pid_location are the caller's.
   ExecSpec& spec() noexcept { return spec_; }
+  const UnknownNames& unknown_names() const noexcept { return unknown_; }
   uint32_t uid() const noexcept { return spec_.uid; }
   uint32_t gid() const noexcept { return spec_.gid; }
 
  private:
+  bool take_dynamic_user(const ExecInputs& inputs);
   bool find_ids(const ExecInputs& inputs, UserDb& users, Failure& failure);
   bool make_environment(const ExecInputs& inputs, const base::FileTree& host, Failure& failure);
   void make_arguments(const ExecInputs& inputs, const base::FileTree& host);
@@ -73,6 +86,7 @@ class PreparedExec {
   bool prepared_ = false;
   UserEntry user_;
   bool has_user_ = false;
+  UnknownNames unknown_;
   std::vector<std::string> arguments_, environment_;
   std::vector<const char*> argument_pointers_, environment_pointers_;
   std::string path_, working_directory_;

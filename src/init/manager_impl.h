@@ -127,6 +127,11 @@ class Manager::Impl {
   // Lets go those of Type=idle that wait for the last job.
   void release_idle();
 
+  // --- Sandboxes (manager_sandbox.cc) ---
+  bool open_sandbox(Unit& unit, pid_t running);
+  void close_sandbox(Unit& unit);
+  void read_report(Unit& unit, bool is_main);
+
   // --- State file (manager_state.cc) ---
   void save(Unit& unit) noexcept;
   void forget_slot(Unit& unit) noexcept;
@@ -225,6 +230,12 @@ class Manager::Impl {
                     ServiceEvent& outcome);
   bool attach_streams(Unit& unit, ExecSpec& spec);
   int idle_pipe();
+  static SandboxRuntime& sandbox_of(ServiceRuntime& runtime);
+  bool is_helped(const Unit& unit, const PreparedExec& exec) const;
+  std::unique_ptr<HelperLaunch> make_launch(Unit& unit, const ServiceAction& action,
+                                            PreparedExec& exec);
+  void expect_report(Unit& unit, const ServiceAction& action, HelperLaunch& launch,
+                     std::string program);
   ServiceEvent send_kill(Unit& unit, const KillPlan& plan);
   void begin_run(Unit& unit);
   void release_group(Unit& unit);

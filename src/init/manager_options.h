@@ -15,6 +15,7 @@
 #include "base/file_tree.h"
 #include "init/callback.h"
 #include "init/children.h"
+#include "init/exec_helper.h"
 #include "init/keeper_link.h"
 #include "init/path_watch.h"
 #include "init/process_tracker.h"
@@ -124,8 +125,9 @@ struct ManagerEdges {
   StateSideFile* side = nullptr;  // null: status texts do not outlive the manager
   UnitLogs& logs;
   ManagerHost& program;
-  PathWatcher& paths;  // of PIDFile=
+  PathWatcher& paths;            // of PIDFile=
   KeeperPort* keeper = nullptr;  // null: descriptors do not outlive the manager
+  ExecHelper* helper = nullptr;  // null: no unit can be sandboxed
 };
 
 }  // namespace flotilla::init

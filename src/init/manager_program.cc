@@ -15,6 +15,7 @@
 #include "init/bus_loop.h"
 #include "init/cgroup.h"
 #include "init/earlier_life.h"
+#include "init/linux_exec_helper.h"
 #include "init/linux_processes.h"
 #include "init/linux_spawner.h"
 #include "init/log_streams.h"
@@ -65,6 +66,7 @@ class ManagerProgram final : public ManagerHost {
   void end_life_before();
   Result<CgroupPlace> cgroup_place() const;
   Status make_edges();
+  void make_helper();
   void take_inheritance();
   Status make_manager();
   Status open_bus();
@@ -105,6 +107,8 @@ class ManagerProgram final : public ManagerHost {
   std::unique_ptr<NotifySocket> notify_;
   std::unique_ptr<InotifyPaths> paths_;
   std::unique_ptr<LogStreams> logs_;
+  std::unique_ptr<UserDb> users_;
+  std::unique_ptr<LinuxExecHelper> helper_;
   std::unique_ptr<Manager> manager_;
   std::unique_ptr<SignalSource> signals_;
   std::unique_ptr<BusLoop> bus_loop_;
@@ -200,7 +204,29 @@ Status ManagerProgram::make_edges() {
   log_options.directory = tree_->host_path(
       options_.scope == ManagerScope::kUser ? runtime_ + "/flotilla/log" : "/var/log/flotilla");
   logs_ = std::make_unique<LogStreams>(*loop_, *spawner_, *processes_, keeper_, log_options);
+  make_helper();
   return {};
+}
+
+void ManagerProgram::make_helper() {
+  SandboxPaths paths;
+  paths.runtime = runtime_host_path();
+  if (const std::string own = from_environment("CREDENTIALS_DIRECTORY"); !own.empty()) {
+    paths.credential_stores.push_back(own);
+  }
+  for (const char* store :
+       {"/etc/credstore", "/run/credstore", "/usr/local/lib/credstore", "/usr/lib/credstore"}) {
+    paths.credential_stores.push_back(tree_->host_path(store));
+  }
+  const auto text = host_->read("/proc/sys/kernel/random/boot_id", 64);
+  std::string boot;
+  for (const char c : text ? *text : std::string()) {
+    if (c != '-' && c != '\n') boot += c;
+  }
+  users_ = std::make_unique<UserDb>(*host_);
+  helper_ = std::make_unique<LinuxExecHelper>(*loop_, *spawner_, *users_,
+                                              find_own_program("flotilla-exec"), std::move(paths),
+                                              std::move(boot));
 }
 
 void ManagerProgram::take_inheritance() {
@@ -235,8 +261,9 @@ ManagerOptions ManagerProgram::manager_options() {
 
 Status ManagerProgram::make_manager() {
   manager_ = std::make_unique<Manager>(
-      manager_options(), ManagerEdges{*loop_, *spawner_, *tracker_, *processes_, *tree_, *host_,
-                                      *state_, side_.get(), *logs_, *this, *paths_, &keeper_});
+      manager_options(),
+      ManagerEdges{*loop_, *spawner_, *tracker_, *processes_, *tree_, *host_, *state_, side_.get(),
+                   *logs_, *this, *paths_, &keeper_, helper_.get()});
   logs_->set_level(manager_->impl().options.log_level);
   for (const std::string& problem : problems_) manager_->impl().log(4, problem);
   if (!tracking_reason_.empty()) manager_->impl().log(6, tracking_reason_);

@@ -10,6 +10,7 @@
 
 #include "init/children.h"
 #include "init/exec_context.h"
+#include "init/exec_helper.h"
 #include "init/fd_store.h"
 #include "init/manager.h"
 #include "init/path_watch.h"
@@ -18,6 +19,13 @@
 #include "init/timers.h"
 
 namespace flotilla::init {
+
+// What a service has while its processes go through flotilla-exec.
+struct SandboxRuntime {
+  std::unique_ptr<HelperRun> main, control;  // not at their programs yet
+  std::shared_ptr<SandboxPlaces> places;
+  std::shared_ptr<DynamicUser> user;
+};
 
 struct ServiceRuntime {
   struct Stored;  // in manager_fd_store.cc
@@ -35,6 +43,8 @@ struct ServiceRuntime {
   void on_processes_gone();
   void on_oom();
   void check_oom(const ChildExit& exit);
+  void on_main_report(uint32_t events);
+  void on_control_report(uint32_t events);
 
   Manager::Impl& manager;
   Unit& unit;
@@ -53,6 +63,7 @@ struct ServiceRuntime {
   Timestamps watchdog_time;
   uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
 
+  std::unique_ptr<SandboxRuntime> sandbox;  // null: none of it
   std::unique_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
   bool streams_open = false;
   bool group_was_killed = false;         // then the next run gets a new one

@@ -58,16 +58,21 @@ void ServiceRuntime::on_verify() {
   };
   if (is_lost(main_watch)) lose(main_watch, true);
   if (is_lost(control_watch)) lose(control_watch, false);
+  // Nobody is left to tell of a program that has been executed meanwhile.
+  manager.feed(unit, ServiceEvent::of(Kind::kExecuted));
 }
 
 void ServiceRuntime::on_main_exit(const ChildExit& exit) {
   check_oom(exit);
+  // Why it ended comes before that it ended.
+  manager.read_report(unit, true);
   manager.record_exit(unit, true, exit);
   manager.feed(unit, ServiceEvent::main_exit({exit.code, exit.status}));
 }
 
 void ServiceRuntime::on_control_exit(const ChildExit& exit) {
   check_oom(exit);
+  manager.read_report(unit, false);
   manager.record_exit(unit, false, exit);
   manager.feed(unit, ServiceEvent::control_exit({exit.code, exit.status}));
 }
@@ -302,6 +307,7 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   }
   const std::string& pid_file = unit.settings.service.pid_file;
   if (!pid_file.empty()) edges.program.remove_file(pid_file);
+  close_sandbox(unit);
   if (restarts) return;
   runtime.main_exec.reset();
   if (runtime.streams_open) {

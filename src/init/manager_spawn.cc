@@ -99,6 +99,15 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
     inputs.service_result = to_string(runtime.state.result);
     inputs.main_exit = runtime.state.main_exit;
   }
+  std::string credentials;
+  if (edges.helper != nullptr) {
+    inputs.may_ask_nss = !edges.helper->program().empty();
+    if (runtime.sandbox) inputs.dynamic_user = runtime.sandbox->user.get();
+    if (unit.settings.exec.sandbox->has_credentials()) {
+      credentials = credentials_directory(edges.helper->paths(), unit.id);
+      inputs.credentials_directory = credentials;
+    }
+  }
   PreparedExec::Failure failure;
   if (exec.prepare(inputs, edges.host, users, failure)) return true;
   edges.logs.message(unit.id, 3, fmt::format("{}: {}", unit.id, failure.message));
@@ -124,10 +133,11 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   PreparedExec& exec = keeps ? *runtime.main_exec : once;
   const bool can_renew =
       keeps && exec.is_prepared() && unit.n_fd_store() == 0 && exec.spec().passed_fd_count == 0 &&
-      unit.settings.exec.environment_files.empty() &&
+      unit.settings.exec.environment_files.empty() && !unit.settings.exec.sandbox->dynamic_user &&
       unit.settings.service.commands[static_cast<size_t>(action.command)].size() == 1;
   CommandRun run;
   run.start = now();
+  if (!open_sandbox(unit, 0)) return outcome;
   if (can_renew) {
     exec.renew(unit.invocation_id());
   } else if (!prepare_exec(unit, action, exec, outcome)) {
@@ -157,6 +167,11 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   }
   if (!attach_streams(unit, spec)) return outcome;
   if (unit.settings.service.type == ServiceType::kIdle) spec.idle_pipe_fd = idle_pipe();
+  std::unique_ptr<HelperLaunch> launch;
+  if (is_helped(unit, exec)) {
+    launch = make_launch(unit, action, exec);
+    if (!launch) return outcome;
+  }
 
   // Written down before it is done: see adoption.
   runtime.pending_spawn = action;
@@ -166,8 +181,9 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
       action.is_control ? StateFile::SpawnKind::kControl : StateFile::SpawnKind::kMain;
   int32_t* pid_location =
       slot == slots_.end() ? nullptr : edges.state.spawn_pid(slot->second, kind);
-  spec.pid_location = pid_location;
-  const SpawnResult result = edges.spawner.spawn(spec);
+  ExecSpec& spawned = launch ? launch->spec : spec;
+  spawned.pid_location = pid_location;
+  const SpawnResult result = edges.spawner.spawn(spawned);
   runtime.pending_spawn.reset();
   if (result.pid < 0) {
     edges.logs.message(
@@ -183,6 +199,8 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
         fmt::format("{}: Failed at step {} spawning {}: {}", unit.id, exit_code_name(code),
                     spec.path, base::describe_errno(result.error)));
   }
+  const bool is_helped_on = launch && result.is_running();
+  if (is_helped_on) expect_report(unit, action, *launch, spec.path);
   run.pid = result.pid;
   auto& runs = runtime.runs[static_cast<size_t>(action.command)];
   if (runs.size() <= action.index) runs.resize(action.index + 1U);
@@ -193,7 +211,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   if (runtime.streams_open) edges.logs.set_pid(unit.id, result.pid);
   runtime.uid = spec.uid;
   runtime.gid = spec.gid;
-  return ServiceEvent::spawned(result.pid, result.is_running());
+  return ServiceEvent::spawned(result.pid, result.is_running() && !is_helped_on);
 }
 
 // The end to wait at; -1 where no job is there to be waited for.

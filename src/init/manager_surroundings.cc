@@ -104,15 +104,19 @@ rlimit raise_descriptor_limit(bool is_pid1) {
 
 std::string find_log_program(const ProgramOptions& options) {
   if (!options.log_program.empty()) return absolute(options.log_program);
+  return find_own_program("flotilla-logd");
+}
+
+std::string find_own_program(std::string_view name) {
   char self[PATH_MAX];
   const ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
   if (size > 0) {
     std::string path(self, static_cast<size_t>(size));
-    path = path.substr(0, path.rfind('/') + 1) + "flotilla-logd";
+    path = path.substr(0, path.rfind('/') + 1).append(name);
     if (access(path.c_str(), X_OK) == 0) return path;
   }
   for (const std::string_view directory : unit::kProgramSearchPath) {
-    std::string path = std::string(directory) + "/flotilla-logd";
+    std::string path = std::string(directory).append("/").append(name);
     if (access(path.c_str(), X_OK) == 0) return path;
   }
   return {};

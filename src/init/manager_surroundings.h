@@ -25,6 +25,8 @@ void mount_basics();
 rlimit raise_descriptor_limit(bool is_pid1);
 
 // flotilla-logd beside this program, else in the usual places; empty where there is none.
+// A program that stands beside this one, or in the search path; empty: nowhere.
+std::string find_own_program(std::string_view name);
 std::string find_log_program(const ProgramOptions& options);
 
 // The search path; `host` is the tree of the machine, `tree` the one below --root=.

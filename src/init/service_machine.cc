@@ -170,6 +170,9 @@ void in_start(Transitions& t, const ServiceEvent& event) noexcept {
     case Kind::kNotifyReady:
       if (t.says_ready()) t.enter_start_post();
       break;
+    case Kind::kExecuted:
+      if (t.type() == ServiceType::kExec && !t.is_main_dead()) t.enter_start_post();
+      break;
     case Kind::kBusNameAcquired:
       if (t.type() == ServiceType::kDbus) t.enter_start_post();
       break;

@@ -107,6 +107,7 @@ struct ServiceEvent {
     kResetFailed,
     kSpawned,      // exec_done false: the child exists, failed its set-up and will exit by itself
     kSpawnFailed,  // there is no child: no memory, EnvironmentFile= missing, ...
+    kExecuted,     // the main process, spawned with exec_done false, runs its program after all
     kKillSent,     // waits: at least one process was reached whose end can be waited for
     kMainExit,
     kControlExit,

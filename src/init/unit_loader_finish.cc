@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "init/cgroup_settings.h"
+#include "init/sandbox_defaults.h"
 #include "init/unit_loader.h"
 
 namespace flotilla::init {
@@ -192,6 +193,7 @@ std::string slice_of(const UnitSettings& settings) {
 void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope) {
   if (settings.name.type() == UnitType::kService) {
     finish_service(settings, marks);
+    finish_sandbox(settings);
     if (!marks.fatal.empty()) return refuse(settings, {});
     const std::string_view contradiction = find_contradiction(settings.service);
     if (!contradiction.empty()) return refuse(settings, contradiction);

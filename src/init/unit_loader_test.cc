@@ -102,11 +102,11 @@ TEST_F(UnitLoaderTest, AnEmptyValueResetsAListAndTheLastOfOthersWins) {
 
 TEST_F(UnitLoaderTest, ReportsWhatItDoesNotKnowAndWhatItDoesNotDo) {
   etc("a.service",
-      "[Service]\nExecStart=/bin/a\nExecStat=/bin/b\nPrivateTmp=yes\nX-Mine=1\nNice=500\n"
+      "[Service]\nExecStart=/bin/a\nExecStat=/bin/b\nRootImage=yes\nX-Mine=1\nNice=500\n"
       "[Servic]\nA=b\n[X-Other]\nc=d\n");
   const UnitSettings s = load("a.service");
   EXPECT_EQ(s.load_state, LoadState::kLoaded);
-  EXPECT_THAT(s.ignored_directives, ElementsAre("Service.PrivateTmp"));
+  EXPECT_THAT(s.ignored_directives, ElementsAre("Service.RootImage"));
   ASSERT_EQ(s.warnings.size(), 4u);
   EXPECT_THAT(s.warnings,
               Contains("/etc/systemd/system/a.service:3: Unknown key name 'ExecStat' in "

@@ -17,6 +17,7 @@
 #include "init/exec_extras.h"
 #include "init/lazy.h"
 #include "init/sparse_array.h"
+#include "sandbox/settings.h"
 #include "unit/command_line.h"
 #include "unit/unit_name.h"
 
@@ -165,6 +166,7 @@ struct ExecSettings {
   bool syslog_level_prefix = true;
   std::string slice;
   Lazy<ExecExtras> extras;  // what few units set
+  Lazy<sandbox::Settings> sandbox;
 };
 
 struct ServiceSettings {

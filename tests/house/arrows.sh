@@ -7,9 +7,10 @@ exec awk '
 BEGIN {
   law["base"]     = ""
   law["unit"]     = "base"
+  law["sandbox"]  = "base unit"
   law["logs"]     = "base"
   law["bus"]      = "base unit"
-  law["init"]     = "base unit logs bus"
+  law["init"]     = "base unit sandbox logs bus"
   law["ctl"]      = "base unit logs bus"
   # The fence: nothing above includes anything below.
   law["store"]    = "base"

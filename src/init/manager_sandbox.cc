@@ -1,0 +1,153 @@
+// Processes that come to their program through flotilla-exec: what they share, the order they are
+// started with, and what the helper reports.
+#include "init/dynamic_users.h"
+#include "init/manager_impl.h"
+
+namespace flotilla::init {
+namespace {
+
+using Kind = ServiceEvent::Kind;
+
+bool writes_credentials(ServiceCommand which) {
+  return which == ServiceCommand::kStartPre || which == ServiceCommand::kStart;
+}
+
+}  // namespace
+
+SandboxRuntime& Manager::Impl::sandbox_of(ServiceRuntime& runtime) {
+  if (!runtime.sandbox) runtime.sandbox = std::make_unique<SandboxRuntime>();
+  return *runtime.sandbox;
+}
+
+// Before anything is prepared: who the user is comes out of it. `running` is a process of the unit
+// that an earlier manager started, or 0.
+bool Manager::Impl::open_sandbox(Unit& unit, pid_t running) {
+  const ExecSettings& exec = unit.settings.exec;
+  if (edges.helper == nullptr || !exec.sandbox.is_set()) return true;
+  SandboxRuntime& sandbox = sandbox_of(*unit.service);
+  const auto fail = [&](const base::Error& error) {
+    edges.logs.message(unit.id, 3,
+                       fmt::format("{}: Failed to set up sandboxing: {}", unit.id, error.message));
+    return false;
+  };
+  if (const PlacesWanted wanted = places_wanted(exec); wanted.any() && !sandbox.places) {
+    for (const UnitId id : graph.dependencies(unit.graph_id, Dependency::kJoinsNamespaceOf)) {
+      const Unit* const other = unit_at(id);
+      if (other == nullptr || !other->service || !other->service->sandbox) continue;
+      if (sandbox.places = other->service->sandbox->places; sandbox.places) break;
+    }
+    if (!sandbox.places) {
+      auto places = edges.helper->make_places(unit.id, wanted, running);
+      if (!places) return fail(places.error());
+      sandbox.places = std::move(*places);
+    }
+  }
+  if (exec.sandbox->dynamic_user && !sandbox.user) {
+    auto user = edges.helper->make_user(exec.user);
+    if (!user) return fail(user.error());
+    sandbox.user = std::move(*user);
+  }
+  return true;
+}
+
+// What is over with this run; with an automatic restart, too: the next one begins anew.
+void Manager::Impl::close_sandbox(Unit& unit) {
+  if (edges.helper == nullptr || !unit.service->sandbox) return;
+  const ExecSettings& exec = unit.settings.exec;
+  SandboxRuntime& sandbox = *unit.service->sandbox;
+  if (exec.sandbox->has_credentials()) {
+    edges.helper->remove_credentials(credentials_directory(edges.helper->paths(), unit.id));
+  }
+  const bool has_own_user = unit.service->uid != UINT32_MAX && unit.service->uid != 0;
+  if (exec.sandbox->remove_ipc && has_own_user) {
+    edges.helper->remove_ipc(unit.service->uid, unit.service->gid);
+  }
+  edges.helper->release(std::move(sandbox.places));
+  edges.helper->release(std::move(sandbox.user));
+  unit.service->sandbox.reset();
+}
+
+bool Manager::Impl::is_helped(const Unit& unit, const PreparedExec& exec) const {
+  return edges.helper != nullptr &&
+         (needs_helper(unit.settings.exec) || !exec.unknown_names().empty());
+}
+
+// Null: it could not be made, which has been said.
+std::unique_ptr<HelperLaunch> Manager::Impl::make_launch(Unit& unit, const ServiceAction& action,
+                                                         PreparedExec& exec) {
+  ServiceRuntime& runtime = *unit.service;
+  ExecHelper& helper = *edges.helper;
+  const auto fail = [&](std::string_view why) {
+    edges.logs.message(unit.id, 3, fmt::format("{}: {}", unit.id, why));
+    return nullptr;
+  };
+  if (helper.program().empty()) {
+    return fail("Its settings need flotilla-exec, which is not installed beside flotilla-init.");
+  }
+  const unit::Command& command =
+      unit.settings.service.commands[static_cast<size_t>(action.command)][action.index];
+  OrderInputs inputs{unit.settings,     exec.spec(),    action.command,
+                     command.privilege, helper.paths(), sandbox_of(runtime).places.get()};
+  if (unit.settings.service.notify_access != NotifyAccess::kNone) {
+    inputs.notify_socket = options.notify_socket;
+  }
+  std::string credentials;
+  if (unit.settings.exec.sandbox->has_credentials()) {
+    credentials = credentials_directory(helper.paths(), unit.id);
+    const bool is_there = helper.has_credentials(credentials);
+    inputs.writes_credentials = writes_credentials(action.command) && !is_there;
+    if (is_there || inputs.writes_credentials) inputs.credentials_directory = credentials;
+  }
+  const UnknownNames& unknown = exec.unknown_names();
+  inputs.unknown_user = unknown.user;
+  inputs.unknown_group = unknown.group;
+  inputs.unknown_groups = unknown.groups;
+  ExecSpec left;
+  const sandbox::Order order = make_order(inputs, left);
+  auto launch = helper.launch(left, order, inputs.places);
+  if (!launch) return fail(launch.error().message);
+  return std::move(*launch);
+}
+
+void Manager::Impl::expect_report(Unit& unit, const ServiceAction& action, HelperLaunch& launch,
+                                  std::string program) {
+  ServiceRuntime& runtime = *unit.service;
+  auto& slot = action.is_control ? sandbox_of(runtime).control : sandbox_of(runtime).main;
+  const auto on_news =
+      action.is_control ? Callback<void(uint32_t)>::to<&ServiceRuntime::on_control_report>(runtime)
+                        : Callback<void(uint32_t)>::to<&ServiceRuntime::on_main_report>(runtime);
+  slot = std::make_unique<HelperRun>(std::move(launch.report), std::move(program),
+                                     !action.is_control, on_news);
+  if (const auto watched = edges.helper->watch(*slot); !watched) {
+    edges.logs.message(unit.id, 4, fmt::format("{}: {}", unit.id, watched.error().message));
+  }
+}
+
+void Manager::Impl::read_report(Unit& unit, bool is_main) {
+  ServiceRuntime& runtime = *unit.service;
+  if (!runtime.sandbox) return;
+  auto& slot = is_main ? runtime.sandbox->main : runtime.sandbox->control;
+  if (!slot) return;
+  std::vector<sandbox::Report> told;
+  const HelperRun::Outcome outcome = slot->read(told);
+  for (const sandbox::Report& report : told) {
+    const bool is_failure = report.kind == sandbox::Report::Kind::kFailure;
+    edges.logs.message(unit.id, is_failure ? 3 : 4, fmt::format("{}: {}", unit.id, report.message));
+    if (!is_failure) continue;
+    const std::string why =
+        report.error == 0 ? std::string() : ": " + base::describe_errno(report.error);
+    edges.logs.message(unit.id, 3,
+                       fmt::format("{}: Failed at step {} spawning {}{}", unit.id,
+                                   exit_code_name(report.exit_code), slot->program(), why));
+  }
+  if (outcome == HelperRun::Outcome::kPending) return;
+  slot.reset();
+  if (outcome == HelperRun::Outcome::kExecuted && is_main) {
+    feed(unit, ServiceEvent::of(Kind::kExecuted));
+  }
+}
+
+void ServiceRuntime::on_main_report(uint32_t) { manager.read_report(unit, true); }
+void ServiceRuntime::on_control_report(uint32_t) { manager.read_report(unit, false); }
+
+}  // namespace flotilla::init
