@@ -28,12 +28,13 @@ struct ReleaseFilter {
 };
 using Filter = std::unique_ptr<void, ReleaseFilter>;
 
-// All that a program of this machine may run as.
+// All that a program of this machine may run as. The native one is last: its filter may forbid
+// to load another.
 std::vector<uint32_t> local_architectures() {
 #if defined(__x86_64__)
-  return {SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_X32};
+  return {SCMP_ARCH_X86, SCMP_ARCH_X32, SCMP_ARCH_X86_64};
 #elif defined(__aarch64__)
-  return {SCMP_ARCH_AARCH64, SCMP_ARCH_ARM};
+  return {SCMP_ARCH_ARM, SCMP_ARCH_AARCH64};
 #else
   return {SCMP_ARCH_NATIVE};
 #endif
