@@ -51,7 +51,8 @@ std::string_view place_of(const Directive& directive) {
   } kPlaces[] = {{init::unit_section_parsers(), "directives_unit.cc"},
                  {init::service_section_parsers(), "directives_service.cc"},
                  {init::exec_parsers(), "directives_exec.cc"},
-                 {init::cgroup_parsers(), "directives_cgroup.cc"}};
+                 {init::cgroup_parsers(), "directives_cgroup.cc"},
+                 {init::sandbox_parsers(), "directives_sandbox.cc"}};
   const auto parser = init::find_parser(directive.section, directive.name);
   if (parser == nullptr) return "";
   for (const auto& place : kPlaces) {
