@@ -211,7 +211,8 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
     }
   }
   if (settings.name.type() == UnitType::kScope) {
-    // To the machine of services it is one whose main process nobody knows, and that never restarts.
+    // To the machine of services it is one whose main process nobody knows, and that never
+    // restarts.
     settings.service.type = ServiceType::kForking;
     settings.service.guess_main_pid = false;
     if (settings.kill.restart_kill_signal == 0) {
