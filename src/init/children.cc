@@ -1,9 +1,14 @@
 #include "init/children.h"
 
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+
+#include "base/fd.h"
 
 namespace flotilla::init {
 namespace {
@@ -88,6 +93,38 @@ bool ProcessTable::deliver(const ChildExit& exit) {
   return true;
 }
 
+std::vector<pid_t> ProcessTable::pids() const {
+  std::vector<pid_t> all;
+  for (const ChildWatch* first : buckets_) {
+    for (const ChildWatch* watch = first; watch != nullptr; watch = watch->next_) {
+      all.push_back(watch->pid_);
+    }
+  }
+  return all;
+}
+
+// Kept after the process is gone: it may be in its own callback.
+struct Children::Stranger {
+  Stranger(Children& owner, Loop& its_loop, pid_t its_pid)
+      : children(owner), loop(its_loop), pid(its_pid) {}
+  void on_ready(uint32_t) {
+    loop.unwatch(source);
+    pidfd.reset();
+    children.on_stranger_gone(pid);
+  }
+
+  Children& children;
+  Loop& loop;
+  pid_t pid;
+  base::Fd pidfd;
+  FdSource source{Priority::kChildren, Callback<void(uint32_t)>::to<&Stranger::on_ready>(*this)};
+};
+
+Children::Children(Callback<void()> before_exit,
+                   Callback<void(const ChildExit&)> on_unknown) noexcept
+    : before_exit_(before_exit), on_unknown_(on_unknown) {}
+Children::~Children() = default;
+
 base::Result<std::unique_ptr<Children>> Children::create(
     Loop& loop, Callback<void()> before_exit, Callback<void(const ChildExit&)> on_unknown) {
   std::unique_ptr<Children> children(new Children(before_exit, on_unknown));
@@ -119,6 +156,22 @@ void Children::reap() {
     while (waitid(P_PID, static_cast<id_t>(info.si_pid), &reaped, WEXITED | WNOHANG) != 0 &&
            errno == EINTR) {
     }
+  }
+}
+
+void Children::watch_strangers(Loop& loop) {
+  for (const pid_t pid : table_.pids()) {
+    siginfo_t info{};
+    const bool is_child =
+        waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    if (is_child) continue;
+    auto stranger = std::make_unique<Stranger>(*this, loop, pid);
+    stranger->pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (!stranger->pidfd || !loop.watch(stranger->source, stranger->pidfd.get(), EPOLLIN)) {
+      on_stranger_gone(pid);
+      continue;
+    }
+    strangers_.push_back(std::move(stranger));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -59,6 +60,7 @@ class ProcessTable {
   // Takes the watch of this pid out and calls it; false where there is none.
   bool deliver(const ChildExit& exit);
   size_t size() const noexcept { return size_; }
+  std::vector<pid_t> pids() const;
 
  private:
   size_t bucket(pid_t pid) const noexcept;
@@ -70,6 +72,9 @@ class ProcessTable {
 
 class Children {
  public:
+  ~Children();
+  Children(const Children&) = delete;
+  Children& operator=(const Children&) = delete;
   // `before_exit` is called when a dead child has been seen and before its watcher hears of it: the
   // place to drain the notify sockets. `on_unknown` gets exits nobody watches for.
   static base::Result<std::unique_ptr<Children>> create(
@@ -83,16 +88,23 @@ class Children {
   // Looks for dead children now; called by itself on SIGCHLD. Once at start-up: children may have
   // died before the signalfd was there.
   void reap();
+  // The keeper has died: what was its child fell to somebody who tells us nothing. From now on the
+  // ends of watched processes that are not our children are seen by pidfd; how they ended is not
+  // known and told as SIGKILL.
+  void watch_strangers(Loop& loop);
 
  private:
-  Children(Callback<void()> before_exit, Callback<void(const ChildExit&)> on_unknown) noexcept
-      : before_exit_(before_exit), on_unknown_(on_unknown) {}
+  struct Stranger;
+
+  Children(Callback<void()> before_exit, Callback<void(const ChildExit&)> on_unknown) noexcept;
   void on_signal(const signalfd_siginfo& info);
+  void on_stranger_gone(pid_t pid) { deliver({pid, CLD_KILLED, SIGKILL, 0}); }
 
   Callback<void()> before_exit_;
   Callback<void(const ChildExit&)> on_unknown_;
   ProcessTable table_;
   std::unique_ptr<SignalSource> signals_;
+  std::vector<std::unique_ptr<Stranger>> strangers_;
 };
 
 }  // namespace flotilla::init

@@ -59,6 +59,38 @@ TEST_F(ChildExits, AWatcherHearsOfTheExitBeforeTheZombieGoesAndAfterTheDrain) {
   EXPECT_EQ(errno, ECHILD);
 }
 
+TEST_F(ChildExits, WithoutAKeeperTheEndOfAStrangerIsSeenByItself) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      close(ends[1]);
+      for (;;) pause();
+    }
+    static_cast<void>(write(ends[1], &pid, sizeof pid));
+    _exit(0);
+  }
+  pid_t pid = 0;
+  ASSERT_EQ(read(ends[0], &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
+  close(ends[0]);
+  close(ends[1]);
+  ASSERT_EQ(waitpid(parent, nullptr, 0), parent);
+  children_->watch(watch_, pid);
+  children_->watch_strangers(*loop_);
+  EXPECT_EQ(log_, "");
+  kill(pid, SIGKILL);
+  ASSERT_TRUE(loop_->run());
+  EXPECT_EQ(log_, "drain exit " + describe({pid, CLD_KILLED, SIGKILL, 0}));
+  log_.clear();
+  // One that has gone before is told of at once, or as soon as the loop turns if it is a zombie.
+  children_->watch(watch_, pid);
+  children_->watch_strangers(*loop_);
+  while (log_.empty()) ASSERT_TRUE(loop_->turn(base::Micros::max()));
+  EXPECT_EQ(log_, "drain exit " + describe({pid, CLD_KILLED, SIGKILL, 0}));
+}
+
 TEST_F(ChildExits, ADeathBySignalIsTold) {
   const pid_t pid = fork();
   if (pid == 0) {

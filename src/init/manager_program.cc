@@ -378,6 +378,7 @@ void ManagerProgram::on_unknown_exit(const ChildExit&) { request_turn(); }
 // Without a keeper nobody would start us again: end in good order while that can be done.
 void ManagerProgram::on_keeper_gone() {
   manager_->impl().log(1, "The keeper is gone; stopping all services.");
+  children_->watch_strangers(*loop_);
   manager_->impl().begin_shutdown(FinalAction::kExit, 1);
 }
 
