@@ -43,6 +43,7 @@ void bus_list_jobs(BusRequest& request);
 void bus_cancel_job(BusRequest& request);
 void bus_clear_jobs(BusRequest& request);
 void bus_kill_unit(BusRequest& request);
+void bus_clean_unit(BusRequest& request);
 void bus_reset_failed_unit(BusRequest& request);
 void bus_reset_failed(BusRequest& request);
 
@@ -93,6 +94,7 @@ void bus_unit_try_restart(BusRequest& request);
 void bus_unit_reload_or_restart(BusRequest& request);
 void bus_unit_reload_or_try_restart(BusRequest& request);
 void bus_unit_kill(BusRequest& request);
+void bus_unit_clean(BusRequest& request);
 void bus_unit_reset_failed(BusRequest& request);
 void bus_unit_get_processes(BusRequest& request);
 void bus_unit_attach_processes(BusRequest& request);

@@ -166,6 +166,21 @@ void bus_unit_kill(BusRequest& request) {
   kill(request, unit, whom, arguments.i32().value_or(0));
 }
 
+void bus_clean_unit(BusRequest& request) {
+  bus::MessageReader arguments = request.call.arguments();
+  const std::string unit = arguments.string().value_or("");
+  const auto what = arguments.strings();
+  if (!what) return answer_error(request, kBusInvalidArgs, what.error().message);
+  answer_status(request, request.manager.clean_unit(unit, *what));
+}
+
+void bus_unit_clean(BusRequest& request) {
+  const std::string unit = request.subject.unit->id;
+  const auto what = request.call.arguments().strings();
+  if (!what) return answer_error(request, kBusInvalidArgs, what.error().message);
+  answer_status(request, request.manager.clean_unit(unit, *what));
+}
+
 void bus_reset_failed_unit(BusRequest& request) {
   answer_status(request,
                 request.manager.reset_failed(request.call.arguments().string().value_or("")));

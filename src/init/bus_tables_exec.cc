@@ -17,17 +17,17 @@ namespace {
 const ExecSettings& exec(S s) { return s.unit->settings.exec; }
 const KillSettings& kill(S s) { return s.unit->settings.kill; }
 
-std::string_view stream_word(StreamSetting::Kind kind) {
+std::string_view stream_word(const StreamSetting& stream) {
   using Kind = StreamSetting::Kind;
-  switch (kind) {
+  switch (stream.kind) {
     case Kind::kInherit:
       return "inherit";
     case Kind::kNull:
       return "null";
     case Kind::kJournal:
-      return "journal";
+      return stream.with_console ? "journal+console" : "journal";
     case Kind::kKmsg:
-      return "kmsg";
+      return stream.with_console ? "kmsg+console" : "kmsg";
     case Kind::kFile:
       return "file";
     case Kind::kAppend:
@@ -35,7 +35,7 @@ std::string_view stream_word(StreamSetting::Kind kind) {
     case Kind::kTruncate:
       return "truncate";
     case Kind::kTty:
-      return "tty";
+      return stream.path_or_name.empty() ? std::string_view("tty") : stream.path_or_name;
     case Kind::kSocket:
       return "socket";
     case Kind::kFd:
@@ -114,9 +114,9 @@ void working_directory(S s, W w) {
 }
 void root_directory(S s, W w) { w.string(exec(s).root_directory); }
 
-void standard_input(S s, W w) { w.string(stream_word(exec(s).standard_input.kind)); }
-void standard_output(S s, W w) { w.string(stream_word(exec(s).standard_output.kind)); }
-void standard_error(S s, W w) { w.string(stream_word(exec(s).standard_error.kind)); }
+void standard_input(S s, W w) { w.string(stream_word(exec(s).standard_input)); }
+void standard_output(S s, W w) { w.string(stream_word(exec(s).standard_output)); }
+void standard_error(S s, W w) { w.string(stream_word(exec(s).standard_error)); }
 void syslog_identifier(S s, W w) { w.string(exec(s).syslog_identifier); }
 void syslog_level(S s, W w) { w.i32(exec(s).syslog_level); }
 void syslog_level_prefix(S s, W w) { w.boolean(exec(s).syslog_level_prefix); }

@@ -41,6 +41,60 @@ void send_sigkill(S s, W w);
 void send_sighup(S s, W w);
 void watchdog_signal(S s, W w);
 
+// Of ExecExtras, in bus_tables_exec_extras.cc.
+void coredump_filter(S s, W w);
+void io_class(S s, W w);
+void io_priority(S s, W w);
+void cpu_policy(S s, W w);
+void cpu_priority(S s, W w);
+void cpu_affinity(S s, W w);
+void cpu_affinity_from_numa(S s, W w);
+void numa_policy(S s, W w);
+void numa_mask(S s, W w);
+void timer_slack(S s, W w);
+void cpu_reset_on_fork(S s, W w);
+void input_fd_name(S s, W w);
+void input_data(S s, W w);
+void output_fd_name(S s, W w);
+void error_fd_name(S s, W w);
+void tty_path(S s, W w);
+void tty_reset(S s, W w);
+void tty_vhangup(S s, W w);
+void tty_vt_disallocate(S s, W w);
+void tty_rows(S s, W w);
+void tty_columns(S s, W w);
+void syslog_priority(S s, W w);
+void syslog_facility(S s, W w);
+void log_level_max(S s, W w);
+void log_rate_limit_interval(S s, W w);
+void log_rate_limit_burst(S s, W w);
+void log_extra_fields(S s, W w);
+void secure_bits(S s, W w);
+void capability_bounding_set(S s, W w);
+void ambient_capabilities(S s, W w);
+void exec_search_path(S s, W w);
+void utmp_identifier(S s, W w);
+void utmp_mode(S s, W w);
+void personality(S s, W w);
+void runtime_directory_preserve(S s, W w);
+void timeout_clean(S s, W w);
+void keyring_mode(S s, W w);
+void write_directory_links(S s, W w, DirectoryKind kind);
+void write_directory_mode(S s, W w, DirectoryKind kind);
+void write_directory_paths(S s, W w, DirectoryKind kind);
+template <DirectoryKind Kind>
+void directory_links(S s, W w) {
+  write_directory_links(s, w, Kind);
+}
+template <DirectoryKind Kind>
+void directory_mode(S s, W w) {
+  write_directory_mode(s, w, Kind);
+}
+template <DirectoryKind Kind>
+void directory_paths(S s, W w) {
+  write_directory_paths(s, w, Kind);
+}
+
 enum class Bound { kHard, kSoft };
 void write_limit(S s, W w, int resource, Bound bound);
 template <int Resource, Bound B>
@@ -82,18 +136,75 @@ inline constexpr auto kBusExecProperties = std::to_array<BusProperty>({
     {"RootDirectory", "s", Emits::kConst, bus_exec::root_directory},
     {"OOMScoreAdjust", "i", Emits::kConst, bus_exec::oom_score_adjust,
      bus_exec::has_oom_score_adjust},
+    {"CoredumpFilter", "t", Emits::kConst, bus_exec::coredump_filter},
     {"Nice", "i", Emits::kConst, bus_exec::nice},
+    {"IOSchedulingClass", "i", Emits::kConst, bus_exec::io_class},
+    {"IOSchedulingPriority", "i", Emits::kConst, bus_exec::io_priority},
+    {"CPUSchedulingPolicy", "i", Emits::kConst, bus_exec::cpu_policy},
+    {"CPUSchedulingPriority", "i", Emits::kConst, bus_exec::cpu_priority},
+    {"CPUAffinity", "ay", Emits::kConst, bus_exec::cpu_affinity},
+    {"CPUAffinityFromNUMA", "b", Emits::kConst, bus_exec::cpu_affinity_from_numa},
+    {"NUMAPolicy", "i", Emits::kConst, bus_exec::numa_policy},
+    {"NUMAMask", "ay", Emits::kConst, bus_exec::numa_mask},
+    {"TimerSlackNSec", "t", Emits::kConst, bus_exec::timer_slack},
+    {"CPUSchedulingResetOnFork", "b", Emits::kConst, bus_exec::cpu_reset_on_fork},
     {"StandardInput", "s", Emits::kConst, bus_exec::standard_input},
+    {"StandardInputFileDescriptorName", "s", Emits::kConst, bus_exec::input_fd_name},
+    {"StandardInputData", "ay", Emits::kConst, bus_exec::input_data},
     {"StandardOutput", "s", Emits::kConst, bus_exec::standard_output},
+    {"StandardOutputFileDescriptorName", "s", Emits::kConst, bus_exec::output_fd_name},
     {"StandardError", "s", Emits::kConst, bus_exec::standard_error},
+    {"StandardErrorFileDescriptorName", "s", Emits::kConst, bus_exec::error_fd_name},
+    {"TTYPath", "s", Emits::kConst, bus_exec::tty_path},
+    {"TTYReset", "b", Emits::kConst, bus_exec::tty_reset},
+    {"TTYVHangup", "b", Emits::kConst, bus_exec::tty_vhangup},
+    {"TTYVTDisallocate", "b", Emits::kConst, bus_exec::tty_vt_disallocate},
+    {"TTYRows", "q", Emits::kConst, bus_exec::tty_rows},
+    {"TTYColumns", "q", Emits::kConst, bus_exec::tty_columns},
+    {"SyslogPriority", "i", Emits::kConst, bus_exec::syslog_priority},
     {"SyslogIdentifier", "s", Emits::kConst, bus_exec::syslog_identifier},
     {"SyslogLevelPrefix", "b", Emits::kConst, bus_exec::syslog_level_prefix},
     {"SyslogLevel", "i", Emits::kConst, bus_exec::syslog_level},
+    {"SyslogFacility", "i", Emits::kConst, bus_exec::syslog_facility},
+    {"LogLevelMax", "i", Emits::kConst, bus_exec::log_level_max},
+    {"LogRateLimitIntervalUSec", "t", Emits::kConst, bus_exec::log_rate_limit_interval},
+    {"LogRateLimitBurst", "u", Emits::kConst, bus_exec::log_rate_limit_burst},
+    {"LogExtraFields", "aay", Emits::kConst, bus_exec::log_extra_fields},
+    {"SecureBits", "i", Emits::kConst, bus_exec::secure_bits},
+    {"CapabilityBoundingSet", "t", Emits::kConst, bus_exec::capability_bounding_set},
+    {"AmbientCapabilities", "t", Emits::kConst, bus_exec::ambient_capabilities},
     {"User", "s", Emits::kConst, bus_exec::user},
     {"Group", "s", Emits::kConst, bus_exec::group},
     {"SupplementaryGroups", "as", Emits::kConst, bus_exec::supplementary_groups},
+    {"ExecSearchPath", "as", Emits::kConst, bus_exec::exec_search_path},
+    {"UtmpIdentifier", "s", Emits::kConst, bus_exec::utmp_identifier},
+    {"UtmpMode", "s", Emits::kConst, bus_exec::utmp_mode},
     {"IgnoreSIGPIPE", "b", Emits::kConst, bus_exec::ignore_sigpipe},
     {"NoNewPrivileges", "b", Emits::kConst, bus_exec::no_new_privileges},
+    {"Personality", "s", Emits::kConst, bus_exec::personality},
+    {"RuntimeDirectorySymlink", "a(sst)", Emits::kConst,
+     bus_exec::directory_links<DirectoryKind::kRuntime>},
+    {"RuntimeDirectoryPreserve", "s", Emits::kConst, bus_exec::runtime_directory_preserve},
+    {"RuntimeDirectoryMode", "u", Emits::kConst, bus_exec::directory_mode<DirectoryKind::kRuntime>},
+    {"RuntimeDirectory", "as", Emits::kConst, bus_exec::directory_paths<DirectoryKind::kRuntime>},
+    {"StateDirectorySymlink", "a(sst)", Emits::kConst,
+     bus_exec::directory_links<DirectoryKind::kState>},
+    {"StateDirectoryMode", "u", Emits::kConst, bus_exec::directory_mode<DirectoryKind::kState>},
+    {"StateDirectory", "as", Emits::kConst, bus_exec::directory_paths<DirectoryKind::kState>},
+    {"CacheDirectorySymlink", "a(sst)", Emits::kConst,
+     bus_exec::directory_links<DirectoryKind::kCache>},
+    {"CacheDirectoryMode", "u", Emits::kConst, bus_exec::directory_mode<DirectoryKind::kCache>},
+    {"CacheDirectory", "as", Emits::kConst, bus_exec::directory_paths<DirectoryKind::kCache>},
+    {"LogsDirectorySymlink", "a(sst)", Emits::kConst,
+     bus_exec::directory_links<DirectoryKind::kLogs>},
+    {"LogsDirectoryMode", "u", Emits::kConst, bus_exec::directory_mode<DirectoryKind::kLogs>},
+    {"LogsDirectory", "as", Emits::kConst, bus_exec::directory_paths<DirectoryKind::kLogs>},
+    {"ConfigurationDirectoryMode", "u", Emits::kConst,
+     bus_exec::directory_mode<DirectoryKind::kConfiguration>},
+    {"ConfigurationDirectory", "as", Emits::kConst,
+     bus_exec::directory_paths<DirectoryKind::kConfiguration>},
+    {"TimeoutCleanUSec", "t", Emits::kConst, bus_exec::timeout_clean},
+    {"KeyringMode", "s", Emits::kConst, bus_exec::keyring_mode},
     {"KillMode", "s", Emits::kConst, bus_exec::kill_mode},
     {"KillSignal", "i", Emits::kConst, bus_exec::kill_signal},
     {"RestartKillSignal", "i", Emits::kConst, bus_exec::restart_kill_signal},

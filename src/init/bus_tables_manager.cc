@@ -174,6 +174,7 @@ constexpr BusMethod kManagerMethods[] = {
     {"KillUnit", "ssi", "", Access::kChange, bus_kill_unit},
     {"RefUnit", "s", "", Access::kChange, bus_ref_unit},
     {"UnrefUnit", "s", "", Access::kChange, bus_unref_unit},
+    {"CleanUnit", "sas", "", Access::kChange, bus_clean_unit},
     {"FreezeUnit", "s", "", Access::kChange, bus_freeze_unit},
     {"ThawUnit", "s", "", Access::kChange, bus_thaw_unit},
     {"ResetFailedUnit", "s", "", Access::kChange, bus_reset_failed_unit},

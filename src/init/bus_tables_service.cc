@@ -213,6 +213,7 @@ constexpr BusProperty kOwnProperties[] = {
     {"StatusErrno", "i", kValue, [](S s, W w) { w.i32(s.unit->status_errno()); }},
     {"Result", "s", kValue, [](S s, W w) { w.string(s.unit->result()); }},
     {"ReloadResult", "s", kValue, [](S s, W w) { w.string(s.unit->reload_result()); }},
+    {"CleanResult", "s", kValue, [](S s, W w) { w.string(s.unit->clean_result()); }},
     {"UID", "u", kValue, [](S s, W w) { w.u32(s.unit->uid()); }},
     {"GID", "u", kValue, [](S s, W w) { w.u32(s.unit->gid()); }},
     {"NRestarts", "u", kValue, [](S s, W w) { w.u32(s.unit->n_restarts()); }},

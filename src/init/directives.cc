@@ -67,8 +67,8 @@ DirectiveParser find_parser(std::string_view section, std::string_view name) noe
     return find_in(unit_section_parsers(), is_condition ? "~condition" : name);
   }
   if (section == "Service") {
-    for (const auto parsers :
-         {service_section_parsers(), exec_parsers(), cgroup_parsers(), sandbox_parsers()}) {
+    for (const auto parsers : {service_section_parsers(), exec_parsers(), exec_extras_parsers(),
+                               cgroup_parsers(), sandbox_parsers()}) {
       if (const DirectiveParser parser = find_in(parsers, name)) return parser;
     }
   }

@@ -36,6 +36,7 @@ TEST(Directives, EveryParserIsOfAnImplementedDirective) {
   check("Service", service_section_parsers());
   check("Service", exec_parsers());
   check("Service", sandbox_parsers());
+  check("Service", exec_extras_parsers());
   for (const char* section : {"Service", "Slice", "Scope"}) check(section, cgroup_parsers());
 }
 

@@ -155,11 +155,12 @@ std::optional<StreamSetting> parse_output_stream(std::string_view text) {
   if (text == "null") return StreamSetting{Kind::kNull, {}};
   if (text == "tty") return StreamSetting{Kind::kTty, {}};
   if (text == "socket") return StreamSetting{Kind::kSocket, {}};
-  if (text == "journal" || text == "journal+console" || text == "syslog" ||
-      text == "syslog+console") {
-    return StreamSetting{Kind::kJournal, {}};
+  if (text == "journal" || text == "syslog") return StreamSetting{Kind::kJournal, {}};
+  if (text == "journal+console" || text == "syslog+console") {
+    return StreamSetting{Kind::kJournal, {}, true};
   }
-  if (text == "kmsg" || text == "kmsg+console") return StreamSetting{Kind::kKmsg, {}};
+  if (text == "kmsg") return StreamSetting{Kind::kKmsg, {}};
+  if (text == "kmsg+console") return StreamSetting{Kind::kKmsg, {}, true};
   if (text.substr(0, 5) == "file:") return with_path(Kind::kFile, text.substr(5));
   if (text.substr(0, 7) == "append:") return with_path(Kind::kAppend, text.substr(7));
   if (text.substr(0, 9) == "truncate:") return with_path(Kind::kTruncate, text.substr(9));
@@ -175,9 +176,9 @@ std::string to_string(const StreamSetting& stream, bool is_input) {
     case StreamSetting::Kind::kNull:
       return "null";
     case StreamSetting::Kind::kJournal:
-      return "journal";
+      return stream.with_console ? "journal+console" : "journal";
     case StreamSetting::Kind::kKmsg:
-      return "kmsg";
+      return stream.with_console ? "kmsg+console" : "kmsg";
     case StreamSetting::Kind::kFile:
       return "file:" + stream.path_or_name;
     case StreamSetting::Kind::kAppend:

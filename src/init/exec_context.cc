@@ -1,64 +1,42 @@
 #include "init/exec_context.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/capability.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstdlib>
 
+#include "init/directory_tree.h"
+#include "init/exec_names.h"
 #include "unit/command_line.h"
-#include "unit/environment.h"
-#include "unit/signal_name.h"
 
 namespace flotilla::init {
 namespace {
 
-constexpr std::string_view kInvocation = "INVOCATION_ID=";
-// Their value is the pid of the process itself, which only the child knows.
-constexpr std::array<std::string_view, ExecSpec::kMaxPidTexts> kPidVariables{
-    "LISTEN_PID=", "WATCHDOG_PID=", "SYSTEMD_EXEC_PID="};
-constexpr std::string_view kOwnPid = "0";
-constexpr size_t kPidDigits = 11;
+using Privilege = unit::Command::Privilege;
+
+constexpr uid_t kNobodyId = 65534;
 
 // "+" runs as the manager is, and "!" keeps its user; the rest is as configured.
 bool applies_user(const unit::Command& command) {
-  return command.privilege == unit::Command::Privilege::kAsConfigured ||
-         command.privilege == unit::Command::Privilege::kAmbient;
+  return command.privilege == Privilege::kAsConfigured || command.privilege == Privilege::kAmbient;
 }
 
-std::string_view exit_code_word(const ProcessExit& exit) {
-  switch (exit.code) {
-    case CLD_EXITED:
-      return "exited";
-    case CLD_KILLED:
-      return "killed";
-    case CLD_DUMPED:
-      return "dumped";
-    default:
-      return {};
-  }
+// What may have the terminal: the main command and what comes before it.
+bool may_have_terminal(ServiceCommand which) {
+  return which == ServiceCommand::kCondition || which == ServiceCommand::kStartPre ||
+         which == ServiceCommand::kStart;
 }
 
-int open_flags(const StreamSetting& stream, bool is_input) {
-  if (is_input) return O_RDONLY | O_NOCTTY | O_CLOEXEC;
-  const int flags = O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC;
-  if (stream.kind == StreamSetting::Kind::kAppend) return flags | O_APPEND;
-  if (stream.kind == StreamSetting::Kind::kTruncate) return flags | O_TRUNC;
-  return flags;
-}
-
-bool is_file(const StreamSetting& stream) {
-  return stream.kind == StreamSetting::Kind::kFile || stream.kind == StreamSetting::Kind::kAppend ||
-         stream.kind == StreamSetting::Kind::kTruncate ||
-         stream.kind == StreamSetting::Kind::kTty || stream.kind == StreamSetting::Kind::kKmsg;
-}
-
-std::string path_of(const StreamSetting& stream) {
-  if (stream.kind == StreamSetting::Kind::kKmsg) return "/dev/kmsg";
-  if (stream.kind == StreamSetting::Kind::kTty) return "/dev/console";
-  return stream.path_or_name;
+PreparedExec::Failure failure_of(SpawnStage stage, const base::Error& error, const char* what) {
+  // Who is not there is "no such process", as for all who look for users.
+  const int number = error.code == base::Errc::kNotFound ? ESRCH : EIO;
+  return {stage, number, fmt::format("{}: {}", what, base::describe_errno(number))};
 }
 
 // What cannot be set is set as far as it can be, as systemd does it.
@@ -86,264 +64,315 @@ ResourceLimit closest_limit(int resource, rlimit wanted) {
   return {resource, {std::min(wanted.rlim_cur, most), std::min(wanted.rlim_max, most)}};
 }
 
+// The CPUs of the memory nodes, as /sys has them.
+std::vector<uint8_t> cpus_of_nodes(const std::vector<uint8_t>& nodes) {
+  std::vector<uint8_t> cpus;
+  for (size_t node = 0; node < nodes.size() * 8; ++node) {
+    if ((nodes[node / 8] >> (node % 8) & 1) == 0) continue;
+    const std::string path = fmt::format("/sys/devices/system/node/node{}/cpulist", node);
+    const base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 4096> text{};
+    const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+    if (size <= 0) continue;
+    const auto set = parse_number_set({text.data(), static_cast<size_t>(size)});
+    if (!set) continue;
+    if (cpus.size() < set->size()) cpus.resize(set->size());
+    for (size_t i = 0; i < set->size(); ++i) cpus[i] = static_cast<uint8_t>(cpus[i] | (*set)[i]);
+  }
+  return cpus;
+}
+
+int change_owners(const void* trees) {
+  for (const SlowChown& tree : *static_cast<const std::vector<SlowChown>*>(trees)) {
+    const int error = chown_tree(tree.path, tree.uid, tree.gid, SIZE_MAX);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+void read_hexadecimal(std::string_view text, uint8_t (&bytes)[16]) {
+  for (size_t i = 0; i < 16 && 2 * i + 2 <= text.size(); ++i) {
+    std::from_chars(text.data() + 2 * i, text.data() + 2 * i + 2, bytes[i], 16);
+  }
+}
+
 }  // namespace
 
-std::string find_program(const unit::Command& command, const base::FileTree& host) {
+std::string find_program(const unit::Command& command, const base::FileTree& host,
+                         const std::vector<std::string>& directories) {
   if (command.path[0] == '/') return command.path;
-  for (const std::string_view directory : unit::kProgramSearchPath) {
+  const auto find_in = [&](std::string_view directory) -> std::string {
     std::string path = std::string(directory) + "/" + command.path;
     const auto stat = host.stat(path);
-    if (stat && stat->kind == base::FileKind::kRegular && (stat->mode & 0111) != 0) return path;
+    const bool is_program =
+        stat && stat->kind == base::FileKind::kRegular && (stat->mode & 0111) != 0;
+    return is_program ? path : std::string();
+  };
+  for (const std::string& directory : directories) {
+    if (std::string path = find_in(directory); !path.empty()) return path;
+  }
+  if (!directories.empty()) return directories.front() + "/" + command.path;
+  for (const std::string_view directory : unit::kProgramSearchPath) {
+    if (std::string path = find_in(directory); !path.empty()) return path;
   }
   return "/usr/bin/" + command.path;  // its absence is what the user is told
 }
 
 bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host, UserDb& users,
                            Failure& failure) {
+  const ExecSettings& exec = inputs.settings.exec;
   prepared_ = false;
   spec_ = {};
-  has_user_ = false;
-  stdin_.reset();
-  stdout_.reset();
-  stderr_.reset();
-  const ExecSettings& exec = inputs.settings.exec;
   passed_fds_.assign(inputs.passed_fds.begin(), inputs.passed_fds.end());
   spec_.passed_fds = passed_fds_.data();
   spec_.passed_fd_count = static_cast<uint32_t>(passed_fds_.size());
-  if (!find_ids(inputs, users, failure)) return false;
-  if (!make_environment(inputs, host, failure)) return false;
+  if (!exec.extras.is_set()) {
+    extras_.reset();
+  } else if (!extras_) {
+    extras_ = std::make_unique<Extras>();
+  }
+  unit::Environment files;
+  if (!read_environment_files(inputs, host, files, failure)) return false;
+  if (!find_user(inputs, users, failure) || !find_groups(inputs, users, failure)) return false;
+  const bool gives_terminal = has_user_ && exec.standard_input.kind == StreamSetting::Kind::kTty;
+  const StreamInputs stream_inputs{exec,
+                                   host,
+                                   may_have_terminal(inputs.which),
+                                   inputs.socket_fd,
+                                   inputs.named_fds,
+                                   gives_terminal ? uid_ : UINT32_MAX};
+  if (!streams_.open(stream_inputs, spec_, failure)) return false;
+  if (extras_ && !make_directories(inputs, failure)) return false;
+  if (!find_working_directory(inputs, failure)) return false;
+  make_environment(inputs, files);
   make_arguments(inputs, host);
-  if (!open_streams(inputs, host, failure)) return false;
-
-  working_directory_ = exec.working_directory;
-  if (working_directory_ == "~") working_directory_ = has_user_ ? user_.home : "/root";
-  spec_.working_directory = working_directory_.empty() ? nullptr : working_directory_.c_str();
-  spec_.working_directory_missing_ok = exec.working_directory_missing_ok;
-  limits_.clear();
-  for (size_t resource = 0; resource < exec.limits.size(); ++resource) {
-    if (exec.limits[resource]) {
-      limits_.push_back(closest_limit(static_cast<int>(resource), *exec.limits[resource]));
-    }
-  }
-  if (!exec.limits[RLIMIT_NOFILE] && inputs.descriptors) {
-    limits_.push_back({RLIMIT_NOFILE, *inputs.descriptors});
-  }
-  spec_.limits = limits_.data();
-  spec_.limit_count = static_cast<uint32_t>(limits_.size());
+  set_limits(inputs);
   spec_.umask = static_cast<int>(exec.umask.value_or(0022));
   if (exec.nice) spec_.nice = *exec.nice;
   if (exec.oom_score_adjust) spec_.oom_score_adjust = *exec.oom_score_adjust;
-  spec_.no_new_privileges =
-      exec.no_new_privileges && inputs.command.privilege != unit::Command::Privilege::kFull;
+  spec_.no_new_privileges = exec.no_new_privileges && inputs.command.privilege != Privilege::kFull;
   spec_.ignore_sigpipe = exec.ignore_sigpipe;
+  spec_.program_missing_ok = inputs.command.ignore_failure;
+  if (extras_) set_extras(inputs);
+  renewable_ = !extras_ && streams_.is_reusable() && exec.environment_files.empty();
   prepared_ = true;
   return true;
 }
 
-bool PreparedExec::find_ids(const ExecInputs& inputs, UserDb& users, Failure& failure) {
+bool PreparedExec::find_user(const ExecInputs& inputs, UserDb& users, Failure& failure) {
   const ExecSettings& exec = inputs.settings.exec;
   unknown_ = {};
+  has_user_ = false;
+  uid_ = gid_ = UINT32_MAX;
   const auto may_be_elsewhere = [&](const base::Error& error) {
     return inputs.may_ask_nss && error.code == base::Errc::kNotFound;
   };
   if (inputs.dynamic_user != nullptr && !inputs.dynamic_user->is_static) {
-    return take_dynamic_user(inputs);
+    take_dynamic_user(*inputs.dynamic_user);
+    return true;
   }
   if (!exec.user.empty()) {
     const auto user = users.find_user(exec.user);
-    if (!user && may_be_elsewhere(user.error())) {
+    if (user) {
+      user_ = **user;
+      has_user_ = true;
+      uid_ = user_.uid;
+      gid_ = user_.gid;
+    } else if (may_be_elsewhere(user.error())) {
       unknown_.user = exec.user;
-    } else if (!user) {
-      failure = {SpawnStage::kUser,
-                 fmt::format("Failed to determine user credentials: {}", user.error().message)};
+    } else {
+      failure = failure_of(SpawnStage::kUser, user.error(), "Failed to determine user credentials");
       return false;
     }
-    if (user) user_ = **user;
-    has_user_ = user.has_value();
   }
-  if (!applies_user(inputs.command)) return true;
-  if (has_user_) {
-    spec_.uid = user_.uid;
-    spec_.gid = user_.gid;
+  if (exec.group.empty()) return true;
+  const auto group = users.find_group(exec.group);
+  if (group) {
+    gid_ = *group;
+  } else if (may_be_elsewhere(group.error())) {
+    unknown_.group = exec.group;
+  } else {
+    failure =
+        failure_of(SpawnStage::kGroup, group.error(), "Failed to determine group credentials");
+    return false;
   }
-  if (!exec.group.empty()) {
-    const auto group = users.find_group(exec.group);
-    if (!group && may_be_elsewhere(group.error())) {
-      unknown_.group = exec.group;
-    } else if (!group) {
-      failure = {SpawnStage::kGroup,
-                 fmt::format("Failed to determine group credentials: {}", group.error().message)};
-      return false;
-    }
-    if (group) spec_.gid = *group;
-  }
+  return true;
+}
+
+void PreparedExec::take_dynamic_user(const DynamicUser& user) {
+  user_ = {};
+  user_.name = user.name;
+  user_.uid = user_.gid = user.uid;
+  has_user_ = true;
+  uid_ = gid_ = user.uid;
+}
+
+bool PreparedExec::find_groups(const ExecInputs& inputs, UserDb& users, Failure& failure) {
+  const ExecSettings& exec = inputs.settings.exec;
   groups_.clear();
-  if (has_user_ && !user_.name.empty()) {
-    if (auto groups = users.groups_of(user_.name, spec_.gid)) groups_ = std::move(*groups);
-  } else if (has_user_) {
-    groups_.push_back(spec_.gid);
+  // Root's groups are the manager's.
+  const bool has_own = has_user_ && gid_ != 0 && gid_ != UINT32_MAX;
+  if (has_own && !user_.name.empty()) {
+    if (auto groups = users.groups_of(user_.name, gid_)) groups_ = std::move(*groups);
+  } else if (has_own) {
+    groups_.push_back(gid_);
   }
   for (const std::string& name : exec.supplementary_groups) {
     const auto group = users.find_group(name);
-    if (!group && may_be_elsewhere(group.error())) {
+    if (!group && inputs.may_ask_nss && group.error().code == base::Errc::kNotFound) {
       unknown_.groups.push_back(name);
       continue;
     }
     if (!group) {
-      failure = {SpawnStage::kGroup, fmt::format("Failed to determine supplementary groups: {}",
-                                                 group.error().message)};
+      failure =
+          failure_of(SpawnStage::kGroup, group.error(), "Failed to determine supplementary groups");
       return false;
     }
     groups_.push_back(*group);
   }
+  if (!applies_user(inputs.command)) return true;
+  const bool is_root = geteuid() == 0;
+  spec_.uid = uid_;
+  spec_.gid = gid_;
   // Only root may set groups; a plain user's manager keeps its own.
-  spec_.set_groups = geteuid() == 0 && (has_user_ || !groups_.empty() || !exec.group.empty());
+  spec_.set_groups = is_root && !groups_.empty();
   spec_.groups = groups_.data();
   spec_.group_count = static_cast<uint32_t>(groups_.size());
-  if (geteuid() != 0 && spec_.uid == geteuid()) spec_.uid = ExecSpec::kKeepId;
-  if (geteuid() != 0 && spec_.gid == getegid()) spec_.gid = ExecSpec::kKeepId;
+  if (!is_root && spec_.uid == geteuid()) spec_.uid = ExecSpec::kKeepId;
+  if (!is_root && spec_.gid == getegid()) spec_.gid = ExecSpec::kKeepId;
   return true;
 }
 
-bool PreparedExec::take_dynamic_user(const ExecInputs& inputs) {
-  user_ = {};
-  user_.name = inputs.dynamic_user->name;
-  user_.uid = user_.gid = inputs.dynamic_user->uid;
-  has_user_ = true;
-  if (!applies_user(inputs.command)) return true;
-  spec_.uid = user_.uid;
-  spec_.gid = user_.gid;
-  groups_.assign(1, user_.gid);
-  spec_.set_groups = true;
-  spec_.groups = groups_.data();
-  spec_.group_count = 1;
-  return true;
+bool PreparedExec::make_directories(const ExecInputs& inputs, Failure& failure) {
+  const ExecExtras& extras = *inputs.settings.exec.extras;
+  extras_->slow_chowns.clear();
+  if (inputs.places == nullptr || !extras.has_directories()) return true;
+  constexpr std::array kStages{SpawnStage::kRuntimeDirectory, SpawnStage::kStateDirectory,
+                               SpawnStage::kCacheDirectory, SpawnStage::kLogsDirectory,
+                               SpawnStage::kConfigurationDirectory};
+  const DirectoryBases bases = directory_bases(*inputs.places);
+  const DirectoryOwner owner{uid_ == UINT32_MAX ? 0 : uid_, gid_ == UINT32_MAX ? 0 : gid_,
+                             !inputs.is_user_manager && geteuid() == 0};
+  DirectoryFailure failed;
+  if (init::make_directories(extras, bases, owner, extras_->slow_chowns, failed)) return true;
+  const auto kind = static_cast<size_t>(failed.kind);
+  failure = {kStages[kind], failed.error,
+             fmt::format("Failed to set up special execution directory in {}: {}", bases[kind],
+                         base::describe_errno(failed.error))};
+  return false;
 }
 
-bool PreparedExec::make_environment(const ExecInputs& inputs, const base::FileTree& host,
-                                    Failure& failure) {
+bool PreparedExec::find_working_directory(const ExecInputs& inputs, Failure& failure) {
   const ExecSettings& exec = inputs.settings.exec;
-  unit::Environment environment(inputs.manager_environment);
-  if (!inputs.credentials_directory.empty()) {
-    environment.set("CREDENTIALS_DIRECTORY", inputs.credentials_directory);
-  }
-  if (!inputs.notify_socket.empty()) environment.set("NOTIFY_SOCKET", inputs.notify_socket);
-  if (inputs.main_pid > 0) environment.set("MAINPID", std::to_string(inputs.main_pid));
-  if (inputs.manager_pid > 0) environment.set("MANAGERPID", std::to_string(inputs.manager_pid));
-  const std::string& pid_file = inputs.settings.service.pid_file;
-  if (!pid_file.empty()) environment.set("PIDFILE", pid_file);
-  if (!inputs.service_result.empty()) {
-    environment.set("SERVICE_RESULT", inputs.service_result);
-    if (inputs.main_exit.code != 0) {
-      environment.set("EXIT_CODE", exit_code_word(inputs.main_exit));
-      environment.set("EXIT_STATUS", inputs.main_exit.code == CLD_EXITED
-                                         ? std::to_string(inputs.main_exit.status)
-                                         : unit::signal_name(inputs.main_exit.status));
+  working_directory_ = exec.working_directory;
+  if (working_directory_ == "~" && unknown_.user.empty()) {
+    // Who has none of his own gets the manager's.
+    if (!has_user_ || user_.home.size() <= 1 || user_.uid == kNobodyId) {
+      const char* home = getenv("HOME");
+      user_.home = home != nullptr && home[0] == '/' ? home : "/root";
     }
-  }
-  if (inputs.watchdog.count() > 0 && inputs.watchdog != kInfinity) {
-    environment.set("WATCHDOG_PID", kOwnPid);
-    environment.set("WATCHDOG_USEC", std::to_string(inputs.watchdog.count()));
-  }
-  if (has_user_) {
-    if (!user_.home.empty()) environment.set("HOME", user_.home);
-    if (!user_.name.empty()) {
-      environment.set("LOGNAME", user_.name);
-      environment.set("USER", user_.name);
-    }
-    if (!user_.shell.empty()) environment.set("SHELL", user_.shell);
-  }
-  if (!inputs.passed_fds.empty()) {
-    environment.set("LISTEN_PID", kOwnPid);
-    environment.set("LISTEN_FDS", std::to_string(inputs.passed_fds.size()));
-    environment.set("LISTEN_FDNAMES", inputs.passed_names);
-  }
-  if (!inputs.invocation_id.empty()) environment.set("INVOCATION_ID", inputs.invocation_id);
-  environment.set("SYSTEMD_EXEC_PID", kOwnPid);
-  for (const std::string& name : exec.pass_environment) {
-    const char* value = getenv(name.c_str());
-    if (value != nullptr) environment.set(name, value);
-  }
-  for (const std::string& assignment : exec.environment) environment.set_assignment(assignment);
-  for (const auto& [path, missing_ok] : exec.environment_files) {
-    const auto bytes = host.read(path, size_t{4} << 20);
-    if (!bytes && missing_ok) continue;
-    const auto parsed =
-        bytes ? unit::parse_environment_file(*bytes, path) : base::Result<unit::Environment>({});
-    if (!bytes || (!parsed && !missing_ok)) {
-      failure = {SpawnStage::kNone,
-                 fmt::format("Failed to load environment files: {}",
-                             bytes ? parsed.error().message : bytes.error().message)};
+    working_directory_ = user_.home;
+    if (working_directory_.empty() && !exec.working_directory_missing_ok) {
+      failure = {
+          SpawnStage::kChdir, ENXIO,
+          "Changing to the requested working directory failed: " + base::describe_errno(ENXIO)};
       return false;
     }
-    if (parsed) environment.merge(*parsed);
+  } else if (working_directory_.empty() && inputs.is_user_manager) {
+    if (const char* home = getenv("HOME"); home != nullptr) working_directory_ = home;
   }
-  environment.unset_all(exec.unset_environment);
-  environment_ = environment.assignments();
-  arguments_ = unit::expand_arguments(inputs.command, environment);
-  environment_pointers_.clear();
-  invocation_index_ = SIZE_MAX;
-  for (size_t i = 0; i < environment_.size(); ++i) {
-    std::string& assignment = environment_[i];
-    if (assignment.compare(0, kInvocation.size(), kInvocation) == 0) invocation_index_ = i;
-    for (size_t text = 0; text < kPidVariables.size(); ++text) {
-      const std::string_view name = kPidVariables[text];
-      // A unit that sets one itself is given what it says.
-      if (!assignment.starts_with(name) || assignment.substr(name.size()) != kOwnPid) continue;
-      // The child writes its pid over the room made here.
-      assignment.resize(name.size() + kPidDigits, '\0');
-      spec_.pid_texts[text] = assignment.data() + name.size();
-    }
-    environment_pointers_.push_back(assignment.c_str());
-  }
-  environment_pointers_.push_back(nullptr);
-  spec_.environment = environment_pointers_.data();
+  spec_.working_directory = working_directory_.empty() ? nullptr : working_directory_.c_str();
+  spec_.working_directory_missing_ok = exec.working_directory_missing_ok;
   return true;
+}
+
+void PreparedExec::set_limits(const ExecInputs& inputs) {
+  const ExecSettings& exec = inputs.settings.exec;
+  limits_.clear();
+  const bool is_limited = inputs.command.privilege != Privilege::kFull;
+  for (size_t resource = 0; is_limited && resource < exec.limits.size(); ++resource) {
+    if (exec.limits[resource]) {
+      limits_.push_back(closest_limit(static_cast<int>(resource), *exec.limits[resource]));
+    }
+  }
+  if ((!is_limited || !exec.limits[RLIMIT_NOFILE]) && inputs.descriptors) {
+    limits_.push_back({RLIMIT_NOFILE, *inputs.descriptors});
+  }
+  spec_.limits = limits_.data();
+  spec_.limit_count = static_cast<uint32_t>(limits_.size());
+}
+
+void PreparedExec::set_extras(const ExecInputs& inputs) {
+  const ExecExtras& from = *inputs.settings.exec.extras;
+  SpawnExtras& to = extras_->spawn;
+  to = {};
+  if (from.cpu_policy) {
+    to.cpu_policy = *from.cpu_policy | (from.cpu_reset_on_fork ? SCHED_RESET_ON_FORK : 0);
+    to.cpu_priority = from.cpu_priority;
+  }
+  extras_->cpu_affinity =
+      from.cpu_affinity_from_numa ? cpus_of_nodes(from.numa_mask) : from.cpu_affinity;
+  if (!extras_->cpu_affinity.empty()) {
+    to.cpu_affinity = extras_->cpu_affinity.data();
+    to.cpu_affinity_size = extras_->cpu_affinity.size();
+  }
+  if (from.numa_policy >= 0) {
+    to.numa_policy = from.numa_policy;
+    extras_->numa_mask = from.numa_mask;
+    if (!extras_->numa_mask.empty()) to.numa_mask = extras_->numa_mask.data();
+    to.numa_mask_size = extras_->numa_mask.size();
+  }
+  if (from.io_class || from.io_priority) {
+    to.io_priority = from.io_class.value_or(2) << 13 | from.io_priority.value_or(4);
+  }
+  to.sets_coredump_filter = from.coredump_filter.has_value();
+  to.coredump_filter = from.coredump_filter.value_or(0);
+  to.sets_timer_slack = from.timer_slack_nsec.has_value();
+  to.timer_slack_nsec = from.timer_slack_nsec.value_or(0);
+  to.sets_personality = from.personality.has_value();
+  to.personality = from.personality.value_or(0);
+  if (streams_.plan().input == StreamPlan::End::kTerminal) {
+    const bool steals = inputs.settings.exec.standard_input.path_or_name == "tty-force";
+    to.terminal = steals ? SpawnExtras::Terminal::kSteal : SpawnExtras::Terminal::kTake;
+  }
+  if (from.keyring_mode && *from.keyring_mode != KeyringMode::kInherit) {
+    to.keyring = *from.keyring_mode == KeyringMode::kShared ? SpawnExtras::Keyring::kShared
+                                                            : SpawnExtras::Keyring::kPrivate;
+    to.keyring_uid = uid_;
+    to.keyring_gid = gid_;
+    read_hexadecimal(inputs.invocation_id, to.invocation_id);
+  }
+  if (inputs.command.privilege != Privilege::kFull) {
+    to.limits_capabilities = from.capability_bounding_set != ExecExtras::kAllCapabilities;
+    to.bounding_set = from.capability_bounding_set;
+    // What may never be had cannot be kept either.
+    to.ambient_set = from.ambient_capabilities & from.capability_bounding_set;
+    to.secure_bits = from.secure_bits;
+    to.sets_secure_bits = from.secure_bits != 0 || from.ambient_capabilities != 0;
+  }
+  if (!extras_->slow_chowns.empty()) {
+    to.work = &change_owners;
+    to.work_context = &extras_->slow_chowns;
+    to.work_stage = SpawnStage::kStateDirectory;
+  }
+  spec_.extras = &to;
+}
+
+void PreparedExec::leave_privileges() noexcept {
+  if (!extras_) return;
+  SpawnExtras& spawn = extras_->spawn;
+  spawn.limits_capabilities = spawn.sets_secure_bits = false;
+  spawn.ambient_set = 0;
+  spawn.secure_bits = 0;
 }
 
 void PreparedExec::make_arguments(const ExecInputs& inputs, const base::FileTree& host) {
-  path_ = find_program(inputs.command, host);
+  path_ = find_program(inputs.command, host, inputs.settings.exec.extras->exec_search_path);
   spec_.path = path_.c_str();
   argument_pointers_.clear();
   for (const std::string& argument : arguments_) argument_pointers_.push_back(argument.c_str());
   argument_pointers_.push_back(nullptr);
   spec_.argv = argument_pointers_.data();
-}
-
-bool PreparedExec::open_streams(const ExecInputs& inputs, const base::FileTree& host,
-                                Failure& failure) {
-  const ExecSettings& exec = inputs.settings.exec;
-  const auto open_one = [&](const StreamSetting& stream, bool is_input, SpawnStage stage,
-                            base::Fd& fd) {
-    if (!is_file(stream)) return true;
-    const std::string path = host.host_path(path_of(stream));
-    fd.reset(::open(path.c_str(), open_flags(stream, is_input), 0666));
-    if (fd.is_open()) return true;
-    const int error = errno;
-    failure = {stage,
-               fmt::format("Failed to set up standard {}: {}: {}", is_input ? "input" : "output",
-                           path, base::describe_errno(error))};
-    return false;
-  };
-  if (!open_one(exec.standard_input, true, SpawnStage::kStdin, stdin_)) return false;
-  if (!open_one(exec.standard_output, false, SpawnStage::kStdout, stdout_)) return false;
-  const bool is_same = exec.standard_error.kind == exec.standard_output.kind &&
-                       exec.standard_error.path_or_name == exec.standard_output.path_or_name;
-  if (!is_same && !open_one(exec.standard_error, false, SpawnStage::kStderr, stderr_)) return false;
-  spec_.stdin_fd = stdin_.get();
-  spec_.stdout_fd = stdout_.get();
-  if (exec.standard_output.kind == StreamSetting::Kind::kInherit) spec_.stdout_fd = stdin_.get();
-  spec_.stderr_fd = is_same || exec.standard_error.kind == StreamSetting::Kind::kInherit
-                        ? spec_.stdout_fd
-                        : stderr_.get();
-  return true;
-}
-
-void PreparedExec::renew(std::string_view invocation_id) noexcept {
-  if (invocation_index_ == SIZE_MAX) return;
-  std::string& assignment = environment_[invocation_index_];
-  if (assignment.size() != kInvocation.size() + invocation_id.size()) return;
-  assignment.replace(kInvocation.size(), invocation_id.size(), invocation_id);
 }
 
 }  // namespace flotilla::init

@@ -5,21 +5,25 @@
 // prepare() reads files (EnvironmentFile=, /etc/passwd) and allocates; renew() does neither.
 #pragma once
 
-#include <array>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/file_tree.h"
+#include "init/exec_directories.h"
 #include "init/exec_helper.h"
+#include "init/exec_streams.h"
 #include "init/restart_policy.h"
 #include "init/spawner.h"
 #include "init/unit_settings.h"
 #include "init/unit_state.h"
 #include "init/user_db.h"
+#include "unit/environment.h"
 
 namespace flotilla::init {
 
@@ -29,11 +33,15 @@ struct ExecInputs {
   ServiceCommand which = ServiceCommand::kStart;
   const std::vector<std::string>& manager_environment;
   std::string_view invocation_id;
-  pid_t main_pid = 0;                   // 0: no MAINPID=
-  pid_t manager_pid = 0;                // 0: no MANAGERPID=, which only a user's manager gives
-  std::string_view notify_socket{};     // empty: none is passed
-  Micros watchdog{0};                   // 0: none
-  std::optional<rlimit> descriptors{};  // where LimitNOFILE= is not set
+  pid_t main_pid = 0;                        // 0: no MAINPID=
+  pid_t manager_pid = 0;                     // 0: no MANAGERPID=, which only a user's manager gives
+  std::string_view notify_socket{};          // empty: none is passed
+  Micros watchdog{0};                        // 0: none
+  std::optional<rlimit> descriptors{};       // where LimitNOFILE= is not set
+  const unit::HostValues* places = nullptr;  // of directories; null: none are made
+  bool is_user_manager = false;
+  int socket_fd = -1;  // for StandardInput=socket
+  std::span<const std::pair<std::string, int>> named_fds{};
   // Become 3, 4, ... of the process; the names as LISTEN_FDNAMES= has them.
   std::span<const int> passed_fds{};
   std::string_view passed_names{};
@@ -56,37 +64,56 @@ class PreparedExec {
  public:
   // Fails with the step that cannot be done: the process "exits" with exit_code_of(stage). A stage
   // of kNone in a failure means that no process can be tried at all (EnvironmentFile= missing).
-  struct Failure {
-    SpawnStage stage = SpawnStage::kNone;
-    std::string message;
-  };
+  using Failure = PreparedStreams::Failure;
 
   // Returns whether it can be spawned; `failure` says why not.
   bool prepare(const ExecInputs& inputs, const base::FileTree& host, UserDb& users,
                Failure& failure);
-  // The same once more with another invocation id. Requires: prepare() succeeded, and the id is as
-  // long as the one before.
+  // The same once more with another invocation id. Requires: can_renew(), and the id is as long as
+  // the one before.
   void renew(std::string_view invocation_id) noexcept;
-  bool is_prepared() const noexcept { return prepared_; }
+  // It was prepared, and nothing in it must be made anew for another start.
+  bool can_renew() const noexcept { return prepared_ && renewable_; }
 
   // Points into this object. Streams to the log, the cgroup and pid_location are the caller's.
   ExecSpec& spec() noexcept { return spec_; }
+  const StreamPlan& streams() const noexcept { return streams_.plan(); }
   const UnknownNames& unknown_names() const noexcept { return unknown_; }
-  uint32_t uid() const noexcept { return spec_.uid; }
-  uint32_t gid() const noexcept { return spec_.gid; }
+  // Who the process is to be; UINT32_MAX: as the manager.
+  uint32_t uid() const noexcept { return uid_; }
+  uint32_t gid() const noexcept { return gid_; }
+
+  // What a helper does in the child's place is left out of spec().
+  void leave_privileges() noexcept;
 
  private:
-  bool take_dynamic_user(const ExecInputs& inputs);
-  bool find_ids(const ExecInputs& inputs, UserDb& users, Failure& failure);
-  bool make_environment(const ExecInputs& inputs, const base::FileTree& host, Failure& failure);
+  // What few processes need.
+  struct Extras {
+    SpawnExtras spawn;
+    std::vector<uint8_t> cpu_affinity, numa_mask;
+    std::vector<SlowChown> slow_chowns;
+  };
+
+  void take_dynamic_user(const DynamicUser& user);
+  bool find_user(const ExecInputs& inputs, UserDb& users, Failure& failure);
+  bool find_groups(const ExecInputs& inputs, UserDb& users, Failure& failure);
+  static bool read_environment_files(const ExecInputs& inputs, const base::FileTree& host,
+                                     unit::Environment& environment, Failure& failure);
+  void make_environment(const ExecInputs& inputs, const unit::Environment& files);
+  void add_own_variables(const ExecInputs& inputs, unit::Environment& environment) const;
+  void point_to_environment();
   void make_arguments(const ExecInputs& inputs, const base::FileTree& host);
-  bool open_streams(const ExecInputs& inputs, const base::FileTree& host, Failure& failure);
+  bool make_directories(const ExecInputs& inputs, Failure& failure);
+  bool find_working_directory(const ExecInputs& inputs, Failure& failure);
+  void set_limits(const ExecInputs& inputs);
+  void set_extras(const ExecInputs& inputs);
 
   ExecSpec spec_;
-  bool prepared_ = false;
+  bool prepared_ = false, renewable_ = false;
   UserEntry user_;
   bool has_user_ = false;
   UnknownNames unknown_;
+  uint32_t uid_ = UINT32_MAX, gid_ = UINT32_MAX;
   std::vector<std::string> arguments_, environment_;
   std::vector<const char*> argument_pointers_, environment_pointers_;
   std::string path_, working_directory_;
@@ -94,10 +121,13 @@ class PreparedExec {
   std::vector<int> passed_fds_;
   std::vector<ResourceLimit> limits_;
   size_t invocation_index_ = SIZE_MAX;  // in environment_
-  base::Fd stdin_, stdout_, stderr_;    // files the unit names
+  PreparedStreams streams_;
+  std::unique_ptr<Extras> extras_;
 };
 
 // The program of a command as it is executed: absolute as written, or found in the search path.
-std::string find_program(const unit::Command& command, const base::FileTree& host);
+// `directories` are ExecSearchPath='s; empty: the usual ones.
+std::string find_program(const unit::Command& command, const base::FileTree& host,
+                         const std::vector<std::string>& directories = {});
 
 }  // namespace flotilla::init

@@ -31,6 +31,9 @@ enum class DirectoryPreserve : uint8_t { kNo, kRestart, kYes };
 enum class KeyringMode : uint8_t { kInherit, kPrivate, kShared };
 enum class UtmpMode : uint8_t { kInit, kLogin, kUser };
 
+// All of StandardInputText= and StandardInputData= together.
+inline constexpr size_t kMaxInputData = size_t{64} << 20;
+
 struct ExecExtras {
   // Scheduling. Numbers are the kernel's.
   std::optional<int> cpu_policy;  // SCHED_*
@@ -44,7 +47,6 @@ struct ExecExtras {
   std::optional<uint64_t> coredump_filter;
   std::optional<uint64_t> timer_slack_nsec;
   std::optional<unsigned long> personality;  // PER_*
-  bool lock_personality = false;
 
   // Privileges.
   static constexpr uint64_t kAllCapabilities = UINT64_MAX;
@@ -63,6 +65,8 @@ struct ExecExtras {
     }
     return false;
   }
+
+  std::vector<std::string> exec_search_path;
 
   // Streams and terminals.
   std::string standard_input_data;  // StandardInputText= and StandardInputData=, decoded

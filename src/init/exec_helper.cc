@@ -123,7 +123,7 @@ sandbox::Order make_order(const OrderInputs& inputs, ExecSpec& left) {
   order.settings = *exec.sandbox;
   if (order.applies_sandbox) {
     order.bounding_set = exec.extras->capability_bounding_set;
-    order.ambient_set = exec.extras->ambient_capabilities;
+    order.ambient_set = exec.extras->ambient_capabilities & order.bounding_set;
     order.secure_bits = exec.extras->secure_bits;
   }
 

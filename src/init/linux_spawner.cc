@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "init/spawn_child.h"
+#include "init/spawn_syscall.h"
 
 namespace flotilla::init {
 namespace {
@@ -32,17 +33,18 @@ sigset_t asynchronous_signals() {
 }  // namespace
 
 base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create(CloneCall call) {
-  base::Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!null) return base::system_error(errno, "open /dev/null");
+  base::Fd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  base::Fd null_input(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!null || !null_input) return base::system_error(errno, "open /dev/null");
   void* const memory = mmap(nullptr, kGuardSize + kStackSize, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return base::system_error(errno, "make a stack for new processes");
-  std::unique_ptr<LinuxSpawner> spawner(
-      new LinuxSpawner(static_cast<std::byte*>(memory), std::move(null), call));
+  std::unique_ptr<LinuxSpawner> spawner(new LinuxSpawner(
+      static_cast<std::byte*>(memory), std::move(null), std::move(null_input), call));
   if (mprotect(memory, kGuardSize, PROT_NONE) != 0) {
     return base::system_error(errno, "guard the stack for new processes");
   }
-  spawner->slots_end_ = spawner->null_.get() + 1;
+  spawner->slots_end_ = std::max(spawner->null_.get(), spawner->null_input_.get()) + 1;
   for (base::Fd& slot : spawner->slots_) {
     slot.reset(fcntl(spawner->null_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     if (!slot) return base::system_error(errno, "make room for the descriptors of new processes");
@@ -103,6 +105,16 @@ long LinuxSpawner::start_child_by_clone(const ExecSpec& spec, SpawnOrder& order,
   return pid;
 }
 
+long LinuxSpawner::start_copy(const ExecSpec& spec, SpawnOrder& order) noexcept {
+  order.join_cgroup = spec.cgroup_fd;
+  order.clear_handlers = true;
+  const unsigned long flags = SIGCHLD | (spec.pid_location != nullptr ? CLONE_PARENT_SETTID : 0UL);
+  const long pid =
+      raw_syscall(SYS_clone, static_cast<long>(flags), 0, raw_address(spec.pid_location), 0, 0);
+  if (pid == 0) _exit(run_spawn_child(&order));
+  return pid;
+}
+
 SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   SpawnResult result;
   result.stage = SpawnStage::kClone;
@@ -117,10 +129,12 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   order.source_count = 3 + spec.passed_fd_count;
   // With nothing to pass on, the child needs a few low descriptors alone.
   const bool waits = spec.idle_pipe_fd >= 0;
-  bool is_low = spec.passed_fd_count == 0 && !waits;
+  const bool works = spec.extras != nullptr && spec.extras->work != nullptr;
+  bool is_low = spec.passed_fd_count == 0 && !waits && !works;
   const int streams[kSlots] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd};
   for (size_t i = 0; i < kSlots; ++i) {
-    sources[i] = streams[i] >= 0 ? streams[i] : null_.get();
+    const base::Fd& nothing = i == STDIN_FILENO ? null_input_ : null_;
+    sources[i] = streams[i] >= 0 ? streams[i] : nothing.get();
     // A bad one the child finds out about, and exits as it must.
     is_low =
         is_low && (sources[i] < slots_end_ || dup3(sources[i], slots_[i].get(), O_CLOEXEC) >= 0);
@@ -133,8 +147,10 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
 
   if (is_low) order.unshare_files_from = slots_end_;
   int pidfd = -1;
-  const long pid = call_ == CloneCall::kClone3 ? start_child(spec, order, &pidfd)
-                                               : start_child_by_clone(spec, order, &pidfd);
+  // On a copy of this very stack, which has room for any work.
+  const long pid = works                         ? start_copy(spec, order)
+                   : call_ == CloneCall::kClone3 ? start_child(spec, order, &pidfd)
+                                                 : start_child_by_clone(spec, order, &pidfd);
   for (size_t i = 0; i < kSlots; ++i) {
     // A pipe must not stay open here for longer than its owner wants.
     if (streams[i] >= slots_end_ && spec.passed_fd_count == 0)

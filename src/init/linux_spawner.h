@@ -32,20 +32,23 @@ class LinuxSpawner final : public Spawner {
   SpawnResult spawn(const ExecSpec& spec) noexcept override;
 
  private:
-  LinuxSpawner(std::byte* stack, base::Fd null, CloneCall call) noexcept
-      : call_(call), stack_(stack), null_(std::move(null)) {}
+  LinuxSpawner(std::byte* stack, base::Fd null, base::Fd null_input, CloneCall call) noexcept
+      : call_(call), stack_(stack), null_(std::move(null)), null_input_(std::move(null_input)) {}
 
   // The pid or -errno.
   long start_child(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept;
+  // In a copy of this process's memory, on a copy of its stack.
+  static long start_copy(const ExecSpec& spec, SpawnOrder& order) noexcept;
   long start_child_by_clone(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept;
 
   const CloneCall call_;
   std::byte* stack_;  // with a guard page at its low end
-  base::Fd null_;     // /dev/null, for standard streams that go nowhere
+  // /dev/null to write to and to read from, for standard streams that go nowhere.
+  base::Fd null_, null_input_;
   // Low descriptors that stand for the standard streams during a spawn; /dev/null else.
   static constexpr size_t kSlots = 3;
   std::array<base::Fd, kSlots> slots_;
-  int slots_end_ = 0;  // above the highest of them and null_
+  int slots_end_ = 0;  // above the highest of them
 };
 
 }  // namespace flotilla::init

@@ -381,5 +381,55 @@ TEST(FakeSpawner, RemembersSpecsAndFailsOnRequest) {
   EXPECT_EQ(spawner.find("/b"), nullptr);
 }
 
+TEST_P(Spawning, SetsWhatSchedulingAndCoreDumpsAreTold) {
+  ExecSpec spec = shell(
+      "cat /proc/self/coredump_filter; chrt -p $$ | sed 's/.*: //'; grep Cpus_allowed_list "
+      "/proc/self/status; uname -m");
+  SpawnExtras extras;
+  extras.sets_coredump_filter = true;
+  extras.coredump_filter = 0x1f;
+  extras.cpu_policy = 3;  // SCHED_BATCH
+  const uint8_t cpus[8] = {1};
+  extras.cpu_affinity = cpus;
+  extras.cpu_affinity_size = sizeof cpus;
+  spec.extras = &extras;
+  EXPECT_THAT(run(spec), HasSubstr("0000001f\nSCHED_BATCH\n0\nCpus_allowed_list:\t0\n"));
+}
+
+TEST_P(Spawning, KeepsAmbientCapabilitiesOverAChangeOfUser) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root has capabilities to keep";
+  ExecSpec spec = shell("grep -E 'Cap(Eff|Bnd|Amb)|^Uid' /proc/self/status");
+  SpawnExtras extras;
+  extras.limits_capabilities = true;
+  extras.bounding_set = 1 << 5 | 1 << 8;  // CAP_KILL, CAP_SETPCAP
+  extras.ambient_set = 1 << 5;
+  extras.sets_secure_bits = true;
+  spec.extras = &extras;
+  spec.uid = 1;
+  const std::string text = run(spec);
+  EXPECT_THAT(text, HasSubstr("Uid:\t1\t1\t1\t1"));
+  EXPECT_THAT(text, HasSubstr("CapEff:\t0000000000000020"));
+  EXPECT_THAT(text, HasSubstr("CapBnd:\t0000000000000120"));
+  EXPECT_THAT(text, HasSubstr("CapAmb:\t0000000000000020"));
+}
+
+TEST_P(Spawning, StepsOfTheExtrasThatFailHaveTheirExitCodes) {
+  ExecSpec spec = shell("true");
+  SpawnExtras extras;
+  spec.extras = &extras;
+  const uint8_t nowhere[64] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                               0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                               0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  extras.cpu_affinity = nowhere;
+  extras.cpu_affinity_size = sizeof nowhere;
+  expect_failure(spec, SpawnStage::kCpuAffinity, EINVAL, 215);
+  extras = {};
+  extras.terminal = SpawnExtras::Terminal::kTake;
+  expect_failure(spec, SpawnStage::kStdin, ENOTTY, 208);
+  extras = {};
+  extras.cpu_policy = 1;  // SCHED_FIFO has no priority 0
+  expect_failure(spec, SpawnStage::kScheduler, EINVAL, 214);
+}
+
 }  // namespace
 }  // namespace flotilla::init

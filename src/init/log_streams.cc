@@ -76,6 +76,7 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
   stream->kept_name = kept_name_of(request.unit);
   stream->priority = request.priority;
   stream->level_prefix = request.level_prefix;
+  stream->priority_max = request.priority_max;
   const auto kept = unclaimed_.find(stream->kept_name);
   if (kept != unclaimed_.end()) {
     stream->read_end = std::move(kept->second);
@@ -181,6 +182,7 @@ void LogStreams::flush() {
       spec.pid = stream->pid;
       spec.priority = static_cast<uint8_t>(stream->priority);
       spec.level_prefix = stream->level_prefix;
+      spec.priority_max = static_cast<uint8_t>(stream->priority_max);
       stream->is_added = true;
       if (const auto added = client_->add_stream(spec, stream->read_end.get()); !added) {
         say(fmt::format("{}: its log cannot be kept: {}", stream->unit, added.error().message));

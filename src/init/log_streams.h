@@ -60,6 +60,7 @@ class LogStreams final : public UnitLogs {
     std::string kept_name;  // empty: the keeper has no copy
     int priority = 6;
     bool level_prefix = true;
+    int priority_max = 7;
     pid_t pid = 0;
     base::Fd read_end, write_end;
     bool is_message = false;  // the manager's own lines

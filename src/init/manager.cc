@@ -193,16 +193,22 @@ Status Manager::set_environment(const std::vector<std::string>& assignments) {
                                "org.freedesktop.DBus.Error.InvalidArgs"});
     }
   }
-  unit::Environment environment(impl_->options.environment);
+  unit::Environment environment(impl_->client_environment);
   for (const std::string& assignment : assignments) environment.set_assignment(assignment);
-  impl_->options.environment = environment.assignments();
+  impl_->take_client_environment(environment.assignments());
   return {};
 }
 
 Status Manager::unset_environment(const std::vector<std::string>& names) {
-  unit::Environment environment(impl_->options.environment);
-  for (const std::string& name : names) environment.unset(name.substr(0, name.find('=')));
-  impl_->options.environment = environment.assignments();
+  for (const std::string& name : names) {
+    if (!unit::is_valid_variable_name(name) && !unit::is_valid_assignment(name)) {
+      return base::unexpected({Errc::kInvalid, "Invalid environment variable names or assignments",
+                               0, "org.freedesktop.DBus.Error.InvalidArgs"});
+    }
+  }
+  unit::Environment environment(impl_->client_environment);
+  environment.unset_all(names);
+  impl_->take_client_environment(environment.assignments());
   return {};
 }
 

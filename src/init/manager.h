@@ -136,6 +136,8 @@ class Manager {
   base::Status attach_process(std::string_view unit, std::string_view subgroup, pid_t pid);
   base::Status freeze_unit(std::string_view unit, bool frozen);
   base::Status kill_unit(std::string_view unit, KillWhom whom, int signal);
+  // `what`: "runtime", "state", "cache", "logs", "configuration", "all".
+  base::Status clean_unit(std::string_view unit, const std::vector<std::string>& what);
   base::Status reset_failed(std::string_view unit);
   void reset_failed_all();
   // Links or unit files were made or removed: what is loaded next sees them without a reload.

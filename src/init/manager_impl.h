@@ -111,6 +111,8 @@ class Manager::Impl {
   void feed(Unit& unit, const ServiceEvent& event);
   base::Status kill(Unit& unit, KillWhom whom, int signal);
   base::Status reset_failed(Unit& unit);
+  // Removes the unit's directories of these kinds, in a child (manager_clean.cc).
+  base::Status clean(Unit& unit, const std::vector<std::string>& what);
   void ensure_group(Unit& unit);
   void record_exit(Unit& unit, bool is_main, const ChildExit& exit);
 
@@ -146,6 +148,9 @@ class Manager::Impl {
   UserDb users;
   UnitGraph graph;
   JobTable jobs;
+  // What the manager began with, and what clients have set on top of it, both sorted.
+  std::vector<std::string> base_environment, client_environment;
+  void take_client_environment(std::vector<std::string> assignments);
   std::vector<std::unique_ptr<Unit>> units;  // by UnitId; null: a stub or free
   std::vector<ActiveState> active_states;    // by UnitId
   ManagerObserver* observer = nullptr;
@@ -228,7 +233,7 @@ class Manager::Impl {
   ServiceEvent spawn(Unit& unit, const ServiceAction& action);
   bool prepare_exec(Unit& unit, const ServiceAction& action, PreparedExec& exec,
                     ServiceEvent& outcome);
-  bool attach_streams(Unit& unit, ExecSpec& spec);
+  bool attach_streams(Unit& unit, const StreamPlan& plan, ExecSpec& spec);
   int idle_pipe();
   static SandboxRuntime& sandbox_of(ServiceRuntime& runtime);
   bool is_helped(const Unit& unit, const PreparedExec& exec) const;
@@ -240,6 +245,7 @@ class Manager::Impl {
   void begin_run(Unit& unit);
   void release_group(Unit& unit);
   void release_resources(Unit& unit, bool restarts);
+  void release_surroundings(const Unit& unit, bool restarts);
   void watch_main(Unit& unit, pid_t pid);
   void arm_service_timers(ServiceRuntime& runtime);
   void read_pid_file(const Unit& unit, ServiceFacts& facts) const;

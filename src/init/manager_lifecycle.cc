@@ -35,6 +35,16 @@ Manager::Impl::Impl(ManagerOptions manager_options, ManagerEdges manager_edges)
               options.scope == ManagerScope::kSystem ? "system.slice" : "app.slice"}),
       users(edges.host) {
   userspace = now();
+  std::sort(options.environment.begin(), options.environment.end());
+  base_environment = options.environment;
+}
+
+void Manager::Impl::take_client_environment(std::vector<std::string> assignments) {
+  std::sort(assignments.begin(), assignments.end());
+  client_environment = std::move(assignments);
+  unit::Environment all(base_environment);
+  for (const std::string& assignment : client_environment) all.set_assignment(assignment);
+  options.environment = all.assignments();
 }
 
 Manager::Impl::~Impl() = default;
@@ -73,9 +83,11 @@ void Manager::Impl::run_turn() {
 
 void Manager::Impl::take_generated_environment(const std::vector<std::string>& assignments) {
   if (assignments.empty()) return;
-  unit::Environment environment(options.environment);
+  unit::Environment environment(base_environment);
   for (const std::string& assignment : assignments) environment.set_assignment(assignment);
-  options.environment = environment.assignments();
+  base_environment = environment.assignments();
+  std::sort(base_environment.begin(), base_environment.end());
+  take_client_environment(client_environment);
 }
 
 void Manager::Impl::boot() {

@@ -59,6 +59,7 @@ class UnitLogs {
     std::string_view identifier;
     int priority = 6;
     bool level_prefix = true;
+    int priority_max = 7;          // LogLevelMax=
     bool separate_stderr = false;  // else one pipe takes both
   };
   struct Fds {

@@ -62,6 +62,7 @@ struct ServiceRuntime {
   int status_errno = 0;
   Timestamps watchdog_time;
   uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
+  ServiceResult clean_result = ServiceResult::kSuccess;
 
   std::unique_ptr<SandboxRuntime> sandbox;  // null: none of it
   std::unique_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "init/manager_impl.h"
+#include "init/terminal.h"
 
 namespace flotilla::init {
 namespace {
@@ -103,6 +104,11 @@ void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit)
     if (index < runs.size()) close(runs[index]);
   };
   const ServiceState& state = runtime.state;
+  if (!is_main && state.sub == ServiceSubState::kCleaning) {
+    runtime.clean_result = exit.code == CLD_EXITED && exit.status == 0 ? ServiceResult::kSuccess
+                           : exit.code == CLD_EXITED                   ? ServiceResult::kExitCode
+                                                                       : ServiceResult::kSignal;
+  }
   if (is_main) {
     close(runtime.main_run);
     if (state.has_main_command) close_indexed(ServiceCommand::kStart, state.main_index);
@@ -298,8 +304,32 @@ void Manager::Impl::release_group(Unit& unit) {
   unit.service->group_is_configured = false;
 }
 
+// What the unit had besides its processes: its run-time directories and its terminal.
+void Manager::Impl::release_surroundings(const Unit& unit, bool restarts) {
+  const ExecExtras& extras = *unit.settings.exec.extras;
+  if (needs_term(unit.settings.exec)) {
+    const std::string path = edges.host.host_path(tty_path_of(unit.settings.exec));
+    if (extras.tty_vhangup) hang_up_terminal(path);
+    if (extras.tty_reset) reset_terminal(path);
+    if (extras.tty_vt_disallocate) disallocate_terminal(path);
+    take_terminal_back(path);
+  }
+  const Job* job = jobs.of_unit(unit.graph_id);
+  const bool comes_back =
+      restarts ||
+      (job != nullptr && (job->type == JobType::kRestart || job->type == JobType::kStart));
+  const DirectoryPreserve preserve = extras.runtime_directory_preserve;
+  if (preserve == DirectoryPreserve::kNo ||
+      (preserve == DirectoryPreserve::kRestart && !comes_back)) {
+    remove_runtime_directories(extras, directory_bases(options.host_values));
+  }
+}
+
 void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   ServiceRuntime& runtime = *unit.service;
+  const bool has_surroundings =
+      unit.settings.exec.extras.is_set() || needs_term(unit.settings.exec);
+  if (has_surroundings) release_surroundings(unit, restarts);
   // A restart follows: what would be made again at once stays.
   if (runtime.group && (!restarts || runtime.group_was_killed)) {
     release_group(unit);
@@ -309,6 +339,7 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   if (!pid_file.empty()) edges.program.remove_file(pid_file);
   close_sandbox(unit);
   if (restarts) return;
+  runtime.uid = runtime.gid = UINT32_MAX;
   runtime.main_exec.reset();
   if (runtime.streams_open) {
     edges.logs.close_streams(unit.id);

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "init/manager_impl.h"
+#include "init/spawn_failure.h"
 
 namespace flotilla::init {
 namespace {
@@ -18,8 +19,6 @@ using Kind = ServiceEvent::Kind;
 constexpr pid_t kNoProcess = INT32_MAX;
 
 std::string_view file_name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-bool wants_log(const StreamSetting& stream) { return stream.kind == StreamSetting::Kind::kJournal; }
 
 // What its lines are marked with: the program it is about, as all its commands share one stream.
 std::string_view log_identifier(const UnitSettings& settings) {
@@ -43,18 +42,18 @@ void Manager::Impl::ensure_group(Unit& unit) {
   if (runtime.group) runtime.group->set_invocation(unit.invocation_id());
 }
 
-bool Manager::Impl::attach_streams(Unit& unit, ExecSpec& spec) {
+bool Manager::Impl::attach_streams(Unit& unit, const StreamPlan& plan, ExecSpec& spec) {
+  using End = StreamPlan::End;
   const ExecSettings& exec = unit.settings.exec;
-  const bool out = wants_log(exec.standard_output);
-  const bool err_inherits = exec.standard_error.kind == StreamSetting::Kind::kInherit ||
-                            (out && wants_log(exec.standard_error));
-  const bool err = wants_log(exec.standard_error) || (out && err_inherits);
+  const bool out = plan.output == End::kLog;
+  const bool err = plan.error == End::kLog || (out && plan.error == End::kOutput);
   if (!out && !err) return true;
   UnitLogs::Request request;
   request.unit = unit.id;
   request.identifier = log_identifier(unit.settings);
   request.priority = exec.syslog_level;
   request.level_prefix = exec.syslog_level_prefix;
+  request.priority_max = exec.extras->log_level_max.value_or(request.priority_max);
   request.separate_stderr = false;
   const auto fds = edges.logs.open_streams(request);
   if (!fds) {
@@ -93,6 +92,8 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
       is_start ? passed_descriptors(unit, passed_names) : std::vector<int>();
   inputs.passed_fds = passed;
   inputs.passed_names = passed_names;
+  inputs.places = &options.host_values;
+  inputs.is_user_manager = options.scope == ManagerScope::kUser;
   if (notifies) inputs.notify_socket = options.notify_socket;
   if (is_start) inputs.watchdog = watchdog_in_force(runtime.state);
   if (is_stop) {
@@ -113,9 +114,10 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   edges.logs.message(unit.id, 3, fmt::format("{}: {}", unit.id, failure.message));
   if (failure.stage == SpawnStage::kNone) return false;
   const int code = static_cast<int>(exit_code_of(failure.stage));
-  edges.logs.message(unit.id, 3,
-                     fmt::format("{}: Failed at step {} spawning {}", unit.id, exit_code_name(code),
-                                 commands[action.index].path));
+  edges.logs.message(
+      unit.id, 3,
+      fmt::format("{}: Failed at step {} spawning {}: {}", unit.id, exit_code_name(code),
+                  commands[action.index].path, base::describe_errno(failure.error)));
   outcome = ServiceEvent::spawned(kNoProcess, false);
   const ProcessExit exit{CLD_EXITED, code};
   runtime.pretended_exit =
@@ -132,8 +134,8 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   PreparedExec once;
   PreparedExec& exec = keeps ? *runtime.main_exec : once;
   const bool can_renew =
-      keeps && exec.is_prepared() && unit.n_fd_store() == 0 && exec.spec().passed_fd_count == 0 &&
-      unit.settings.exec.environment_files.empty() && !unit.settings.exec.sandbox->dynamic_user &&
+      keeps && exec.can_renew() && unit.n_fd_store() == 0 && exec.spec().passed_fd_count == 0 &&
+      !unit.settings.exec.sandbox->dynamic_user &&
       unit.settings.service.commands[static_cast<size_t>(action.command)].size() == 1;
   CommandRun run;
   run.start = now();
@@ -165,10 +167,11 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
       static_cast<void>(edges.tracker.delegate(group_path(unit), spec.uid, spec.gid));
     }
   }
-  if (!attach_streams(unit, spec)) return outcome;
+  if (!attach_streams(unit, exec.streams(), spec)) return outcome;
   if (unit.settings.service.type == ServiceType::kIdle) spec.idle_pipe_fd = idle_pipe();
   std::unique_ptr<HelperLaunch> launch;
   if (is_helped(unit, exec)) {
+    exec.leave_privileges();
     launch = make_launch(unit, action, exec);
     if (!launch) return outcome;
   }
@@ -194,6 +197,8 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   }
   if (!result.is_running()) {
     const int code = static_cast<int>(exit_code_of(result.stage));
+    edges.logs.message(unit.id, 3,
+                       fmt::format("{}: {}", unit.id, describe_spawn_failure(spec, result)));
     edges.logs.message(
         unit.id, 3,
         fmt::format("{}: Failed at step {} spawning {}: {}", unit.id, exit_code_name(code),
@@ -201,6 +206,11 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   }
   const bool is_helped_on = launch && result.is_running();
   if (is_helped_on) expect_report(unit, action, *launch, spec.path);
+  if (result.is_running() && result.error == ENOENT) {
+    edges.logs.message(unit.id, 6,
+                       fmt::format("{}: Executable {} missing, skipping: {}", unit.id, spec.path,
+                                   base::describe_errno(result.error)));
+  }
   run.pid = result.pid;
   auto& runs = runtime.runs[static_cast<size_t>(action.command)];
   if (runs.size() <= action.index) runs.resize(action.index + 1U);
@@ -209,8 +219,8 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   edges.processes.watch(action.is_control ? runtime.control_watch : runtime.main_watch, result.pid);
   if (runtime.group) runtime.group->add(result.pid);
   if (runtime.streams_open) edges.logs.set_pid(unit.id, result.pid);
-  runtime.uid = spec.uid;
-  runtime.gid = spec.gid;
+  runtime.uid = exec.uid();
+  runtime.gid = exec.gid();
   return ServiceEvent::spawned(result.pid, result.is_running() && !is_helped_on);
 }
 

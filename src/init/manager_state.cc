@@ -315,7 +315,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   if (has(kStreamsOpen)) {
     // Finds the pipe that the keeper kept.
     ExecSpec nowhere;
-    static_cast<void>(attach_streams(unit, nowhere));
+    static_cast<void>(attach_streams(unit, plan_streams(unit.settings.exec, true, false), nowhere));
   }
 
   const bool lives = state.sub != ServiceSubState::kDead && state.sub != ServiceSubState::kFailed &&

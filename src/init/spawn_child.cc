@@ -5,9 +5,12 @@
 #include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
+#include "init/spawn_child_extras.h"
 #include "init/spawn_syscall.h"
 
 namespace flotilla::init {
@@ -179,6 +182,40 @@ long reset_signals(const ExecSpec& spec) noexcept {
   return raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, raw_address(&none), 0, kKernelSigsetSize);
 }
 
+// A program that is there, but not the interpreter it names, is no missing program.
+bool is_program_optional(const ExecSpec& spec) noexcept {
+  return spec.program_missing_ok &&
+         raw_syscall(SYS_faccessat, AT_FDCWD, raw_address(spec.path), F_OK) == -ENOENT;
+}
+
+// From the groups to what the process may never gain again; returns as prepare() does.
+long change_privileges(const ExecSpec& spec, SpawnStage& stage) noexcept {
+  const SpawnExtras* const extras = spec.extras;
+  long result = 0;
+  const auto failed = [&](SpawnStage at, long value) {
+    stage = at;
+    result = value;
+    return value < 0;
+  };
+  if (failed(SpawnStage::kGroup, set_group(spec))) return result;
+  if (extras != nullptr) {
+    if (failed(SpawnStage::kCapabilities, limit_capabilities(*extras))) return result;
+    if (failed(SpawnStage::kUser, keep_capabilities(*extras, spec.uid))) return result;
+  }
+  if (failed(SpawnStage::kUser, set_user(spec))) return result;
+  if (extras != nullptr && failed(SpawnStage::kCapabilities, raise_ambient_again(*extras))) {
+    return result;
+  }
+  // As the user: on a network file system root may be nobody.
+  if (failed(SpawnStage::kChdir, change_directory(spec))) return result;
+  if (extras != nullptr && failed(SpawnStage::kSecureBits, set_secure_bits(*extras))) return result;
+  if (spec.no_new_privileges &&
+      failed(SpawnStage::kNoNewPrivileges, raw_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1))) {
+    return result;
+  }
+  return 0;
+}
+
 // Everything up to the exec; returns 0, or -errno and the stage it belongs to.
 long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
   const ExecSpec& spec = *order.spec;
@@ -193,25 +230,35 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
   if (failed(SpawnStage::kSession, raw_syscall(SYS_setsid))) return result;
   if (result = place_descriptors(order, stage); result < 0) return result;
   if (spec.idle_pipe_fd >= 0) wait_until_idle(order);
+  const SpawnExtras* const extras = spec.extras;
+  if (extras != nullptr && extras->work != nullptr &&
+      failed(extras->work_stage, -extras->work(extras->work_context))) {
+    return result;
+  }
+  if (extras != nullptr && failed(SpawnStage::kStdin, take_terminal(*extras))) return result;
   if (spec.oom_score_adjust != ExecSpec::kKeep &&
       failed(SpawnStage::kOomAdjust, adjust_oom_score(spec.oom_score_adjust))) {
+    return result;
+  }
+  if (extras != nullptr && failed(SpawnStage::kCoredumpFilter, set_coredump_filter(*extras))) {
     return result;
   }
   if (spec.nice != ExecSpec::kKeep &&
       failed(SpawnStage::kNice, raw_syscall(SYS_setpriority, PRIO_PROCESS, 0, spec.nice))) {
     return result;
   }
-  if (failed(SpawnStage::kLimits, set_limits(spec))) return result;
-  if (spec.umask != ExecSpec::kKeep) raw_syscall(SYS_umask, spec.umask);
-  if (failed(SpawnStage::kChroot, change_root(spec))) return result;
-  if (failed(SpawnStage::kGroup, set_group(spec))) return result;
-  if (failed(SpawnStage::kUser, set_user(spec))) return result;
-  // As the user: on a network file system root may be nobody.
-  if (failed(SpawnStage::kChdir, change_directory(spec))) return result;
-  if (spec.no_new_privileges &&
-      failed(SpawnStage::kNoNewPrivileges, raw_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1))) {
-    return result;
+  if (extras != nullptr) {
+    ChildFailure failure;
+    if (failed(failure.stage, set_scheduling(*extras, failure))) {
+      stage = failure.stage;
+      return result;
+    }
   }
+  if (spec.umask != ExecSpec::kKeep) raw_syscall(SYS_umask, spec.umask);
+  if (extras != nullptr && failed(SpawnStage::kKeyring, join_keyring(*extras))) return result;
+  if (failed(SpawnStage::kLimits, set_limits(spec))) return result;
+  if (failed(SpawnStage::kChroot, change_root(spec))) return result;
+  if (result = change_privileges(spec, stage); result < 0) return result;
   for (char* const text : spec.pid_texts) {
     if (text != nullptr) write_decimal(text, raw_syscall(SYS_getpid));
   }
@@ -228,12 +275,14 @@ int run_spawn_child(void* context) noexcept {
   long result = prepare(order, stage);
   if (result >= 0) {
     const ExecSpec& spec = *order.spec;
+    if (spec.path == nullptr) return 0;
     stage = SpawnStage::kExec;
     result = raw_syscall(SYS_execve, raw_address(spec.path), raw_address(spec.argv),
                          raw_address(spec.environment));
   }
-  order.stage = stage;
   order.error = static_cast<int>(-result);
+  if (stage == SpawnStage::kExec && result == -ENOENT && is_program_optional(*order.spec)) return 0;
+  order.stage = stage;
   return static_cast<int>(exit_code_of(stage));
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "init/exit_code.h"
+#include "init/spawn_extras.h"
 
 namespace flotilla::init {
 
@@ -24,8 +25,8 @@ struct ResourceLimit {
 // What to run and how. Plain pointers into memory of the caller, which must last until spawn()
 // returns. Only what is set is applied: each property left at its default costs no system call.
 struct ExecSpec {
-  const char* path = nullptr;                // absolute, as the new process sees it
-  const char* const* argv = nullptr;         // NULL at the end
+  const char* path = nullptr;         // absolute, as the new process sees it (see SpawnExtras)
+  const char* const* argv = nullptr;  // NULL at the end
   const char* const* environment = nullptr;  // NULL at the end, "NAME=VALUE"
 
   // Descriptors of this process that become 0, 1 and 2. -1: /dev/null is opened instead.
@@ -42,6 +43,10 @@ struct ExecSpec {
   // each with room for 12 characters. NULL: none.
   static constexpr size_t kMaxPidTexts = 3;
   char* pid_texts[kMaxPidTexts] = {};
+
+  // Where there is no such program the process ends with 0: the result says that it runs, with
+  // ENOENT as its error.
+  bool program_missing_ok = false;
 
   const char* root = nullptr;               // chroot to it
   const char* working_directory = nullptr;  // NULL: where the manager is, which is "/"
@@ -62,6 +67,8 @@ struct ExecSpec {
   int oom_score_adjust = kKeep;
   bool no_new_privileges = false;
   bool ignore_sigpipe = true;  // as in the manager itself
+
+  const SpawnExtras* extras = nullptr;  // NULL: nothing of it
 
   // A pipe whose end the process waits for before it does anything, at most five seconds: of
   // Type=idle. It costs a copy of this process's memory. -1: none.

@@ -1,6 +1,7 @@
 #include "init/unit.h"
 
 #include "init/directives_values.h"
+#include "init/exec_names.h"
 #include "init/manager_service.h"
 
 namespace flotilla::init {
@@ -41,6 +42,19 @@ std::string_view Unit::sub_state() const {
 
 std::string_view Unit::result() const {
   return to_string(service ? service->state.result : ServiceResult::kSuccess);
+}
+
+std::string_view Unit::clean_result() const {
+  return to_string(service ? service->clean_result : ServiceResult::kSuccess);
+}
+
+std::vector<std::string> Unit::can_clean() const {
+  std::vector<std::string> words;
+  for (size_t i = 0; i < kDirectoryKinds; ++i) {
+    if (settings.exec.extras->directories[i].items.empty()) continue;
+    words.emplace_back(directory_word(static_cast<DirectoryKind>(i)));
+  }
+  return words;
 }
 
 std::string_view Unit::reload_result() const {

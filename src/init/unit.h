@@ -57,6 +57,9 @@ class Unit {
   std::string_view sub_state() const;      // "running", "dead", "auto-restart", ...
   std::string_view result() const;         // services: "success", "exit-code", ...
   std::string_view reload_result() const;  // of the last reload, in the same words
+  std::string_view clean_result() const;   // of the last `systemctl clean`
+  // What there is to be cleaned: "runtime", "state", ...
+  std::vector<std::string> can_clean() const;
   bool is_active_or_activating() const;
   bool is_inactive_or_failed() const;
 
@@ -90,8 +93,7 @@ class Unit {
   uint32_t n_fd_store() const;             // descriptors in its store
   Timestamps watchdog_time() const;        // of the last WATCHDOG=1
   Micros watchdog() const;                 // in force: WatchdogSec= or WATCHDOG_USEC=
-  std::string_view clean_result() const { return "success"; }
-  uid_t uid() const;  // of the last started process; UINT32_MAX: none yet
+  uid_t uid() const;                       // of the last started process; UINT32_MAX: none yet
   gid_t gid() const;
 
   std::unique_ptr<ServiceRuntime> service;

@@ -241,6 +241,7 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
     settings.load_error = "Unit " + id.str() + " has a bad unit file setting.";
   }
   if (settings.load_state == LoadState::kLoaded) {
+    require_exec_mounts(settings, options_.host);
     finish_settings(settings, load.marks, options_.scope);
   }
   for (const Diagnostic& diagnostic : load.diagnostics) {

@@ -81,5 +81,7 @@ class UnitLoader {
 // The rules of man systemd.service that depend on several settings at once, and the implicit and
 // default dependencies. For the loader; apart, so that they are tested as tables.
 void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope);
+// What a service works in must be mounted: its working directory, StateDirectory= and the like.
+void require_exec_mounts(UnitSettings& settings, const unit::HostValues& host);
 
 }  // namespace flotilla::init

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "init/cgroup_settings.h"
+#include "init/exec_directories.h"
 #include "init/sandbox_defaults.h"
 #include "init/unit_loader.h"
 
@@ -111,6 +112,22 @@ std::string_view find_contradiction(const ServiceSettings& service) {
   return {};
 }
 
+// Two-way streams answer where they ask unless they are told otherwise; any other input leaves
+// "inherit" without a meaning, and the default takes its place.
+void finish_streams(ExecSettings& exec, const SettingMarks& marks) {
+  using StreamKind = StreamSetting::Kind;
+  if (exec.standard_input.kind == StreamKind::kNull && !exec.extras->standard_input_data.empty()) {
+    exec.standard_input.kind = StreamKind::kData;
+  }
+  const StreamKind input = exec.standard_input.kind;
+  const bool is_two_way =
+      input == StreamKind::kSocket || input == StreamKind::kTty || input == StreamKind::kFd;
+  if (is_two_way && !marks.standard_output) exec.standard_output = {StreamKind::kInherit, {}};
+  if (!is_two_way && exec.standard_output.kind == StreamKind::kInherit) {
+    exec.standard_output = {StreamKind::kJournal, {}};
+  }
+}
+
 void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   ServiceSettings& service = settings.service;
   // No type but a command is simple; no type and no command can only be a oneshot.
@@ -140,18 +157,7 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   if (settings.kill.restart_kill_signal == 0) {
     settings.kill.restart_kill_signal = settings.kill.kill_signal;
   }
-  ExecSettings& exec = settings.exec;
-  // What is fed by a socket or a terminal answers there unless it is told otherwise.
-  const bool is_connected = exec.standard_input.kind == StreamSetting::Kind::kSocket ||
-                            exec.standard_input.kind == StreamSetting::Kind::kTty;
-  if (is_connected && !marks.standard_output) {
-    exec.standard_output = {StreamSetting::Kind::kInherit, {}};
-  }
-  // StandardOutput=inherit with any other input is the default output.
-  if (!is_connected && exec.standard_output.kind == StreamSetting::Kind::kInherit &&
-      exec.standard_input.kind != StreamSetting::Kind::kNull) {
-    exec.standard_output = {StreamSetting::Kind::kJournal, {}};
-  }
+  finish_streams(settings.exec, marks);
 }
 
 void refuse(UnitSettings& settings, std::string_view reason) {
@@ -188,6 +194,26 @@ std::string slice_of(const UnitSettings& settings) {
       break;
   }
   return {};
+}
+
+void require_exec_mounts(UnitSettings& settings, const unit::HostValues& host) {
+  if (settings.name.type() != UnitType::kService) return;
+  auto& paths = settings.requires_mounts_for;
+  const auto add = [&](const std::string& path) {
+    if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+  };
+  const ExecSettings& exec = settings.exec;
+  if (!exec.working_directory.empty() && exec.working_directory[0] == '/') {
+    add(exec.working_directory);
+  }
+  if (!exec.extras->has_directories()) return;
+  const DirectoryBases bases = directory_bases(host);
+  for (size_t i = 0; i < kDirectoryKinds; ++i) {
+    if (bases[i].empty()) continue;
+    for (const DirectorySetting::Item& item : exec.extras->directories[i].items) {
+      add(bases[i] + "/" + item.path);
+    }
+  }
 }
 
 void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope) {

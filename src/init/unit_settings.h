@@ -141,7 +141,8 @@ struct StreamSetting {
     kData
   };
   Kind kind = Kind::kNull;
-  std::string path_or_name;  // of file:, append:, truncate:, fd:, tty path
+  std::string path_or_name;   // of file:, append:, truncate:, fd:; how a terminal is got
+  bool with_console = false;  // "+console"
 };
 
 struct ExecSettings {

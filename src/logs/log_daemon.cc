@@ -344,6 +344,7 @@ void LogDaemon::sweep_ended() noexcept {
 
 void LogDaemon::add_line(LogStream& stream, std::string_view message, std::uint8_t priority,
                          bool partial) noexcept {
+  if (priority > stream.priority_max) return;
   if (!batch_.has_room(message.size())) write_batch(stream);
   batch_.add(message, priority, partial);
 }

@@ -12,6 +12,7 @@ LogStream::LogStream(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& of_un
       id(spec.id),
       unit(&of_unit),
       kind(spec.stream),
+      priority_max(spec.priority_max),
       splitter(spec.priority, spec.level_prefix) {
   const std::string_view identifier = spec.identifier.empty() ? spec.unit : spec.identifier;
   std::memcpy(identifier_, identifier.data(), identifier.size());

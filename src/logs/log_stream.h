@@ -42,6 +42,7 @@ struct LogStream {
   std::uint64_t id;
   UnitEntry* unit;
   StreamKind kind;
+  const std::uint8_t priority_max;
   SourceSlot source;  // its identifier points to identifier_
   LineSplitter splitter;
   bool ended = false;

@@ -23,7 +23,8 @@ struct StreamEntry {
   std::uint8_t flags;
   std::uint8_t unit_size;
   std::uint8_t identifier_size;
-  std::uint8_t unused[7];
+  std::uint8_t priority_max;
+  std::uint8_t unused[6];
 };
 static_assert(sizeof(StreamEntry) == 24);
 constexpr std::uint8_t kLevelPrefixFlag = 1;
@@ -85,6 +86,7 @@ bool MessageWriter::add_stream(const StreamSpec& spec) noexcept {
   entry.pid = spec.pid;
   entry.stream = static_cast<std::uint8_t>(spec.stream);
   entry.priority = spec.priority;
+  entry.priority_max = spec.priority_max;
   entry.flags = spec.level_prefix ? kLevelPrefixFlag : 0;
   entry.unit_size = static_cast<std::uint8_t>(spec.unit.size());
   entry.identifier_size = static_cast<std::uint8_t>(spec.identifier.size());
@@ -151,7 +153,7 @@ bool MessageReader::next_stream(StreamSpec& out) noexcept {
   StreamEntry entry{};
   if (!take(&entry, sizeof(entry))) return false;
   if (entry.stream > static_cast<std::uint8_t>(StreamKind::kStderr) ||
-      entry.priority > kPriorityMax) {
+      entry.priority > kPriorityMax || entry.priority_max > kPriorityMax) {
     damaged_ = true;
     return false;
   }
@@ -159,6 +161,7 @@ bool MessageReader::next_stream(StreamSpec& out) noexcept {
   out.pid = entry.pid;
   out.stream = static_cast<StreamKind>(entry.stream);
   out.priority = entry.priority;
+  out.priority_max = entry.priority_max;
   out.level_prefix = (entry.flags & kLevelPrefixFlag) != 0;
   return take_text(entry.unit_size, out.unit) && take_text(entry.identifier_size, out.identifier);
 }

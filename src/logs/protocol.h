@@ -51,8 +51,9 @@ struct StreamSpec {
   std::string_view identifier;  // what SyslogIdentifier= says; empty: the unit's name
   std::int32_t pid = 0;         // the writing process, 0: not known
   StreamKind stream = StreamKind::kStdout;
-  std::uint8_t priority = kPriorityInfo;  // of lines that carry none (SyslogLevel=)
-  bool level_prefix = true;               // SyslogLevelPrefix=
+  std::uint8_t priority = kPriorityInfo;     // of lines that carry none (SyslogLevel=)
+  bool level_prefix = true;                  // SyslogLevelPrefix=
+  std::uint8_t priority_max = kPriorityMax;  // lines of less weight are dropped (LogLevelMax=)
 };
 
 struct PidChange {

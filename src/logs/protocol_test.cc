@@ -16,7 +16,7 @@ struct Buffer {
 TEST(Protocol, CarriesStreams) {
   Buffer buffer;
   buffer.writer.start(MessageType::kAddStreams);
-  StreamSpec first{7, "a.service", "a", 42, StreamKind::kStderr, 3, false};
+  StreamSpec first{7, "a.service", "a", 42, StreamKind::kStderr, 3, false, 5};
   StreamSpec second{8, "b@x.service", "", 0, StreamKind::kStdout, 6, true};
   ASSERT_TRUE(buffer.writer.add_stream(first));
   ASSERT_TRUE(buffer.writer.add_stream(second));
@@ -31,10 +31,12 @@ TEST(Protocol, CarriesStreams) {
   EXPECT_EQ(out.stream, StreamKind::kStderr);
   EXPECT_EQ(out.priority, 3);
   EXPECT_FALSE(out.level_prefix);
+  EXPECT_EQ(out.priority_max, 5);
   ASSERT_TRUE(reader.next_stream(out));
   EXPECT_EQ(out.unit, "b@x.service");
   EXPECT_EQ(out.identifier, "");
   EXPECT_TRUE(out.level_prefix);
+  EXPECT_EQ(out.priority_max, kPriorityMax);
   EXPECT_FALSE(reader.next_stream(out));
   EXPECT_FALSE(reader.is_damaged());
 }

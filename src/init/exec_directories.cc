@@ -1,0 +1,144 @@
+#include "init/exec_directories.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "init/directory_tree.h"
+
+namespace flotilla::init {
+namespace {
+
+// About a hundredth of a second's work.
+constexpr size_t kChownBudget = 5000;
+
+// The umask of the manager must not take bits from the modes that a unit asks for.
+class NoUmask {
+ public:
+  NoUmask() noexcept : before_(umask(0)) {}
+  ~NoUmask() { umask(before_); }
+  NoUmask(const NoUmask&) = delete;
+  NoUmask& operator=(const NoUmask&) = delete;
+
+ private:
+  mode_t before_;
+};
+
+// The directories above the last part of the path.
+int make_parents(const std::string& path) {
+  for (size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    const std::string parent = path.substr(0, slash);
+    if (mkdir(parent.c_str(), 0755) == 0 || errno == EEXIST) continue;
+    // On the way there may be what we can pass and not write to.
+    struct stat found {};
+    const int error = errno;
+    if (stat(parent.c_str(), &found) != 0) return error;
+  }
+  return 0;
+}
+
+int make_link(const std::string& target, const std::string& path) {
+  if (const int error = make_parents(path); error != 0) return error;
+  if (symlink(target.c_str(), path.c_str()) == 0) return 0;
+  if (errno != EEXIST) return errno;
+  char text[4096];
+  const ssize_t size = readlink(path.c_str(), text, sizeof text);
+  if (size < 0) return errno == EINVAL ? EEXIST : errno;
+  if (std::string_view(text, static_cast<size_t>(size)) == target) return 0;
+  if (unlink(path.c_str()) != 0) return errno;
+  return symlink(target.c_str(), path.c_str()) == 0 ? 0 : errno;
+}
+
+// "a/b" seen from the directory of "c/d/e" is "../../a/b".
+std::string relative_target(const std::string& item, const std::string& link) {
+  std::string target;
+  for (size_t slash = link.find('/'); slash != std::string::npos;
+       slash = link.find('/', slash + 1)) {
+    target += "../";
+  }
+  return target + item;
+}
+
+int make_one(const std::string& path, const DirectorySetting& setting, DirectoryKind kind,
+             DirectoryOwner owner, std::vector<SlowChown>& slow) {
+  if (const int error = make_parents(path); error != 0) return error;
+  if (mkdir(path.c_str(), setting.mode) != 0) {
+    if (errno != EEXIST) return errno;
+    // What is there is the administrator's: a service does not write to its configuration.
+    if (kind == DirectoryKind::kConfiguration) return 0;
+    struct stat found {};
+    if (stat(path.c_str(), &found) != 0) return errno;
+    if (!S_ISDIR(found.st_mode)) return EEXIST;
+  }
+  if (chmod(path.c_str(), setting.mode) != 0) return errno;
+  if (!owner.is_set) return 0;
+  const int error = chown_tree(path, owner.uid, owner.gid, kChownBudget);
+  if (error != E2BIG) return error;
+  slow.push_back({path, owner.uid, owner.gid});
+  return 0;
+}
+
+}  // namespace
+
+DirectoryBases directory_bases(const unit::HostValues& host) {
+  return {host.runtime_directory.value_or(""), host.state_directory.value_or(""),
+          host.cache_directory.value_or(""), host.log_directory.value_or(""),
+          host.configuration_directory.value_or("")};
+}
+
+bool make_directories(const ExecExtras& extras, const DirectoryBases& bases, DirectoryOwner owner,
+                      std::vector<SlowChown>& slow, DirectoryFailure& failure) {
+  const NoUmask exact_modes;
+  for (size_t i = 0; i < kDirectoryKinds; ++i) {
+    const DirectorySetting& setting = extras.directories[i];
+    if (bases[i].empty()) continue;
+    failure.kind = static_cast<DirectoryKind>(i);
+    const auto path_of = [&](const std::string& name) { return bases[i] + "/" + name; };
+    for (const DirectorySetting::Item& item : setting.items) {
+      failure.error = make_one(path_of(item.path), setting, failure.kind, owner, slow);
+      if (failure.error != 0) return false;
+    }
+    for (const DirectorySetting::Item& item : setting.items) {
+      for (const std::string& link : item.links) {
+        failure.error = make_link(relative_target(item.path, link), path_of(link));
+        if (failure.error != 0) return false;
+      }
+    }
+  }
+  return true;
+}
+
+std::string directory_list(const ExecExtras& extras, const DirectoryBases& bases,
+                           DirectoryKind kind) {
+  const auto index = static_cast<size_t>(kind);
+  std::string list;
+  if (bases[index].empty()) return list;
+  for (const DirectorySetting::Item& item : extras.directories[index].items) {
+    if (!list.empty()) list += ':';
+    list.append(bases[index]).append("/").append(item.path);
+  }
+  return list;
+}
+
+std::vector<std::string> directory_paths(const ExecExtras& extras, const DirectoryBases& bases,
+                                         DirectoryKind kind) {
+  const auto index = static_cast<size_t>(kind);
+  std::vector<std::string> paths;
+  if (bases[index].empty()) return paths;
+  for (const DirectorySetting::Item& item : extras.directories[index].items) {
+    paths.push_back(bases[index] + "/" + item.path);
+    for (const std::string& link : item.links) paths.push_back(bases[index] + "/" + link);
+  }
+  return paths;
+}
+
+void remove_runtime_directories(const ExecExtras& extras, const DirectoryBases& bases) {
+  for (const std::string& path : directory_paths(extras, bases, DirectoryKind::kRuntime)) {
+    static_cast<void>(remove_tree(path));
+  }
+}
+
+}  // namespace flotilla::init
