@@ -38,7 +38,11 @@ void bus_restart_unit(BusRequest& request);
 void bus_try_restart_unit(BusRequest& request);
 void bus_reload_or_restart_unit(BusRequest& request);
 void bus_reload_or_try_restart_unit(BusRequest& request);
+void bus_enqueue_unit_job(BusRequest& request);
+void bus_enqueue_marked_jobs(BusRequest& request);
 void bus_get_job(BusRequest& request);
+void bus_get_job_after(BusRequest& request);
+void bus_get_job_before(BusRequest& request);
 void bus_list_jobs(BusRequest& request);
 void bus_cancel_job(BusRequest& request);
 void bus_clear_jobs(BusRequest& request);
@@ -58,6 +62,7 @@ void bus_unsubscribe(BusRequest& request);
 void bus_reload(BusRequest& request);
 void bus_reexecute(BusRequest& request);
 void bus_exit(BusRequest& request);
+void bus_set_exit_code(BusRequest& request);
 void bus_reboot(BusRequest& request);
 void bus_power_off(BusRequest& request);
 void bus_halt(BusRequest& request);
@@ -93,6 +98,7 @@ void bus_unit_restart(BusRequest& request);
 void bus_unit_try_restart(BusRequest& request);
 void bus_unit_reload_or_restart(BusRequest& request);
 void bus_unit_reload_or_try_restart(BusRequest& request);
+void bus_unit_enqueue_job(BusRequest& request);
 void bus_unit_kill(BusRequest& request);
 void bus_unit_clean(BusRequest& request);
 void bus_unit_reset_failed(BusRequest& request);
@@ -105,5 +111,7 @@ void bus_unit_thaw(BusRequest& request);
 
 // Job
 void bus_job_cancel(BusRequest& request);
+void bus_job_get_after(BusRequest& request);
+void bus_job_get_before(BusRequest& request);
 
 }  // namespace flotilla::init

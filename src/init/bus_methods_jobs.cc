@@ -23,15 +23,20 @@ bool is_without_file(const Unit& unit) {
 }
 
 // The answer comes at once: JobRemoved tells how the job ended.
+bool is_unknown_to_stop(BusRequest& request, std::string_view unit, std::string_view type) {
+  if (type != "stop") return false;
+  // Nothing to stop and no file either: as if it had never been heard of.
+  const Result<const Unit*> loaded = request.manager.load_unit(unit);
+  if (!loaded || !is_without_file(**loaded) || (*loaded)->active_state() != "inactive") {
+    return false;
+  }
+  answer_error(request, kBusNoSuchUnit, fmt::format("Unit {} not loaded.", unit));
+  return true;
+}
+
 void enqueue(BusRequest& request, std::string_view unit, std::string_view type,
              std::string_view mode) {
-  if (type == "stop") {
-    // Nothing to stop and no file either: as if it had never been heard of.
-    const Result<const Unit*> loaded = request.manager.load_unit(unit);
-    if (loaded && is_without_file(**loaded) && (*loaded)->active_state() == "inactive") {
-      return answer_error(request, kBusNoSuchUnit, fmt::format("Unit {} not loaded.", unit));
-    }
-  }
+  if (is_unknown_to_stop(request, unit, type)) return;
   const Result<uint32_t> job = request.manager.enqueue_job(unit, type, mode);
   if (!job) return request.call.send_error(job.error());
   answer_with(request, [&](bus::MessageWriter& body) { body.object_path(bus::job_path(*job)); });
@@ -46,6 +51,46 @@ void enqueue_named(BusRequest& request, std::string_view type) {
 void enqueue_own(BusRequest& request, std::string_view type) {
   const std::string unit = request.subject.unit->id;
   enqueue(request, unit, type, request.call.arguments().string().value_or(""));
+}
+
+// uosos: a job and its unit.
+void write_job_and_unit(bus::MessageWriter& body, const JobView& job) {
+  body.u32(job.id)
+      .object_path(bus::job_path(job.id))
+      .string(job.unit)
+      .object_path(bus::unit_path(job.unit))
+      .string(job.type);
+}
+
+void enqueue_and_tell_all(BusRequest& request, std::string_view unit, std::string_view type,
+                          std::string_view mode) {
+  if (is_unknown_to_stop(request, unit, type)) return;
+  std::vector<uint32_t> others;
+  const Result<uint32_t> id = request.manager.enqueue_job(unit, type, mode, others);
+  if (!id) return request.call.send_error(id.error());
+  answer_with(request, [&](bus::MessageWriter& body) {
+    write_job_and_unit(body, request.manager.find_job(*id).value_or(JobView{}));
+    body.open_array("(uosos)");
+    for (const uint32_t other : others) {
+      const std::optional<JobView> job = request.manager.find_job(other);
+      if (!job) continue;
+      body.open_struct("uosos");
+      write_job_and_unit(body, *job);
+      body.close();
+    }
+    body.close();
+  });
+}
+
+void send_neighbours(BusRequest& request, uint32_t id, Manager::JobSide side) {
+  if (!request.manager.find_job(id)) {
+    return answer_error(request, kBusNoSuchJob, fmt::format("Job {} does not exist.", id));
+  }
+  answer_with(request, [&](bus::MessageWriter& body) {
+    body.open_array("(usssoo)");
+    for (const JobView& job : request.manager.job_neighbours(id, side)) write_job_line(body, job);
+    body.close();
+  });
 }
 
 std::optional<KillWhom> whom_of(std::string_view word) {
@@ -117,6 +162,42 @@ void bus_start_unit_replace(BusRequest& request) {
     return answer_error(request, kBusNoSuchJob, fmt::format("No job queued for unit {}", old_unit));
   }
   enqueue(request, new_unit, "start", mode);
+}
+
+void bus_enqueue_unit_job(BusRequest& request) {
+  bus::MessageReader arguments = request.call.arguments();
+  const std::string unit = arguments.string().value_or("");
+  const std::string type = arguments.string().value_or("");
+  enqueue_and_tell_all(request, unit, type, arguments.string().value_or(""));
+}
+
+void bus_unit_enqueue_job(BusRequest& request) {
+  bus::MessageReader arguments = request.call.arguments();
+  const std::string unit = request.subject.unit->id;
+  const std::string type = arguments.string().value_or("");
+  enqueue_and_tell_all(request, unit, type, arguments.string().value_or(""));
+}
+
+void bus_enqueue_marked_jobs(BusRequest& request) {
+  const std::vector<uint32_t> ids = request.manager.enqueue_marked_jobs();
+  answer_with(request, [&](bus::MessageWriter& body) {
+    body.open_array("o");
+    for (const uint32_t id : ids) body.object_path(bus::job_path(id));
+    body.close();
+  });
+}
+
+void bus_get_job_after(BusRequest& request) {
+  send_neighbours(request, request.call.arguments().u32().value_or(0), Manager::JobSide::kAfter);
+}
+void bus_get_job_before(BusRequest& request) {
+  send_neighbours(request, request.call.arguments().u32().value_or(0), Manager::JobSide::kBefore);
+}
+void bus_job_get_after(BusRequest& request) {
+  send_neighbours(request, request.subject.job->id, Manager::JobSide::kAfter);
+}
+void bus_job_get_before(BusRequest& request) {
+  send_neighbours(request, request.subject.job->id, Manager::JobSide::kBefore);
 }
 
 void bus_get_job(BusRequest& request) {

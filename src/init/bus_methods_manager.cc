@@ -24,26 +24,31 @@ void bus_reexecute(BusRequest& request) { answer_status(request, request.manager
 
 void bus_exit(BusRequest& request) {
   request.call.send_empty();
-  request.manager.exit(0);
+  request.manager.shutdown_now("exit");
+}
+
+void bus_set_exit_code(BusRequest& request) {
+  answer_status(request, request.manager.set_exit_code(request.call.arguments().u8().value_or(0)));
 }
 
 namespace {
 
-void shut_down(BusRequest& request, std::string_view how) {
+// Without stopping units: for that, the targets of these names are started.
+void shut_down(BusRequest& request, std::string_view how, std::string_view what) {
   if (request.manager.is_user_manager()) {
     return answer_error(request, kBusNotSupported,
-                        std::string(how) + " is only supported by the system manager.");
+                        std::string(what) + " is only supported for system managers.");
   }
   request.call.send_empty();
-  request.manager.shutdown(how);
+  request.manager.shutdown_now(how);
 }
 
 }  // namespace
 
-void bus_reboot(BusRequest& request) { shut_down(request, "reboot"); }
-void bus_power_off(BusRequest& request) { shut_down(request, "poweroff"); }
-void bus_halt(BusRequest& request) { shut_down(request, "halt"); }
-void bus_kexec(BusRequest& request) { shut_down(request, "kexec"); }
+void bus_reboot(BusRequest& request) { shut_down(request, "reboot", "Reboot"); }
+void bus_power_off(BusRequest& request) { shut_down(request, "poweroff", "Powering off"); }
+void bus_halt(BusRequest& request) { shut_down(request, "halt", "Halt"); }
+void bus_kexec(BusRequest& request) { shut_down(request, "kexec", "KExec"); }
 
 void bus_set_environment(BusRequest& request) {
   answer_status(request,

@@ -1,5 +1,7 @@
 // StartTransientUnit, SetUnitProperties and SetProperties.
 
+#include <optional>
+
 #include "bus/object_path.h"
 #include "init/bus_answer.h"
 #include "init/bus_methods.h"
@@ -15,9 +17,12 @@ namespace {
 constexpr size_t kMaxProperties = 10'000;
 constexpr size_t kMaxUnits = 1'000;
 
-// The next argument, "a(sv)", of a unit of this name.
+using Markers = std::optional<std::vector<std::string>>;
+
+// The next argument, "a(sv)", of a unit of this name. Marks are no setting: they go to `markers`.
 Result<std::vector<PropertyText>> read_properties(bus::MessageReader& reader,
-                                                  const unit::UnitName& unit) {
+                                                  const unit::UnitName& unit,
+                                                  Markers* markers = nullptr) {
   std::vector<PropertyText> settings;
   PropertyWriter writer(unit);
   FLOTILLA_TRY(reader.enter('a', "(sv)"));
@@ -30,6 +35,11 @@ Result<std::vector<PropertyText>> read_properties(bus::MessageReader& reader,
     FLOTILLA_TRY(reader.leave());
     // Whether the caller wants the unit kept for it: it is for as long as it runs.
     if (name == "AddRef" && value.signature == "b") continue;
+    if (markers != nullptr && name == "Markers" && value.signature == "as") {
+      markers->emplace();
+      for (const bus::Value& word : *value.as_list()) (*markers)->push_back(*word.as_string());
+      continue;
+    }
     FLOTILLA_ASSIGN(PropertyText text, writer.write(name, value));
     settings.push_back(std::move(text));
   }
@@ -69,12 +79,17 @@ void set_properties(BusRequest& request, bus::MessageReader& reader, const std::
   const auto parsed = unit::UnitName::parse(name);
   if (!parsed)
     return answer_error(request, kBusInvalidArgs, "Unit name " + name + " is not valid.");
-  const auto settings = read_properties(reader, *parsed);
+  Markers markers;
+  const auto settings = read_properties(reader, *parsed, &markers);
   if (!settings) return request.call.send_error(settings.error());
   for (const PropertyText& setting : *settings) {
     if (setting.is_live) continue;
     return answer_error(request, "org.freedesktop.DBus.Error.PropertyReadOnly",
                         "Cannot set property " + setting.name + ", or unknown property.");
+  }
+  if (markers) {
+    const base::Status marked = request.manager.set_markers(name, *markers);
+    if (!marked || settings->empty()) return answer_status(request, marked);
   }
   answer_status(request, request.manager.set_properties(name, runtime, *settings));
 }

@@ -6,6 +6,7 @@
 #include "init/bus_methods.h"
 #include "init/bus_table.h"
 #include "init/bus_write.h"
+#include "init/job.h"
 
 namespace flotilla::init {
 namespace {
@@ -64,10 +65,37 @@ bool can_stop(const Unit& unit) {
   return !unit.settings.refuse_manual_stop && !Manager::is_perpetual(unit);
 }
 
-void write_can_reload(S s, W w) {
-  const auto& commands = s.unit->settings.service.commands;
-  w.boolean(s.unit->is_service() && is_loaded(*s.unit) &&
-            !commands[static_cast<size_t>(ServiceCommand::kReload)].empty());
+void write_can_reload(S s, W w) { w.boolean(s.manager.can_reload(*s.unit)); }
+
+template <EmergencyAction UnitActions::*Action>
+void action(S s, W w) {
+  w.string(to_string((*s.unit->settings.actions).*Action));
+}
+template <std::optional<uint8_t> UnitActions::*Status>
+void action_status(S s, W w) {
+  const auto& status = (*s.unit->settings.actions).*Status;
+  w.i32(status ? *status : -1);
+}
+template <std::string UnitActions::*Text>
+void action_text(S s, W w) {
+  w.string((*s.unit->settings.actions).*Text);
+}
+template <JobMode UnitSettings::*Mode>
+void job_mode(S s, W w) {
+  w.string(to_string(s.unit->settings.*Mode));
+}
+
+// What timers and paths tell of why they triggered.
+void write_activation_details(S, W w) { w.open_array("(ss)").close(); }
+
+void write_markers(S s, W w) {
+  w.open_array("s");
+  const auto has = [&](UnitMarker marker) {
+    return (s.unit->markers & static_cast<uint8_t>(marker)) != 0;
+  };
+  if (has(UnitMarker::kNeedsReload)) w.string("needs-reload");
+  if (has(UnitMarker::kNeedsRestart)) w.string("needs-restart");
+  w.close();
 }
 
 void write_job(S s, W w) {
@@ -152,7 +180,9 @@ constexpr BusProperty kUnitProperties[] = {
     {"Before", "as", kConst, dependencies<Dependency::kBefore>},
     {"After", "as", kConst, dependencies<Dependency::kAfter>},
     {"OnSuccess", "as", kConst, dependencies<Dependency::kOnSuccess>},
+    {"OnSuccessOf", "as", kConst, dependencies<Dependency::kOnSuccessOf>},
     {"OnFailure", "as", kConst, dependencies<Dependency::kOnFailure>},
+    {"OnFailureOf", "as", kConst, dependencies<Dependency::kOnFailureOf>},
     {"Triggers", "as", kConst, dependencies<Dependency::kTriggers>},
     {"TriggeredBy", "as", kConst, dependencies<Dependency::kTriggeredBy>},
     {"PropagatesReloadTo", "as", kConst, dependencies<Dependency::kPropagatesReloadTo>},
@@ -196,10 +226,15 @@ constexpr BusProperty kUnitProperties[] = {
     {"AllowIsolate", "b", kConst, setting<&UnitSettings::allow_isolate>},
     {"DefaultDependencies", "b", kConst, setting<&UnitSettings::default_dependencies>},
     {"IgnoreOnIsolate", "b", kConst, setting<&UnitSettings::ignore_on_isolate>},
+    {"OnSuccessJobMode", "s", kConst, job_mode<&UnitSettings::on_success_job_mode>},
+    {"OnFailureJobMode", "s", kConst, job_mode<&UnitSettings::on_failure_job_mode>},
     {"NeedDaemonReload", "b", kNothing,
      [](S s, W w) { w.boolean(s.manager.need_daemon_reload(*s.unit)); }},
     {"JobTimeoutUSec", "t", kConst, setting<&UnitSettings::job_timeout>},
     {"JobRunningTimeoutUSec", "t", kConst, setting<&UnitSettings::job_running_timeout>},
+    {"JobTimeoutAction", "s", kConst, action<&UnitActions::job_timeout>},
+    {"JobTimeoutRebootArgument", "s", kConst,
+     action_text<&UnitActions::job_timeout_reboot_argument>},
     {"ConditionResult", "b", kValue, [](S s, W w) { w.boolean(s.unit->condition_result); }},
     {"AssertResult", "b", kValue, [](S s, W w) { w.boolean(s.unit->assert_result); }},
     {"ConditionTimestamp", "t", kValue, wall<&Unit::condition_time>},
@@ -217,6 +252,14 @@ constexpr BusProperty kUnitProperties[] = {
      }},
     {"StartLimitIntervalUSec", "t", kConst, setting<&UnitSettings::start_limit_interval>},
     {"StartLimitBurst", "u", kConst, setting<&UnitSettings::start_limit_burst>},
+    {"StartLimitAction", "s", kConst, action<&UnitActions::start_limit>},
+    {"FailureAction", "s", kConst, action<&UnitActions::failure>},
+    {"FailureActionExitStatus", "i", kConst, action_status<&UnitActions::failure_exit_status>},
+    {"SuccessAction", "s", kConst, action<&UnitActions::success>},
+    {"SuccessActionExitStatus", "i", kConst, action_status<&UnitActions::success_exit_status>},
+    {"RebootArgument", "s", kConst, action_text<&UnitActions::reboot_argument>},
+    {"Markers", "as", kNothing, write_markers},
+    {"ActivationDetails", "a(ss)", kNothing, write_activation_details},
     {"InvocationID", "ay", kValue, write_invocation_id},
     // Ours: what the files say that this manager does not do, and how it knows a unit's processes.
     {"IgnoredDirectives", "as", kConst,
@@ -232,6 +275,7 @@ constexpr BusMethod kUnitMethods[] = {
     {"TryRestart", "s", "o", Access::kChange, bus_unit_try_restart},
     {"ReloadOrRestart", "s", "o", Access::kChange, bus_unit_reload_or_restart},
     {"ReloadOrTryRestart", "s", "o", Access::kChange, bus_unit_reload_or_try_restart},
+    {"EnqueueJob", "ss", "uososa(uosos)", Access::kChange, bus_unit_enqueue_job},
     {"Kill", "si", "", Access::kChange, bus_unit_kill},
     {"Ref", "", "", Access::kChange, bus_unit_ref},
     {"Unref", "", "", Access::kChange, bus_unit_unref},
@@ -253,10 +297,13 @@ constexpr BusProperty kJobProperties[] = {
     {"Unit", "(so)", kConst, write_unit_of_job},
     {"JobType", "s", kConst, [](S s, W w) { w.string(s.job->type); }},
     {"State", "s", kValue, [](S s, W w) { w.string(s.job->state); }},
+    {"ActivationDetails", "a(ss)", kConst, write_activation_details},
 };
 
 constexpr BusMethod kJobMethods[] = {
     {"Cancel", "", "", Access::kChange, bus_job_cancel},
+    {"GetAfter", "", "a(usssoo)", Access::kRead, bus_job_get_after},
+    {"GetBefore", "", "a(usssoo)", Access::kRead, bus_job_get_before},
 };
 
 constexpr BusInterface kUnitInterface{bus::kUnitInterface, kUnitProperties, kUnitMethods, {}};

@@ -64,11 +64,12 @@ DirectiveParser find_parser(std::string_view section, std::string_view name) noe
   }
   if (section == "Unit") {
     const bool is_condition = has_prefix(name, "Condition") || has_prefix(name, "Assert");
-    return find_in(unit_section_parsers(), is_condition ? "~condition" : name);
+    const auto parser = find_in(unit_section_parsers(), is_condition ? "~condition" : name);
+    return parser != nullptr ? parser : find_in(action_parsers(), name);
   }
   if (section == "Service") {
     for (const auto parsers : {service_section_parsers(), exec_parsers(), exec_extras_parsers(),
-                               cgroup_parsers(), sandbox_parsers()}) {
+                               cgroup_parsers(), sandbox_parsers(), action_parsers()}) {
       if (const DirectiveParser parser = find_in(parsers, name)) return parser;
     }
   }

@@ -14,6 +14,7 @@ struct NamedParser {
 };
 
 std::span<const NamedParser> unit_section_parsers() noexcept;     // directives_unit.cc
+std::span<const NamedParser> action_parsers() noexcept;           // directives_actions.cc
 std::span<const NamedParser> service_section_parsers() noexcept;  // directives_service.cc
 std::span<const NamedParser> exec_parsers() noexcept;             // directives_exec.cc
 std::span<const NamedParser> cgroup_parsers() noexcept;           // directives_cgroup.cc

@@ -33,6 +33,7 @@ TEST(Directives, EveryParserIsOfAnImplementedDirective) {
     }
   };
   check("Unit", unit_section_parsers());
+  check("Unit", action_parsers());
   check("Service", service_section_parsers());
   check("Service", exec_parsers());
   check("Service", sandbox_parsers());

@@ -50,6 +50,8 @@ struct ExecInputs {
   bool may_ask_nss = false;                   // a helper looks up what we do not find
   // For ExecStop= and ExecStopPost= alone.
   std::string_view service_result{};
+  // Set before the start of a unit whose OnFailure= or OnSuccess= this one is: how that went.
+  std::string_view monitored_unit{}, monitored_invocation{};
   ProcessExit main_exit{};
 };
 

@@ -67,14 +67,23 @@ std::vector<std::string> matching_files(const std::string& path, const base::Fil
   return files;
 }
 
+// SERVICE_RESULT and its kin; MONITOR_SERVICE_RESULT where they are another unit's.
 void add_result(const ExecInputs& inputs, unit::Environment& environment) {
   if (inputs.service_result.empty()) return;
-  environment.set("SERVICE_RESULT", inputs.service_result);
-  if (inputs.main_exit.code == 0) return;
-  environment.set("EXIT_CODE", exit_code_word(inputs.main_exit));
-  environment.set("EXIT_STATUS", inputs.main_exit.code == CLD_EXITED
-                                     ? std::to_string(inputs.main_exit.status)
-                                     : unit::signal_name(inputs.main_exit.status));
+  const bool is_monitor = !inputs.monitored_unit.empty();
+  const auto set = [&](std::string_view name, std::string_view value) {
+    environment.set((is_monitor ? "MONITOR_" : "") + std::string(name), std::string(value));
+  };
+  set("SERVICE_RESULT", inputs.service_result);
+  if (inputs.main_exit.code != 0) {
+    set("EXIT_CODE", exit_code_word(inputs.main_exit));
+    set("EXIT_STATUS", inputs.main_exit.code == CLD_EXITED
+                           ? std::to_string(inputs.main_exit.status)
+                           : unit::signal_name(inputs.main_exit.status));
+  }
+  if (!is_monitor) return;
+  if (!inputs.monitored_invocation.empty()) set("INVOCATION_ID", inputs.monitored_invocation);
+  set("UNIT", inputs.monitored_unit);
 }
 
 std::string join(const std::vector<std::string>& parts) {

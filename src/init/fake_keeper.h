@@ -24,7 +24,7 @@ class FakeKeeper final : public KeeperPort {
     return {};
   }
   void acknowledge(uint64_t sequence) override { acknowledged = sequence; }
-  base::Status request_shutdown(int exit_code) override {
+  base::Status request_shutdown(int exit_code, MachineEnd) override {
     shutdown = exit_code;
     return {};
   }

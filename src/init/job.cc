@@ -127,7 +127,8 @@ bool is_redundant(JobType type, ActiveState state) noexcept {
   }
 }
 
-bool is_applicable(JobType type, const UnitFacts& unit) noexcept {
+bool is_applicable(JobType type, const UnitGraph& graph, UnitId id) noexcept {
+  const UnitFacts& unit = graph.facts(id);
   switch (type) {
     case JobType::kStart:
     case JobType::kVerifyActive:
@@ -141,9 +142,9 @@ bool is_applicable(JobType type, const UnitFacts& unit) noexcept {
       return unit.can_stop && unit.can_start && !unit.perpetual;
     case JobType::kReload:
     case JobType::kTryReload:
-      return unit.can_reload;
+      return graph.can_reload(id);
     case JobType::kReloadOrStart:
-      return unit.can_reload && unit.can_start;
+      return graph.can_reload(id) && unit.can_start;
   }
   return false;
 }
@@ -183,10 +184,13 @@ const Job* JobTable::nop_of_unit(UnitId unit) const noexcept {
 void JobTable::insert(const Job& job) {
   auto& slots = slots_of(job.type);
   if (slots.size() <= job.unit) slots.resize(job.unit + size_t{1}, 0);
-  if (jobs_.empty() || jobs_.back().id < job.id) {
-    jobs_.push_back(job);
+  const auto place = jobs_.empty() || jobs_.back().id < job.id
+                         ? jobs_.end()
+                         : std::lower_bound(jobs_.begin(), jobs_.end(), job.id, id_below);
+  if (place != jobs_.end() && place->id == job.id) {
+    *place = job;
   } else {
-    jobs_.insert(std::lower_bound(jobs_.begin(), jobs_.end(), job.id, id_below), job);
+    jobs_.insert(place, job);
   }
   slots[job.unit] = job.id;
   ++size_;
@@ -215,12 +219,20 @@ JobTable::Installed JobTable::install(const Job& job, ActiveState state) {
     out.replaced = remove(present);
   }
   Job fresh = job;
-  fresh.id = next_id_++;
+  if (fresh.id == 0) fresh.id = next_id_;
+  next_id_ = std::max(next_id_, fresh.id + 1);
   fresh.state = JobState::kWaiting;
   insert(fresh);
   out.id = fresh.id;
   out.is_new = true;
   return out;
+}
+
+void JobTable::reserve_ids(const std::vector<JobId>& ids) {
+  for (const JobId id : ids) {
+    if (!jobs_.empty() && id <= jobs_.back().id) continue;
+    jobs_.emplace_back().id = id;
+  }
 }
 
 void JobTable::restore(const Job& job) {

@@ -33,17 +33,6 @@ enum class JobType : uint8_t {
 
 enum class JobState : uint8_t { kWaiting = 0, kRunning = 1 };
 
-enum class JobMode : uint8_t {
-  kFail = 0,
-  kReplace = 1,
-  kReplaceIrreversibly = 2,
-  kIsolate = 3,
-  kFlush = 4,
-  kIgnoreDependencies = 5,
-  kIgnoreRequirements = 6,
-  kTriggering = 7,
-};
-
 enum class JobResult : uint8_t {
   kDone,
   kCanceled,
@@ -77,7 +66,7 @@ std::optional<JobType> merge_and_collapse(JobType a, JobType b, ActiveState stat
 // Whether a job of this type has nothing to do at a unit in this state.
 bool is_redundant(JobType type, ActiveState state) noexcept;
 // Whether the job may be asked of this unit at all.
-bool is_applicable(JobType type, const UnitFacts& unit) noexcept;
+bool is_applicable(JobType type, const UnitGraph& graph, UnitId unit) noexcept;
 
 // --- Installed jobs ---
 
@@ -103,7 +92,8 @@ class JobTable {
     bool runs_again = false;      // it was running, and waits again with a new type
     std::optional<Job> replaced;  // a contradicting job, now out of the table; ends as kCanceled
   };
-  // Requires: job.unit is valid; job.id and job.state are not looked at.
+  // Requires: job.unit is valid; job.id is free, or zero for the next one; job.state is not looked
+  // at.
   Installed install(const Job& job, ActiveState state);
   // Puts a job back as a state file tells it, id and all; later ids are higher.
   void restore(const Job& job);
@@ -118,6 +108,9 @@ class JobTable {
   size_t size() const noexcept { return size_; }
   JobId next_id() const noexcept { return next_id_; }
   void set_next_id(JobId id) noexcept { next_id_ = id; }
+  // Makes room for jobs with these numbers, so that installing them in any other order costs
+  // nothing more. Requires: ascending, none in use.
+  void reserve_ids(const std::vector<JobId>& ids);
 
  private:
   Job* find_mutable(JobId id) noexcept;

@@ -254,12 +254,14 @@ class ChangeRequests {
     if (change_.now == change_.before) return;
     if (change_.now == ActiveState::kFailed) {
       for (const UnitId other : view_.graph.dependencies(change_.unit, Dependency::kOnFailure)) {
-        add(other, JobType::kStart, JobMode::kReplace, Reason::kOnFailure);
+        add(other, JobType::kStart, view_.graph.facts(change_.unit).on_failure_mode,
+            Reason::kOnFailure);
       }
     } else if (change_.now == ActiveState::kInactive && change_.before != ActiveState::kFailed &&
                change_.before != ActiveState::kMaintenance) {
       for (const UnitId other : view_.graph.dependencies(change_.unit, Dependency::kOnSuccess)) {
-        add(other, JobType::kStart, JobMode::kFail, Reason::kOnSuccess);
+        add(other, JobType::kStart, view_.graph.facts(change_.unit).on_success_mode,
+            Reason::kOnSuccess);
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -47,6 +48,7 @@ struct Keeper {
   bool wants_shutdown;
   bool wants_reexec;
   int exit_code;
+  MachineEnd end;
 
   // What the manager has been sent so far.
   bool hello_sent;
@@ -262,6 +264,7 @@ void on_message(const char* bytes, size_t size, const int* fds, size_t fd_count)
     case KeeperMessageKind::kShutdown:
       keeper.wants_shutdown = true;
       keeper.exit_code = static_cast<int>(request.value & 0xff);
+      keeper.end = static_cast<MachineEnd>(request.value >> 8 & 0xff);
       break;
     case KeeperMessageKind::kReexec:
       keeper.wants_reexec = true;
@@ -484,6 +487,16 @@ bool set_up() noexcept {
   return true;
 }
 
+// In a pid namespace the kernel tells who started it by the signal that we end with. A container
+// that may not do this just ends.
+void end_machine() noexcept {
+  if (!keeper.is_first_process || keeper.end == MachineEnd::kNone) return;
+  sync();
+  reboot(keeper.end == MachineEnd::kReboot     ? RB_AUTOBOOT
+         : keeper.end == MachineEnd::kPoweroff ? RB_POWER_OFF
+                                               : RB_HALT_SYSTEM);
+}
+
 }  // namespace
 
 KeeperOutcome run_keeper(const KeeperOptions& options) noexcept {
@@ -507,6 +520,7 @@ KeeperOutcome run_keeper(const KeeperOptions& options) noexcept {
     update_manager();
     wait_for_events(keeper.manager == 0 && !keeper.gave_up);
   }
+  end_machine();
   outcome.exit_code = keeper.exit_code;
   return outcome;
 }

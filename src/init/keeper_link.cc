@@ -209,8 +209,9 @@ void KeeperLink::send_acknowledgement() {
   if (send(bytes_of(request), {})) acknowledgement_sent_ = acknowledged_;
 }
 
-base::Status KeeperLink::request_shutdown(int exit_code) {
-  return request({{KeeperMessageKind::kShutdown, 0}, static_cast<uint64_t>(exit_code & 0xff)});
+base::Status KeeperLink::request_shutdown(int exit_code, MachineEnd end) {
+  const auto value = static_cast<uint64_t>(exit_code & 0xff) | static_cast<uint64_t>(end) << 8;
+  return request({{KeeperMessageKind::kShutdown, 0}, value});
 }
 
 base::Status KeeperLink::request_reexec() { return request({{KeeperMessageKind::kReexec, 0}, 0}); }

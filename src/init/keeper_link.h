@@ -51,7 +51,7 @@ class KeeperPort {
   // What is to happen when this process ends: the keeper ends too, with this code; or it starts the
   // program on disk as the next manager. Waits until the keeper has it. Without either, an end of
   // the manager is a death.
-  virtual base::Status request_shutdown(int exit_code) = 0;
+  virtual base::Status request_shutdown(int exit_code, MachineEnd end) = 0;
   virtual base::Status request_reexec() = 0;
 };
 
@@ -83,7 +83,7 @@ class KeeperLink final : public KeeperPort {
   base::Status remove(std::string_view name) override;
   base::Status remove_all() override;
   void acknowledge(uint64_t sequence) override;
-  base::Status request_shutdown(int exit_code) override;
+  base::Status request_shutdown(int exit_code, MachineEnd end = MachineEnd::kNone) override;
   base::Status request_reexec() override;
 
  private:

@@ -25,9 +25,13 @@ enum class KeeperMessageKind : uint32_t {
   kRemove = 17,       // KeeperMessage, then one name ended by a NUL
   kRemoveAll = 18,    // KeeperMessage
   kAcknowledge = 19,  // KeeperRequest, value: sequence
-  kShutdown = 20,     // KeeperRequest, value: exit code
+  kShutdown = 20,     // KeeperRequest, value: exit code and MachineEnd
   kReexec = 21,       // KeeperRequest
 };
+
+// What becomes of the machine when the keeper was its first process. In kShutdown it stands above
+// the exit code: value = exit code | end << 8.
+enum class MachineEnd : uint8_t { kNone, kReboot, kPoweroff, kHalt };
 
 struct KeeperMessage {
   KeeperMessageKind kind;

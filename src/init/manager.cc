@@ -91,27 +91,7 @@ std::vector<pid_t> Manager::processes(const Unit& unit) const {
 
 // --- Requests ---
 
-Result<uint32_t> Manager::enqueue_job(std::string_view unit, std::string_view type,
-                                      std::string_view mode) {
-  return impl_->request(unit, type, mode);
-}
-
-Status Manager::cancel_job(uint32_t id) {
-  if (impl_->jobs.find(id) == nullptr) {
-    return base::unexpected({Errc::kNotFound, fmt::format("Job {} does not exist.", id), 0,
-                             "org.freedesktop.systemd1.NoSuchJob"});
-  }
-  impl_->finish(id, JobResult::kCanceled);
-  return {};
-}
-
-void Manager::clear_jobs() { impl_->clear_all_jobs(); }
-
 namespace {
-
-JobView view_of(const Manager::Impl& impl, const Job& job) {
-  return {job.id, impl.graph.id(job.unit), to_string(job.type), to_string(job.state)};
-}
 
 Status not_loaded(std::string_view name) {
   return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
@@ -119,20 +99,6 @@ Status not_loaded(std::string_view name) {
 }
 
 }  // namespace
-
-std::vector<JobView> Manager::jobs() const {
-  std::vector<JobView> views;
-  for (const JobId id : impl_->jobs.ids()) {
-    if (const Job* job = impl_->jobs.find(id)) views.push_back(view_of(*impl_, *job));
-  }
-  return views;
-}
-
-std::optional<JobView> Manager::find_job(uint32_t id) const {
-  const Job* job = impl_->jobs.find(id);
-  if (job == nullptr) return std::nullopt;
-  return view_of(*impl_, *job);
-}
 
 Status Manager::kill_unit(std::string_view name, KillWhom whom, int signal) {
   Unit* unit = impl_->find(name);
@@ -212,14 +178,6 @@ Status Manager::unset_environment(const std::vector<std::string>& names) {
   return {};
 }
 
-void Manager::exit(int code) { impl_->begin_shutdown(FinalAction::kExit, code); }
-
-void Manager::shutdown(std::string_view how) {
-  if (how == "reboot" || how == "kexec") return impl_->begin_shutdown(FinalAction::kReboot, 0);
-  if (how == "halt") return impl_->begin_shutdown(FinalAction::kHalt, 0);
-  impl_->begin_shutdown(FinalAction::kPoweroff, 0);
-}
-
 // --- The manager's own properties ---
 
 std::string_view Manager::version() const {
@@ -228,12 +186,6 @@ std::string_view Manager::version() const {
 }
 
 std::string_view Manager::features() const { return ""; }
-
-std::string_view Manager::system_state() const {
-  if (impl_->is_stopping()) return "stopping";
-  if (!impl_->boot_finish.is_set()) return "starting";
-  return n_failed_units() > 0 ? "degraded" : "running";
-}
 
 std::vector<std::string> Manager::environment() const { return impl_->options.environment; }
 

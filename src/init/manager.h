@@ -126,6 +126,17 @@ class Manager {
   // of the anchor job. The error has systemd's bus name and text.
   base::Result<uint32_t> enqueue_job(std::string_view unit, std::string_view type,
                                      std::string_view mode);
+  // The same; `others` gets the ids of the jobs that came with it.
+  base::Result<uint32_t> enqueue_job(std::string_view unit, std::string_view type,
+                                     std::string_view mode, std::vector<uint32_t>& others);
+  // Restarts the units that are marked for it, if they run; the errors are only logged.
+  std::vector<uint32_t> enqueue_marked_jobs();
+  // "needs-reload" and "needs-restart": the whole list, or each with '+' or '-' in front.
+  base::Status set_markers(std::string_view unit, const std::vector<std::string>& words);
+  // The jobs that wait for this one, or that this one waits for, by id.
+  enum class JobSide : uint8_t { kAfter, kBefore };
+  std::vector<JobView> job_neighbours(uint32_t id, JobSide side) const;
+  bool can_reload(const Unit& unit) const;
   base::Status cancel_job(uint32_t id);
   void clear_jobs();
   std::vector<JobView> jobs() const;
@@ -156,10 +167,14 @@ class Manager {
   base::Status reexecute();
   base::Status set_environment(const std::vector<std::string>& assignments);
   base::Status unset_environment(const std::vector<std::string>& names);
-  // Stops everything, then ends the manager with this exit code.
+  // Stops everything in order, then ends the manager with this exit code.
   void exit(int code);
   // "poweroff", "reboot", "halt", "kexec": as exit(), and then that, where we are PID 1.
   void shutdown(std::string_view how);
+  // The same, and "exit", without stopping units: processes are told to end, and that is all.
+  void shutdown_now(std::string_view how);
+  // What exit() and an "exit" of shutdown_now() end with, unless they are told otherwise.
+  base::Status set_exit_code(uint8_t code);
 
   // --- The manager's own properties ---
   std::string_view version() const;  // "252 (flotilla 0.1.0)"

@@ -1,8 +1,9 @@
-// The inside of the Manager, shared by its files: manager_units.cc (loading, reload, garbage),
-// manager_transient.cc (units and settings that come over the bus),
-// manager_jobs.cc (requests and the job queue), manager_services.cc (the service machine's
-// actions), manager_spawn.cc (processes and signals), manager_notify.cc, manager_state.cc (the
-// state file), manager_lifecycle.cc (boot and shutdown), manager.cc (the public face).
+// The inside of the Manager, shared by its files: manager_units.cc (loading, reload),
+// manager_garbage.cc, manager_transient.cc (units and settings that come over the bus),
+// manager_jobs.cc (requests and the job queue), manager_services.cc (the
+// service machine's actions), manager_spawn.cc (processes and signals), manager_notify.cc,
+// manager_state.cc (the state file), manager_lifecycle.cc (boot and shutdown), manager.cc (the
+// public face).
 #pragma once
 
 #include <deque>
@@ -49,7 +50,11 @@ class Manager::Impl {
   void on_notify(const NotifySender& sender, const NotifyMessage& message);
   // Stops everything, then finishes the program.
   void begin_shutdown(FinalAction action, int exit_code);
+  // Tells every process to end, without jobs and without stop commands, then finishes the program.
+  void end_now(FinalAction action);
   bool is_stopping() const noexcept { return final_.has_value(); }
+  // Whether an end with an exit code means something to whoever started us.
+  bool may_exit() { return !options.is_pid1 || world().is_container; }
   void log(int priority, std::string_view text) { edges.logs.message({}, priority, text); }
   void log_of(const Unit& unit, int priority, std::string_view text);
 
@@ -70,7 +75,7 @@ class Manager::Impl {
   void collect_garbage();
   // Something that kept a unit is gone.
   void unit_may_go() {
-    garbage_possible_ = true;
+    queue_all_garbage();
     edges.program.request_turn();
   }
   ActiveState active(UnitId id) const noexcept {
@@ -96,9 +101,10 @@ class Manager::Impl {
 
   // --- Jobs (manager_jobs.cc) ---
   TransactionView view() const noexcept { return {graph, jobs, ActiveStates(active_states)}; }
+  // Both return the id of the anchor; `others`, if given, gets those of the jobs that came with it.
   base::Result<uint32_t> request(std::string_view unit, std::string_view type,
-                                 std::string_view mode);
-  base::Result<uint32_t> enqueue(const JobRequest& request);
+                                 std::string_view mode, std::vector<JobId>* others = nullptr);
+  base::Result<uint32_t> enqueue(const JobRequest& request, std::vector<JobId>* others = nullptr);
   void finish(JobId id, JobResult result, Recursion recursion = Recursion::kDependents);
   void look_at_job(UnitId unit);
   void clear_all_jobs();
@@ -199,7 +205,11 @@ class Manager::Impl {
   void order_targets(const std::vector<UnitId>& targets);
   void log_warnings(const UnitSettings& settings);
   base::Result<Unit*> make_transient(const TransientUnit& wanted);
+  // manager_garbage.cc
   bool is_garbage_root(const Unit& unit) const;
+  void queue_garbage(UnitId unit);
+  void queue_all_garbage();
+  std::vector<UnitId> find_garbage_with(UnitId unit);
   void forget_unit(UnitId id);
 
   // jobs
@@ -210,6 +220,7 @@ class Manager::Impl {
   void start_service(const Job& job, Unit& unit);
   void start_scope(const Job& job, Unit& unit);
   bool check_conditions(const Job& job, Unit& unit);
+  bool check_bindings(const Job& job, const Unit& unit);
   void finish_one(const FinishedJob& finished);
   void log_job_begin(const Unit& unit);
   void log_job_end(const Job& job, Unit& unit, JobResult result);
@@ -224,6 +235,16 @@ class Manager::Impl {
   bool run_one_job();
   bool settle_one();
   void flush_events();
+  // manager_emergency.cc
+  enum class ActNoise : uint8_t { kQuiet, kWarning };
+  void act(EmergencyAction action, std::optional<uint8_t> exit_status, ActNoise noise,
+           std::string_view reason);
+  void act_on_change(const Unit& unit, ActiveState before, ActiveState now);
+  void signal_all(int signal);
+  void on_last_words();
+  bool any_process_left() const;
+  void finish_all();
+
   void check_boot_finished();
   void check_shutdown();
 
@@ -231,6 +252,8 @@ class Manager::Impl {
   std::optional<ServiceEvent> carry_out(Unit& unit, const ServiceAction& action);
   ServiceFacts facts_for(const Unit& unit, ServiceEvent::Kind event);
   ServiceEvent spawn(Unit& unit, const ServiceAction& action);
+  // The one service whose OnFailure= or OnSuccess= this is; null where there is none or several.
+  const Unit* find_monitored(const Unit& unit) const;
   bool prepare_exec(Unit& unit, const ServiceAction& action, PreparedExec& exec,
                     ServiceEvent& outcome);
   bool attach_streams(Unit& unit, const StreamPlan& plan, ExecSpec& spec);
@@ -267,7 +290,7 @@ class Manager::Impl {
   std::vector<int> passed_descriptors(const Unit& unit, std::string& names) const;
 
   // state file
-  bool adopt_unit(StateFile::SlotId slot);
+  bool adopt_unit(StateFile::SlotId slot, JobId next_job);
   void restore_service(Unit& unit, const UnitRecord& record);
   void resume_spawn(Unit& unit, StateFile::SlotId slot);
 
@@ -284,7 +307,13 @@ class Manager::Impl {
   std::vector<bool> queued_;  // by UnitId: in run_queue_
   std::deque<UnitId> settle_queue_;
   std::vector<bool> restarting_;  // by UnitId: an automatic restart is pending
-  bool garbage_possible_ = false;
+  struct GarbageMark {
+    uint32_t pass = 0;
+    bool is_queued = false;
+  };
+  std::vector<UnitId> garbage_queue_;
+  std::vector<GarbageMark> garbage_marks_;  // by UnitId
+  uint32_t garbage_pass_ = 0;
   bool booting_ = false;
   Generators generators_{options, edges};
   bool waits_for_generators_ = false;               // the boot does
@@ -300,10 +329,12 @@ class Manager::Impl {
   struct Final {
     FinalAction action;
     int exit_code;
+    bool forced = false;  // nothing is started or stopped any more
     bool draining = false;
     bool done = false;
   };
   std::optional<Final> final_;
+  Timer last_words_{Callback<void()>::to<&Impl::on_last_words>(*this)};
 };
 
 }  // namespace flotilla::init

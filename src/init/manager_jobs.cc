@@ -11,16 +11,12 @@ using base::Result;
 using unit::UnitType;
 
 // The words of the bus are types but for the two that depend on the unit.
-std::optional<JobType> type_of(std::string_view word, const UnitFacts& facts) {
-  if (word == "start") return JobType::kStart;
-  if (word == "stop") return JobType::kStop;
-  if (word == "reload") return JobType::kReload;
-  if (word == "restart") return JobType::kRestart;
-  if (word == "try-restart") return JobType::kTryRestart;
-  if (word == "verify-active") return JobType::kVerifyActive;
-  if (word == "reload-or-restart") return reload_if_possible(facts, JobType::kRestart);
-  if (word == "reload-or-try-restart") return reload_if_possible(facts, JobType::kTryRestart);
-  return std::nullopt;
+std::optional<JobType> type_of(std::string_view word, const UnitGraph& graph, UnitId unit) {
+  if (word == "reload-or-restart") return reload_if_possible(graph, unit, JobType::kRestart);
+  if (word == "reload-or-try-restart") {
+    return reload_if_possible(graph, unit, JobType::kTryRestart);
+  }
+  return parse_job_type(word);
 }
 
 bool has_jobs_of_its_own(UnitType type) {
@@ -36,9 +32,9 @@ std::string name_in_logs(const Unit& unit) {
 }  // namespace
 
 Result<uint32_t> Manager::Impl::request(std::string_view name, std::string_view type_word,
-                                        std::string_view mode_word) {
+                                        std::string_view mode_word, std::vector<JobId>* others) {
   FLOTILLA_ASSIGN(Unit * unit, load(name));
-  const auto type = type_of(type_word, graph.facts(unit->graph_id));
+  const auto type = type_of(type_word, graph, unit->graph_id);
   const auto mode = parse_job_mode(mode_word);
   if (!type || !mode) {
     return base::unexpected({Errc::kInvalid,
@@ -46,11 +42,11 @@ Result<uint32_t> Manager::Impl::request(std::string_view name, std::string_view 
                                   : fmt::format("Job type {} invalid", type_word),
                              0, "org.freedesktop.DBus.Error.InvalidArgs"});
   }
-  FLOTILLA_TRY(check_manual_request(graph, unit->graph_id, *type));
-  return enqueue({unit->graph_id, *type, *mode});
+  FLOTILLA_TRY(check_manual_request(view(), unit->graph_id, *type));
+  return enqueue({unit->graph_id, *type, *mode}, others);
 }
 
-Result<uint32_t> Manager::Impl::enqueue(const JobRequest& request) {
+Result<uint32_t> Manager::Impl::enqueue(const JobRequest& request, std::vector<JobId>* others) {
   const auto tell = [this](const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
       // A line that begins with the name of a unit belongs in that unit's log.
@@ -66,6 +62,11 @@ Result<uint32_t> Manager::Impl::enqueue(const JobRequest& request) {
   }
   tell(plan->warnings);
   for (const JobId id : plan->cancel) finish(id, JobResult::kCanceled, Recursion::kThisOnly);
+  std::vector<JobId> ids;
+  for (const Job& job : plan->jobs) ids.push_back(job.id);
+  std::sort(ids.begin(), ids.end());
+  jobs.reserve_ids(ids);
+  jobs.set_next_id(plan->next_id);
   uint32_t anchor = 0;
   for (size_t i = 0; i < plan->jobs.size(); ++i) {
     const Job& job = plan->jobs[i];
@@ -90,7 +91,11 @@ Result<uint32_t> Manager::Impl::enqueue(const JobRequest& request) {
       save(*unit);
     }
     queue_job(job.unit);
-    if (i == plan->anchor) anchor = installed.id;
+    if (i == plan->anchor) {
+      anchor = installed.id;
+    } else if (others != nullptr) {
+      others->push_back(installed.id);
+    }
   }
   save_manager();
   return anchor;
@@ -117,7 +122,12 @@ void Manager::Impl::JobTimer::on_expiry() {
           unit->id, 4,
           fmt::format("{}: Job {}/{} timed out.", unit->id, unit->id, to_string(expired->type)));
     }
+    Unit* const unit = owner.unit_at(expired->unit);
     owner.finish(id, JobResult::kTimeout);  // ends this timer
+    if (unit != nullptr) {
+      owner.act(unit->settings.actions->job_timeout, std::nullopt, ActNoise::kWarning,
+                "job timed out");
+    }
     owner.edges.program.request_turn();
   }
 }
@@ -194,14 +204,11 @@ void Manager::Impl::run_start(const Job& job, Unit& unit) {
   if (const auto state = check_load_state(graph, job.unit); !state) {
     return finish(job.id, JobResult::kInvalid);
   }
-  if (find_missing_binding(view(), job.unit) != kNoUnit) {
-    return finish(job.id, JobResult::kDependency);
-  }
   if (unit.settings.name.type() == UnitType::kScope && unit.service) {
     return start_scope(job, unit);
   }
   if (unit.service) return start_service(job, unit);
-  if (!check_conditions(job, unit)) return;
+  if (!check_conditions(job, unit) || !check_bindings(job, unit)) return;
   begin_run(unit);
   unit.simple_active = true;
   change_state(unit, ActiveState::kActive, false);
@@ -219,11 +226,15 @@ void Manager::Impl::start_service(const Job& job, Unit& unit) {
     case StartAnswer::kBegin:
       break;
   }
-  if (!check_conditions(job, unit)) return;
+  if (!check_conditions(job, unit) || !check_bindings(job, unit)) return;
   StartLimit& limit = start_limits_[job.unit];
   const bool admitted =
       limit.admit(edges.timers.clock().monotonic(), unit.settings.start_limit_interval,
                   unit.settings.start_limit_burst);
+  if (!admitted) {
+    act(unit.settings.actions->start_limit, std::nullopt, ActNoise::kWarning,
+        fmt::format("unit {} failed", unit.id));
+  }
   feed(unit,
        ServiceEvent::of(admitted ? ServiceEvent::Kind::kStart : ServiceEvent::Kind::kStartRefused));
 }
@@ -259,6 +270,16 @@ bool Manager::Impl::check_conditions(const Job& job, Unit& unit) {
   return true;
 }
 
+bool Manager::Impl::check_bindings(const Job& job, const Unit& unit) {
+  const UnitId missing = find_missing_binding(view(), job.unit);
+  if (missing == kNoUnit) return true;
+  edges.logs.message(
+      unit.id, 5,
+      fmt::format("{}: Bound to unit {}, but unit isn't active.", unit.id, graph.id(missing)));
+  finish(job.id, JobResult::kDependency);
+  return false;
+}
+
 void Manager::Impl::finish(JobId id, JobResult result, Recursion recursion) {
   if (jobs.find(id) == nullptr) return;
   const JobFinish end = finish_job(view(), id, result, recursion);
@@ -273,11 +294,14 @@ void Manager::Impl::finish(JobId id, JobResult result, Recursion recursion) {
   for (const UnitId unit : end.look_again) queue_job(unit);
   for (const UnitId failed : end.on_failure) {
     if (unit_at(failed) == nullptr) continue;
-    for (const UnitId handler : graph.dependencies(failed, Dependency::kOnFailure)) {
-      wishes_.push_back({{handler, JobType::kStart, JobMode::kReplace}, kNoUnit});
+    const auto handlers = graph.dependencies(failed, Dependency::kOnFailure);
+    if (handlers.empty()) continue;
+    const std::string& name = graph.id(failed);
+    edges.logs.message(name, 6, name + ": Triggering OnFailure= dependencies.");
+    for (const UnitId handler : handlers) {
+      wishes_.push_back({{handler, JobType::kStart, graph.facts(failed).on_failure_mode}, kNoUnit});
     }
   }
-  garbage_possible_ = true;
   edges.program.request_turn();
 }
 
@@ -285,22 +309,20 @@ void Manager::Impl::finish_one(const FinishedJob& finished) {
   const auto job = jobs.remove(finished.id);
   if (!job) return;
   job_timers_.erase(job->id);
-  switch (finished.result) {
-    case JobResult::kFailed:
-    case JobResult::kTimeout:
-    case JobResult::kDependency:
-    case JobResult::kAssert:
-    case JobResult::kUnsupported:
-      ++n_failed_jobs;
-      break;
-    default:
-      break;
+  if (finished.result == JobResult::kFailed || finished.result == JobResult::kInvalid) {
+    ++n_failed_jobs;
   }
   Unit* unit = unit_at(job->unit);
   if (unit == nullptr) return;
+  if (finished.result == JobResult::kTimeout || finished.result == JobResult::kDependency) {
+    edges.logs.message(unit->id, 5,
+                       fmt::format("{0}: Job {0}/{1} failed with result '{2}'.", unit->id,
+                                   to_string(job->type), to_string(finished.result)));
+  }
   if (observer != nullptr) {
     events_.removed_jobs.push_back({job->id, unit->id, finished.result});
   }
+  queue_garbage(job->unit);
   const Job* remaining = jobs.of_unit(job->unit);
   unit->job = remaining == nullptr ? 0 : remaining->id;
   if (job->type != JobType::kNop) log_job_end(*job, *unit, finished.result);

@@ -69,6 +69,10 @@ void Manager::Impl::note_changed(Unit& unit) {
 }
 
 void Manager::Impl::run_turn() {
+  if (final_ && final_->forced) {
+    if (!any_process_left()) finish_all();
+    return;
+  }
   for (size_t steps = 0; steps < kMaxStepsPerTurn; ++steps) {
     // What has happened goes before what is wanted, and both before what merely tidies up.
     if (!run_one_change() && !run_one_wish() && !run_one_job() && !settle_one()) break;
@@ -160,6 +164,7 @@ void Manager::Impl::begin_shutdown(FinalAction action, int code) {
   if (final_) return;
   final_ = Final{action, code};
   exit_code = code;
+  save_manager();
   booting_ = false;
   const std::string target(target_of(action));
   log(6, fmt::format("Shutting down: starting {}.", target));
@@ -177,7 +182,7 @@ void Manager::Impl::begin_shutdown(FinalAction action, int code) {
 
 // First the target's own transaction, in order; then whatever is left, all at once.
 void Manager::Impl::check_shutdown() {
-  if (!final_ || final_->done || jobs.size() != 0) return;
+  if (!final_ || final_->forced || final_->done || jobs.size() != 0) return;
   bool any = false;
   for (const auto& unit : units) {
     if (!unit || !unit->service || unit->is_inactive_or_failed()) continue;
@@ -191,10 +196,7 @@ void Manager::Impl::check_shutdown() {
     return;
   }
   if (any) return;
-  final_->done = true;
-  flush_events();
-  edges.logs.flush();
-  edges.program.finish(final_->action, final_->exit_code);
+  finish_all();
 }
 
 void Manager::Impl::flush_events() {
@@ -203,6 +205,8 @@ void Manager::Impl::flush_events() {
   events_ = {};
   for (int i = 0; i < events.reloads; ++i) observer->on_reloading(true);
   for (const std::string& unit : events.new_units) observer->on_unit_new(unit);
+  // The job that was asked for first, then those it pulled in.
+  std::sort(events.new_jobs.begin(), events.new_jobs.end());
   for (const auto& [id, unit] : events.new_jobs) observer->on_job_new(id, unit);
   for (const uint32_t id : events.changed_jobs) observer->on_job_changed(id);
   for (const std::string& unit : events.changed_units) observer->on_unit_changed(unit);

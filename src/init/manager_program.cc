@@ -83,7 +83,7 @@ class ManagerProgram final : public ManagerHost {
   void on_notify_problem(std::string_view text) { manager_->impl().log(4, text); }
   void before_exits();
   void on_unknown_exit(const ChildExit& exit);
-  void isolate(const std::string& unit);
+  void start(const std::string& unit, std::string_view mode);
   void remove_cgroups();
 
   ProgramOptions options_;
@@ -382,8 +382,8 @@ void ManagerProgram::on_keeper_gone() {
   manager_->impl().begin_shutdown(FinalAction::kExit, 1);
 }
 
-void ManagerProgram::isolate(const std::string& unit) {
-  const auto id = manager_->enqueue_job(unit, "start", "isolate");
+void ManagerProgram::start(const std::string& unit, std::string_view mode) {
+  const auto id = manager_->enqueue_job(unit, "start", mode);
   if (!id) manager_->impl().log(4, id.error().message);
 }
 
@@ -394,7 +394,7 @@ void ManagerProgram::on_signal(const signalfd_siginfo& info) {
   } else if (signal == SIGTERM) {
     is_pid1_ ? static_cast<void>(manager_->reexecute()) : manager_->exit(0);
   } else if (signal == SIGINT) {
-    is_pid1_ ? isolate("ctrl-alt-del.target") : manager_->exit(0);
+    is_pid1_ ? start("ctrl-alt-del.target", "replace-irreversibly") : manager_->exit(0);
   } else if (signal >= SIGRTMIN) {
     on_pid1_signal(signal - SIGRTMIN);
   }
@@ -403,26 +403,31 @@ void ManagerProgram::on_signal(const signalfd_siginfo& info) {
 void ManagerProgram::on_pid1_signal(int number) {
   switch (number) {
     case 0:
-      return isolate("default.target");
+      return start("default.target", "isolate");
     case 1:
-      return isolate("rescue.target");
+      return start("rescue.target", "isolate");
     case 2:
-      return isolate("emergency.target");
+      return start("emergency.target", "isolate");
     case 3:
       return manager_->shutdown("halt");
     case 4:
-    case 14:
       return manager_->shutdown("poweroff");
     case 5:
     case 6:
-    case 15:
       return manager_->shutdown("reboot");
+    case 13:
+      return manager_->shutdown_now("halt");
+    case 14:
+      return manager_->shutdown_now("poweroff");
+    case 15:
+    case 16:
+      return manager_->shutdown_now("reboot");
     case 22:
       return static_cast<void>(manager_->set_log_level("debug"));
     case 23:
       return static_cast<void>(manager_->set_log_level("info"));
     case 24:
-      return manager_->exit(0);
+      return manager_->exit(manager_->exit_code());
     default:
       return;
   }
@@ -462,7 +467,11 @@ void ManagerProgram::finish(FinalAction action, int exit_code) {
     static_cast<void>(tree_->remove(runtime_ + name));
   }
   remove_cgroups();
-  static_cast<void>(keeper_.request_shutdown(exit_code));
+  const auto end = action == FinalAction::kReboot     ? MachineEnd::kReboot
+                   : action == FinalAction::kPoweroff ? MachineEnd::kPoweroff
+                   : action == FinalAction::kHalt     ? MachineEnd::kHalt
+                                                      : MachineEnd::kNone;
+  static_cast<void>(keeper_.request_shutdown(exit_code, end));
   loop_->exit(exit_code);
 }
 
@@ -473,7 +482,8 @@ int run_manager(const ProgramOptions& options, int link_fd) {
   fmt::print(stderr, "flotilla-init: fatal: {}\n", code.error().message);
   // The first manager would fail the same way again; a later one has services to come back to, and
   // the keeper tries until it gives up.
-  if (program->is_first()) static_cast<void>(program->keeper().request_shutdown(1));
+  if (program->is_first())
+    static_cast<void>(program->keeper().request_shutdown(1, MachineEnd::kNone));
   return 1;
 }
 

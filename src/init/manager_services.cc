@@ -182,6 +182,8 @@ ServiceEvent Manager::Impl::watch_pid_file(Unit& unit) {
 
 void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
   ServiceRuntime& runtime = *unit.service;
+  // All that is left is to see the last process go.
+  if (final_ && final_->forced) return edges.program.request_turn();
   ServiceActions actions;
   std::optional<ServiceEvent> next = event;
   while (next) {
@@ -200,6 +202,7 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
     release_group(unit);
   }
   arm_service_timers(runtime);
+  if (is_down(active_states[unit.graph_id])) queue_garbage(unit.graph_id);
   save(unit);
   note_changed(unit);
   edges.program.request_turn();
@@ -364,6 +367,10 @@ void Manager::Impl::change_state(Unit& unit, ActiveState state, bool will_auto_r
   active_states[id] = state;
   const Timestamps stamp = now();
   unit.state_change = stamp;
+  if (is_down(state)) unit.markers = 0;
+  if (state == ActiveState::kReloading && state != before) {
+    unit.markers &= static_cast<uint8_t>(~static_cast<uint8_t>(UnitMarker::kNeedsReload));
+  }
   if (is_down(before) && !is_down(state)) unit.inactive_exit = stamp;
   if (!is_down(before) && is_down(state)) unit.inactive_enter = stamp;
   if (!is_up(before) && is_up(state)) unit.active_enter = stamp;
@@ -390,11 +397,20 @@ bool Manager::Impl::run_one_change() {
   if (verdict.look_again) queue_job(change.unit);
   const StateChange told{change.unit, change.before, change.now, verdict.unexpected,
                          change.will_auto_restart};
+  std::optional<Reason> said;
   for (const Consequence& consequence : requests_of_change(view(), told)) {
+    const bool is_handler =
+        consequence.reason == Reason::kOnFailure || consequence.reason == Reason::kOnSuccess;
+    if (is_handler && said != consequence.reason) {
+      said = consequence.reason;
+      edges.logs.message(unit->id, 6, unit->id + ": " + text_of(graph, consequence));
+    }
     wishes_.push_back({consequence.request, kNoUnit});
   }
+  if (unit->settings.actions.is_set()) act_on_change(*unit, change.before, change.now);
   for (const UnitId other : units_to_settle(view(), told)) settle_queue_.push_back(other);
-  if (is_down(change.now)) garbage_possible_ = true;
+  if (is_down(change.now)) queue_garbage(change.unit);
+  save(*unit);  // the change is not pending any more
   return true;
 }
 
@@ -437,7 +453,7 @@ bool Manager::Impl::settle_one() {
 Status Manager::Impl::reset_failed(Unit& unit) {
   start_limits_.erase(unit.graph_id);
   if (unit.service) feed(unit, ServiceEvent::of(Kind::kResetFailed));
-  garbage_possible_ = true;
+  queue_garbage(unit.graph_id);
   edges.program.request_turn();
   return {};
 }

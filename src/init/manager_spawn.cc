@@ -68,6 +68,17 @@ bool Manager::Impl::attach_streams(Unit& unit, const StreamPlan& plan, ExecSpec&
 }
 
 // False: `outcome` says what the machine is told instead of a spawn.
+const Unit* Manager::Impl::find_monitored(const Unit& unit) const {
+  const Unit* found = nullptr;
+  for (const Dependency kind : {Dependency::kOnFailureOf, Dependency::kOnSuccessOf}) {
+    for (const UnitId other : graph.dependencies(unit.graph_id, kind)) {
+      if (found != nullptr) return nullptr;
+      found = unit_at(other);
+    }
+  }
+  return found != nullptr && found->service ? found : nullptr;
+}
+
 bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, PreparedExec& exec,
                                  ServiceEvent& outcome) {
   ServiceRuntime& runtime = *unit.service;
@@ -99,6 +110,16 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   if (is_stop) {
     inputs.service_result = to_string(runtime.state.result);
     inputs.main_exit = runtime.state.main_exit;
+  }
+  const bool is_begin =
+      action.command == ServiceCommand::kStart || action.command == ServiceCommand::kStartPre;
+  const Unit* const monitored = is_begin ? find_monitored(unit) : nullptr;
+  const std::string monitored_run = monitored == nullptr ? "" : monitored->invocation_id();
+  if (monitored != nullptr) {
+    inputs.monitored_unit = monitored->id;
+    inputs.monitored_invocation = monitored_run;
+    inputs.service_result = to_string(monitored->service->state.result);
+    inputs.main_exit = monitored->service->state.main_exit;
   }
   std::string credentials;
   if (edges.helper != nullptr) {

@@ -31,6 +31,20 @@ enum Flag : uint32_t {
   kSpawnIsControl = 1u << 16,
   kNotifyShift = 17,  // two bits: NotifyState
   kWatchdogOverridden = 1u << 19,
+  // A change of state that nobody has drawn the consequences of yet: it is told again.
+  kChangePending = 1u << 20,
+  kChangeRestarts = 1u << 21,
+  kChangeShift = 22,  // three bits: the ActiveState before
+};
+
+constexpr auto kLastActiveState = static_cast<uint32_t>(ActiveState::kMaintenance);
+
+// ManagerRecord::flags.
+enum ManagerFlag : uint32_t {
+  kBooting = 1u << 0,
+  kEnding = 1u << 1,
+  kEndForced = 1u << 2,
+  kEndShift = 8,  // FinalAction
 };
 
 StateTimestamp to_record(const Timestamps& time) {
@@ -128,6 +142,13 @@ void Manager::Impl::save(Unit& unit) noexcept {
   set(unit.assert_result, kAssertResult);
   set(job != nullptr && job->irreversible, kJobIrreversible);
   set(job != nullptr && job->ignore_order, kJobIgnoresOrder);
+  const auto timer = job == nullptr ? job_timers_.end() : job_timers_.find(job->id);
+  for (const Change& change : changes_) {
+    if (change.unit != unit.graph_id) continue;
+    flags |= kChangePending | static_cast<uint32_t>(change.before) << kChangeShift;
+    set(change.will_auto_restart, kChangeRestarts);
+    break;
+  }
   const auto limit = start_limits_.find(unit.graph_id);
   {
     auto record = edges.state.edit(slot->second);
@@ -136,6 +157,8 @@ void Manager::Impl::save(Unit& unit) noexcept {
     record->job_id = job == nullptr ? 0 : job->id;
     record->job_type = job == nullptr ? 0 : static_cast<uint8_t>(job->type);
     record->job_state = job == nullptr ? 0 : static_cast<uint8_t>(job->state);
+    record->job_deadline_usec =
+        timer == job_timers_.end() ? 0 : deadline_of(timer->second->timer.deadline());
     record->invocation_id = unit.invocation;
     record->state_change = to_record(unit.state_change);
     record->inactive_exit = to_record(unit.inactive_exit);
@@ -167,7 +190,11 @@ void Manager::Impl::forget_slot(Unit& unit) noexcept {
 void Manager::Impl::save_manager() noexcept {
   auto record = edges.state.edit_manager();
   record->next_job_id = jobs.next_id();
-  record->flags = booting_ ? 1 : 0;
+  record->flags = booting_ ? uint32_t{kBooting} : 0;
+  if (final_) {
+    record->flags |= kEnding | (final_->forced ? uint32_t{kEndForced} : 0) |
+                     static_cast<uint32_t>(final_->action) << kEndShift;
+  }
   record->userspace = to_record(userspace);
   record->finish = to_record(boot_finish);
   record->n_installed_jobs = n_installed_jobs;
@@ -183,7 +210,8 @@ bool Manager::Impl::adopt() {
   boot_finish = from_record(manager.finish);
   n_installed_jobs = manager.n_installed_jobs;
   n_failed_jobs = manager.n_failed_jobs;
-  booting_ = (manager.flags & 1) != 0;
+  booting_ = (manager.flags & kBooting) != 0;
+  exit_code = manager.exit_code;
   jobs.set_next_id(std::max<uint32_t>(manager.next_job_id, 1));
   units_load_start = now();
   size_t count = 0;
@@ -191,7 +219,9 @@ bool Manager::Impl::adopt() {
   std::sort(slots.begin(), slots.end(), [&](StateFile::SlotId a, StateFile::SlotId b) {
     return edges.state.record(a).job_id < edges.state.record(b).job_id;
   });
-  for (const StateFile::SlotId slot : slots) count += adopt_unit(slot) ? 1 : 0;
+  for (const StateFile::SlotId slot : slots) {
+    count += adopt_unit(slot, manager.next_job_id) ? 1 : 0;
+  }
   units_load_finish = now();
   // All slots are known before anything is done about one: what follows may look at others.
   for (const auto& [id, slot] : std::unordered_map<UnitId, StateFile::SlotId>(slots_)) {
@@ -208,14 +238,22 @@ bool Manager::Impl::adopt() {
     queue_job(id);
   }
   remove_forgotten_transients();
+  if ((manager.flags & kEnding) != 0) {
+    const auto action = static_cast<FinalAction>(manager.flags >> kEndShift & 0xff);
+    if ((manager.flags & kEndForced) != 0) {
+      end_now(action);
+    } else {
+      final_ = Final{action, exit_code};
+    }
+  }
   log(6, fmt::format("Took over {} units from the manager before.", count));
   save_manager();
-  garbage_possible_ = true;
+  queue_all_garbage();
   edges.program.request_turn();
   return true;
 }
 
-bool Manager::Impl::adopt_unit(StateFile::SlotId slot) {
+bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   const UnitRecord record = edges.state.record(slot);
   const std::string name(record.name_view());
   const auto parsed = unit::UnitName::parse(name);
@@ -241,7 +279,17 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot) {
   }
   if (unit->service) restore_service(*unit, record);
   active_states[unit->graph_id] = unit->active();
-  if (record.job_id != 0 && record.job_type <= static_cast<uint8_t>(JobType::kRestart)) {
+  const bool is_pending = (record.flags & kChangePending) != 0;
+  if (is_pending) {
+    const auto before = static_cast<ActiveState>(
+        std::min<uint32_t>(record.flags >> kChangeShift & 7, kLastActiveState));
+    changes_.push_back(
+        {unit->graph_id, before, unit->active(), (record.flags & kChangeRestarts) != 0});
+  }
+  // A transaction is whole once the manager's record knows its numbers; of one that is not, nobody
+  // was told.
+  const bool has_job = record.job_id != 0 && record.job_id < next_job;
+  if (has_job && record.job_type <= static_cast<uint8_t>(JobType::kRestart)) {
     Job job;
     job.id = record.job_id;
     job.unit = unit->graph_id;
@@ -257,9 +305,15 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot) {
             ? job.type == JobType::kStop || job.type == JobType::kRestart
             : state == ActiveState::kReloading && job.type == JobType::kReload;
     const bool was_running = record.job_state == static_cast<uint8_t>(JobState::kRunning);
-    job.state = was_running && is_under_way ? JobState::kRunning : JobState::kWaiting;
+    job.state =
+        was_running && (is_under_way || is_pending) ? JobState::kRunning : JobState::kWaiting;
     jobs.restore(job);
     unit->job = job.id;
+    if (record.job_deadline_usec != 0) {
+      auto& timer = job_timers_[job.id];
+      timer = std::make_unique<JobTimer>(*this, job.id);
+      edges.timers.arm(timer->timer, {Micros(record.job_deadline_usec)});
+    }
   }
   return true;
 }

@@ -120,7 +120,7 @@ Result<uint32_t> Manager::Impl::start_transient(const std::vector<TransientUnit>
       unit->transient = false;
       static_cast<void>(take_settings(loader.load(unit->settings.name)));
     }
-    garbage_possible_ = true;
+    queue_all_garbage();
     edges.program.request_turn();
   }
   return job;

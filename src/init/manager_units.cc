@@ -109,7 +109,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     if (init::is_perpetual(unit->id)) unit->simple_active = true;
     unit->transient = is_transient_directory(parent_of(unit->settings.fragment_path));
     active_states[id] = unit->active();
-    garbage_possible_ = true;
+    queue_garbage(id);
     edges.program.request_turn();
     if (observer != nullptr) events_.new_units.push_back(unit->id);
   } else {
@@ -183,54 +183,9 @@ Status Manager::Impl::reload_all() {
   for (const UnitName& name : named) load_name(name);
   order_targets(targets);
   units_load_finish = now();
-  garbage_possible_ = true;
+  queue_all_garbage();
   edges.program.request_turn();
   return {};
-}
-
-bool Manager::Impl::is_garbage_root(const Unit& unit) const {
-  const ActiveState state = unit.active();
-  const bool is_over = state == ActiveState::kInactive ||
-                       (state == ActiveState::kFailed && unit.settings.collect_failed);
-  if (unit.refs != 0) return true;
-  if (unit.job != 0 || init::is_perpetual(unit.id) || !is_over) return true;
-  if (unit.service && (unit.main_pid() != 0 || unit.control_pid() != 0)) return true;
-  return jobs.nop_of_unit(unit.graph_id) != nullptr;
-}
-
-// Forgets units that are dead, have no job, and that nothing which stays refers to.
-void Manager::Impl::collect_garbage() {
-  if (!garbage_possible_) return;
-  garbage_possible_ = false;
-  std::vector<bool> stays(units.size(), false);
-  std::vector<UnitId> reached;
-  for (UnitId id = 0; id < units.size(); ++id) {
-    if (!units[id]) continue;
-    // What a service stored is for its next start; without a job none is to come.
-    if (units[id]->n_fd_store() != 0 && units[id]->job == 0 && units[id]->is_inactive_or_failed()) {
-      release_fd_store(*units[id]);
-    }
-    if (is_garbage_root(*units[id])) {
-      stays[id] = true;
-      reached.push_back(id);
-    }
-  }
-  while (!reached.empty()) {
-    const Unit& unit = *units[reached.back()];
-    reached.pop_back();
-    for (const auto& list : unit.settings.dependencies) {
-      for (const UnitName& name : list.value) {
-        const UnitId other = graph.find(name.str());
-        if (other == kNoUnit || other >= units.size() || !units[other] || stays[other]) continue;
-        stays[other] = true;
-        reached.push_back(other);
-      }
-    }
-  }
-  for (UnitId id = 0; id < units.size(); ++id) {
-    if (units[id] && !stays[id]) forget_unit(id);
-  }
-  graph.collect_stubs();
 }
 
 void Manager::Impl::forget_unit(UnitId id) {

@@ -62,24 +62,54 @@ constexpr StandardUnit kUnits[] = {
      "After=shutdown.target umount.target\n",
      {}},
     {"reboot.target",
+     "[Unit]\nDescription=System Reboot\nDefaultDependencies=no\nRequires=systemd-reboot.service\n"
+     "After=systemd-reboot.service\nAllowIsolate=yes\n"
+     "JobTimeoutSec=30min\nJobTimeoutAction=reboot-force\n",
+     {}},
+    {"systemd-reboot.service",
      "[Unit]\nDescription=System Reboot\nDefaultDependencies=no\n"
      "Requires=shutdown.target umount.target final.target\n"
-     "After=shutdown.target umount.target final.target\nAllowIsolate=yes\n",
+     "After=shutdown.target umount.target final.target\nSuccessAction=reboot-force\n",
      {}},
     {"poweroff.target",
+     "[Unit]\nDescription=System Power "
+     "Off\nDefaultDependencies=no\nRequires=systemd-poweroff.service\n"
+     "After=systemd-poweroff.service\nAllowIsolate=yes\n"
+     "JobTimeoutSec=30min\nJobTimeoutAction=poweroff-force\n",
+     {}},
+    {"systemd-poweroff.service",
      "[Unit]\nDescription=System Power Off\nDefaultDependencies=no\n"
      "Requires=shutdown.target umount.target final.target\n"
-     "After=shutdown.target umount.target final.target\nAllowIsolate=yes\n",
+     "After=shutdown.target umount.target final.target\nSuccessAction=poweroff-force\n",
      {}},
     {"halt.target",
+     "[Unit]\nDescription=System Halt\nDefaultDependencies=no\nRequires=systemd-halt.service\n"
+     "After=systemd-halt.service\nAllowIsolate=yes\n"
+     "JobTimeoutSec=30min\nJobTimeoutAction=poweroff-force\n",
+     {}},
+    {"systemd-halt.service",
      "[Unit]\nDescription=System Halt\nDefaultDependencies=no\n"
      "Requires=shutdown.target umount.target final.target\n"
-     "After=shutdown.target umount.target final.target\nAllowIsolate=yes\n",
+     "After=shutdown.target umount.target final.target\nSuccessAction=halt-force\n",
+     {}},
+    {"kexec.target",
+     "[Unit]\nDescription=Reboot via "
+     "kexec\nDefaultDependencies=no\nRequires=systemd-kexec.service\n"
+     "After=systemd-kexec.service\nAllowIsolate=yes\n",
+     {}},
+    {"systemd-kexec.service",
+     "[Unit]\nDescription=Reboot via kexec\nDefaultDependencies=no\n"
+     "Requires=shutdown.target umount.target final.target\n"
+     "After=shutdown.target umount.target final.target\nSuccessAction=reboot-force\n",
      {}},
     {"exit.target",
+     "[Unit]\nDescription=Exit the Manager\nDefaultDependencies=no\nRequires=systemd-exit.service\n"
+     "After=systemd-exit.service\nAllowIsolate=yes\n",
+     {}},
+    {"systemd-exit.service",
      "[Unit]\nDescription=Exit the Manager\nDefaultDependencies=no\n"
      "Requires=shutdown.target umount.target final.target\n"
-     "After=shutdown.target umount.target final.target\nAllowIsolate=yes\n",
+     "After=shutdown.target umount.target final.target\nSuccessAction=exit-force\n",
      {}},
     {"ctrl-alt-del.target", {}, "reboot.target"},
     {"sigpwr.target", "[Unit]\nDescription=Power Failure\n", {}},

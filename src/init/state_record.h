@@ -76,7 +76,8 @@ struct UnitRecord {
   uint32_t uid;  // of the last started process; UINT32_MAX: none yet
   uint32_t gid;
   std::array<int64_t, 5> recent_starts_usec;  // CLOCK_MONOTONIC, newest first
-  std::array<uint64_t, 2> reserved;
+  int64_t job_deadline_usec;                  // of the job's timeout, CLOCK_MONOTONIC; 0: none
+  std::array<uint64_t, 1> reserved;
 
   std::string_view name_view() const noexcept {
     return {name.data(), strnlen(name.data(), name.size())};

@@ -150,7 +150,7 @@ Status Builder::check_request() const {
 Result<TransactionSet::Added> Builder::add_one(UnitId unit, JobType type) {
   // Anything may be stopped; all else needs the unit's files.
   if (type != JobType::kStop) FLOTILLA_TRY(check_load_state(view_.graph, unit));
-  if (!is_applicable(type, view_.graph.facts(unit))) {
+  if (!is_applicable(type, view_.graph, unit)) {
     return fail(Errc::kConflict, kNotApplicable,
                 fmt::format("Job type {} is not applicable for unit {}.", to_string(type),
                             view_.graph.id(unit)));
@@ -340,6 +340,7 @@ Status Builder::merge_jobs() {
                         "Probably contradicting requirement dependencies configured.",
                         to_string(type), to_string(set_[k].job.type), view_.graph.id(unit)));
       }
+      has_merged_ = true;
       set_.remove(victim, TransactionSet::Cascade::kDependents);
       if (request_.mode != JobMode::kIsolate) set_.remove_unwanted();
       return merge_jobs();
@@ -384,6 +385,7 @@ Status Builder::check_destructive() const {
 
 Plan Builder::make_plan() {
   Plan plan;
+  plan.next_id = view_.jobs.next_id() + set_.limit();
   for (const SetIndex index : ordered(set_)) {
     if (index == set_.anchor()) plan.anchor = plan.jobs.size();
     plan.jobs.push_back(set_[index].job);
@@ -469,23 +471,25 @@ Status check_load_state(const UnitGraph& graph, UnitId unit) {
   return fail(Errc::kConflict, "LoadFailed", fmt::format("Unit {} is not loaded properly.", id));
 }
 
-Status check_manual_request(const UnitGraph& graph, UnitId unit, JobType type) {
-  const UnitFacts& facts = graph.facts(unit);
+Status check_manual_request(const TransactionView& view, UnitId unit, JobType type) {
+  const UnitFacts& facts = view.graph.facts(unit);
+  const ActiveState state = unit < view.active.size() ? view.active[unit] : ActiveState::kInactive;
   const bool starts = type == JobType::kStart || type == JobType::kRestart ||
-                      type == JobType::kTryRestart || type == JobType::kReloadOrStart;
+                      type == JobType::kTryRestart ||
+                      (type == JobType::kReloadOrStart && collapse(type, state) == JobType::kStart);
   const bool stops =
       type == JobType::kStop || type == JobType::kRestart || type == JobType::kTryRestart;
   if ((starts && facts.refuse_manual_start) || (stops && facts.refuse_manual_stop)) {
     return fail(Errc::kConflict, "OnlyByDependency",
                 fmt::format("Operation refused, unit {} may be requested by dependency only (it is "
                             "configured to refuse manual start/stop).",
-                            graph.id(unit)));
+                            view.graph.id(unit)));
   }
   return {};
 }
 
-JobType reload_if_possible(const UnitFacts& unit, JobType type) noexcept {
-  if (!unit.can_reload) return type;
+JobType reload_if_possible(const UnitGraph& graph, UnitId unit, JobType type) noexcept {
+  if (!graph.can_reload(unit)) return type;
   if (type == JobType::kRestart) return JobType::kReloadOrStart;
   if (type == JobType::kTryRestart) return JobType::kTryReload;
   return type;

@@ -23,10 +23,12 @@ struct JobRequest {
 };
 
 struct Plan {
-  // In an order in which ordering dependencies among them hold. Install them in this order; ids and
-  // states are not set.
+  // In an order in which ordering dependencies among them hold. Install them in this order; states
+  // are not set. Numbers are: jobs count from the one the request makes, in the order in which they
+  // were pulled in, those that did not stay included.
   std::vector<Job> jobs;
   size_t anchor = 0;  // which of `jobs` is the request itself
+  JobId next_id = 1;  // the first number that is free after this transaction
   // Installed jobs that end as kCanceled before, without anything following from it (isolate and
   // flush).
   std::vector<JobId> cancel;
@@ -52,11 +54,11 @@ base::Result<Plan> build_transaction(const TransactionView& view, const JobReque
 // Whether a user may ask this of the unit by name (RefuseManualStart= and its kin), and, for all
 // but a stop, whether the unit is loaded. To be asked before build_transaction() for requests from
 // outside alone.
-base::Status check_manual_request(const UnitGraph& graph, UnitId unit, JobType type);
+base::Status check_manual_request(const TransactionView& view, UnitId unit, JobType type);
 // ok for a loaded unit; otherwise the error systemd gives for it.
 base::Status check_load_state(const UnitGraph& graph, UnitId unit);
 
 // The type that "reload-or-restart" and "reload-or-try-restart" are for this unit.
-JobType reload_if_possible(const UnitFacts& unit, JobType type) noexcept;
+JobType reload_if_possible(const UnitGraph& graph, UnitId unit, JobType type) noexcept;
 
 }  // namespace flotilla::init

@@ -1,8 +1,10 @@
 // What holds for every transaction, tried on random graphs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <random>
+#include <set>
 
 #include "init/transaction_world.h"
 
@@ -95,27 +97,133 @@ void check_plan(const World& world, const Plan& plan, const JobRequest& request)
   }
 }
 
-TEST(TransactionProperty, HoldsOnRandomGraphs) {
+std::string describe(const World& world, const Plan& plan, const JobRequest& request) {
+  std::string text = "; " + world.graph.id(request.unit) + "/" +
+                     std::string(to_string(request.type)) + "/" +
+                     std::string(to_string(request.mode)) + ":";
+  for (const Job& job : plan.jobs) {
+    text += "\n  " + world.graph.id(job.unit) + "/" + std::string(to_string(job.type));
+  }
+  for (UnitId unit = 0; unit < world.graph.limit(); ++unit) {
+    text += "\n  " + world.graph.id(unit) + " " + std::string(to_string(world.active[unit]));
+    if (const Job* job = world.jobs.of_unit(unit)) {
+      text += " with " + std::string(to_string(job->type));
+    }
+    for (const Dependency kind : kKinds) {
+      for (const UnitId other : world.graph.dependencies(unit, kind)) {
+        text += " " + std::string(to_string(kind)) + "=" + world.graph.id(other);
+      }
+    }
+  }
+  return text;
+}
+
+// Whether another job of the plan is a reason for this one: nothing is done without one.
+bool has_reason(const World& world, const Plan& plan, const Job& job) {
+  using D = Dependency;
+  static const std::vector<D> kStarters = {D::kRequiredBy, D::kBoundBy, D::kWantedBy, D::kUpheldBy,
+                                           D::kRequisiteOf};
+  static const std::vector<D> kStoppers = {D::kRequires, D::kRequisite, D::kBindsTo, D::kPartOf,
+                                           D::kStopPropagatedFrom};
+  static const std::vector<D> kConflicting = {D::kConflicts, D::kConflictedBy};
+  const auto is_caused = [&](const std::vector<D>& kinds, std::initializer_list<JobType> by) {
+    for (const D kind : kinds) {
+      for (const UnitId other : world.graph.dependencies(job.unit, kind)) {
+        // What is done already leaves the plan at its end, what came with it stays.
+        const bool is_up = world.active[other] == ActiveState::kActive;
+        if (*by.begin() == (is_up ? JobType::kStart : JobType::kStop)) return true;
+        for (const Job& cause : plan.jobs) {
+          if (cause.unit == other && std::find(by.begin(), by.end(), cause.type) != by.end()) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  };
+  const bool is_started = is_caused(kStarters, {JobType::kStart, JobType::kRestart});
+  switch (job.type) {
+    case JobType::kStart:
+    case JobType::kVerifyActive:
+      return is_started;
+    case JobType::kStop:
+      return is_caused(kStoppers, {JobType::kStop}) ||
+             is_caused(kConflicting, {JobType::kStart, JobType::kRestart});
+    case JobType::kRestart:
+      return is_caused(kStoppers, {JobType::kRestart});
+    default:
+      return false;
+  }
+}
+
+void check_numbers(const World& world, const Plan& plan) {
+  std::set<JobId> ids;
+  for (const Job& job : plan.jobs) {
+    ASSERT_TRUE(ids.insert(job.id).second) << "a number was given twice";
+    ASSERT_GE(job.id, world.jobs.next_id());
+    ASSERT_LT(job.id, plan.next_id);
+  }
+  ASSERT_EQ(plan.jobs[plan.anchor].id, world.jobs.next_id()) << "the request counts first";
+}
+
+void install(World& world, const Plan& plan) {
+  for (const JobId id : plan.cancel) world.jobs.remove(id);
+  for (const Job& job : plan.jobs) world.jobs.install(job, world.active[job.unit]);
+}
+
+TEST(TransactionProperty, HoldsOnRandomGraphsAndRequests) {
   std::mt19937 random(20240607);
   int planned = 0;
   constexpr JobType kTypes[] = {JobType::kStart, JobType::kStart, JobType::kStop,
                                 JobType::kRestart};
-  for (int round = 0; round < 4000; ++round) {
-    const World world = random_world(random, 3 + static_cast<int>(random() % 20));
-    const JobRequest request{static_cast<UnitId>(random() % world.graph.limit()),
-                             kTypes[random() % 4],
-                             random() % 5 == 0 ? JobMode::kFail : JobMode::kReplace};
-    const auto plan = build_transaction(world.view(), request);
-    if (!plan) {
-      ASSERT_FALSE(plan.error().message.empty());
-      ASSERT_FALSE(plan.error().bus_name.empty());
-      continue;
+  constexpr JobMode kModes[] = {JobMode::kReplace,
+                                JobMode::kReplace,
+                                JobMode::kFail,
+                                JobMode::kReplaceIrreversibly,
+                                JobMode::kFlush,
+                                JobMode::kIsolate,
+                                JobMode::kIgnoreRequirements,
+                                JobMode::kIgnoreDependencies};
+  for (int round = 0; round < 6000; ++round) {
+    World world = random_world(random, 3 + static_cast<int>(random() % 20));
+    for (int step = 0; step < 3; ++step) {
+      JobRequest request{static_cast<UnitId>(random() % world.graph.limit()), kTypes[random() % 4],
+                         kModes[random() % std::size(kModes)]};
+      if (request.mode == JobMode::kIsolate) {
+        request.type = JobType::kStart;
+        world.graph.facts(request.unit).allow_isolate = true;
+      }
+      const auto plan = build_transaction(world.view(), request);
+      if (!plan) {
+        ASSERT_FALSE(plan.error().message.empty());
+        ASSERT_FALSE(plan.error().bus_name.empty());
+        continue;
+      }
+      ++planned;
+      check_numbers(world, *plan);
+      const bool is_alone = request.mode == JobMode::kIgnoreRequirements ||
+                            request.mode == JobMode::kIgnoreDependencies;
+      if (is_alone) {
+        ASSERT_EQ(plan->jobs.size(), 1u);
+      } else if (request.mode != JobMode::kIsolate) {
+        check_plan(world, *plan, request);
+        for (size_t i = 0; i < plan->jobs.size(); ++i) {
+          ASSERT_TRUE(i == plan->anchor || has_reason(world, *plan, plan->jobs[i]))
+              << world.graph.id(plan->jobs[i].unit) << "/" << to_string(plan->jobs[i].type)
+              << " has no reason in round " << round << describe(world, *plan, request);
+        }
+      }
+      for (const Job& job : plan->jobs) {
+        const Job* old = world.jobs.of_unit(job.unit);
+        if (old == nullptr || !is_conflicting(old->type, job.type)) continue;
+        ASSERT_FALSE(old->irreversible) << "an irreversible job was replaced";
+        ASSERT_NE(request.mode, JobMode::kFail) << "mode fail replaced a job";
+      }
+      if (HasFatalFailure()) FAIL() << "in round " << round << describe(world, *plan, request);
+      install(world, *plan);
     }
-    ++planned;
-    check_plan(world, *plan, request);
-    if (HasFatalFailure()) FAIL() << "in round " << round;
   }
-  EXPECT_GT(planned, 2000);
+  EXPECT_GT(planned, 6000);
 }
 
 // Every installed job finds its turn, whatever the graph: nothing waits for ever.

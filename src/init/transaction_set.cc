@@ -10,6 +10,7 @@ TransactionSet::Added TransactionSet::add(UnitId unit, JobType type) {
   }
   const SetIndex index = limit();
   SetJob& added = jobs_.emplace_back();
+  added.job.id = view_.jobs.next_id() + index;
   added.job.unit = unit;
   added.job.type = type;
   added.job.irreversible = irreversible_;

@@ -316,12 +316,12 @@ TEST(Transaction, ManualRequestsCanBeRefused) {
   World world;
   world.unit("b.service");
   world.graph.facts(world.id("b.service")).refuse_manual_start = true;
-  const auto refused = check_manual_request(world.graph, world.id("b.service"), JobType::kStart);
+  const auto refused = check_manual_request(world.view(), world.id("b.service"), JobType::kStart);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().message,
             "Operation refused, unit b.service may be requested by dependency only (it is "
             "configured to refuse manual start/stop).");
-  EXPECT_TRUE(check_manual_request(world.graph, world.id("b.service"), JobType::kStop));
+  EXPECT_TRUE(check_manual_request(world.view(), world.id("b.service"), JobType::kStop));
 }
 
 }  // namespace

@@ -33,6 +33,9 @@ struct CommandRun {
   int status = 0;  // exit code or signal
 };
 
+// What somebody outside found out that the unit needs; ends with the run or with a reload.
+enum class UnitMarker : uint8_t { kNeedsReload = 1, kNeedsRestart = 2 };
+
 struct ServiceRuntime;  // what only services have; defined in manager_service.h
 
 class Unit {
@@ -75,6 +78,7 @@ class Unit {
   std::array<uint8_t, 16> invocation{};
 
   uint32_t refs = 0;        // of clients that want it to stay loaded
+  uint8_t markers = 0;      // UnitMarker, set from outside
   uint32_t job = 0;         // id of the pending or running job, 0: none
   std::string cgroup_path;  // "/system.slice/a.service"; empty where there is none now
   std::string_view process_tracking() const;  // "cgroup" or "best-effort"; of the whole manager

@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kKinds = static_cast<size_t>(Dependency::kCount);
 
-constexpr std::array<std::pair<Dependency, Dependency>, 12> kInverses = {{
+constexpr std::array<std::pair<Dependency, Dependency>, 14> kInverses = {{
     {Dependency::kRequires, Dependency::kRequiredBy},
     {Dependency::kRequisite, Dependency::kRequisiteOf},
     {Dependency::kWants, Dependency::kWantedBy},
@@ -22,6 +22,8 @@ constexpr std::array<std::pair<Dependency, Dependency>, 12> kInverses = {{
     {Dependency::kPropagatesReloadTo, Dependency::kReloadPropagatedFrom},
     {Dependency::kPropagatesStopTo, Dependency::kStopPropagatedFrom},
     {Dependency::kTriggers, Dependency::kTriggeredBy},
+    {Dependency::kOnFailure, Dependency::kOnFailureOf},
+    {Dependency::kOnSuccess, Dependency::kOnSuccessOf},
     {Dependency::kJoinsNamespaceOf, Dependency::kJoinsNamespaceOf},
 }};
 
@@ -60,7 +62,9 @@ constexpr std::array<std::string_view, kKinds> kNames = {"Requires",
                                                          "ConsistsOf",
                                                          "UpheldBy",
                                                          "ConflictedBy",
-                                                         "TriggeredBy"};
+                                                         "TriggeredBy",
+                                                         "OnFailureOf",
+                                                         "OnSuccessOf"};
 
 bool is_perpetual(const unit::UnitName& name) {
   return name.str() == "-.slice" || name.str() == "system.slice" || name.str() == "init.scope" ||
@@ -80,11 +84,12 @@ UnitFacts facts_of(const UnitSettings& settings) {
       type == unit::UnitType::kService &&
       !settings.service.commands[static_cast<size_t>(ServiceCommand::kReload)].empty();
   facts.allow_isolate = settings.allow_isolate;
-  facts.ignore_on_isolate = settings.ignore_on_isolate || type == unit::UnitType::kSlice ||
-                            type == unit::UnitType::kScope || type == unit::UnitType::kDevice;
+  facts.ignore_on_isolate = settings.ignore_on_isolate;
   facts.stop_when_unneeded = settings.stop_when_unneeded;
   facts.refuse_manual_start = settings.refuse_manual_start;
   facts.refuse_manual_stop = settings.refuse_manual_stop;
+  facts.on_failure_mode = settings.on_failure_job_mode;
+  facts.on_success_mode = settings.on_success_job_mode;
   facts.load_error = settings.load_error;
   facts.load_error_bus_name = settings.load_error_bus_name;
   return facts;
@@ -143,6 +148,20 @@ bool UnitGraph::has(UnitId unit, Dependency kind, UnitId other) const noexcept {
     }
   }
   return std::find(list.begin(), list.end(), wanted) != list.end();
+}
+
+bool UnitGraph::can_reload(UnitId unit) const noexcept {
+  if (facts(unit).can_reload) return true;
+  return name(unit).type() != unit::UnitType::kService &&
+         !dependencies(unit, Dependency::kPropagatesReloadTo).empty();
+}
+
+std::vector<UnitId> UnitGraph::declared_by(UnitId unit) const {
+  std::vector<UnitId> named;
+  for (const Edge& edge : nodes_[unit].declared) named.push_back(edge.to);
+  std::sort(named.begin(), named.end());
+  named.erase(std::unique(named.begin(), named.end()), named.end());
+  return named;
 }
 
 void UnitGraph::append(UnitId unit, Dependency kind, UnitId other) {

@@ -39,6 +39,8 @@ struct UnitFacts {
   bool stop_when_unneeded = false;
   bool refuse_manual_start = false;
   bool refuse_manual_stop = false;
+  JobMode on_failure_mode = JobMode::kReplace;
+  JobMode on_success_mode = JobMode::kFail;
   std::string load_error;           // one sentence, where load_state is none of the usual
   std::string load_error_bus_name;  // empty: what systemd says for load_state
 };
@@ -46,8 +48,7 @@ struct UnitFacts {
 // The facts that a unit's files determine. Perpetual is what the standard names are.
 UnitFacts facts_of(const UnitSettings& settings);
 
-// The other end's name for an edge: kRequires gives kRequiredBy. kCount where there is none
-// (kOnFailure, kOnSuccess).
+// The other end's name for an edge: kRequires gives kRequiredBy.
 Dependency inverse_of(Dependency kind) noexcept;
 // "Requires", "RequiredBy", as the properties are called.
 std::string_view to_string(Dependency kind) noexcept;
@@ -88,6 +89,24 @@ class UnitGraph {
   bool has(UnitId unit, Dependency kind, UnitId other) const noexcept;
   // Whether any loaded unit names this one in any way.
   bool is_referenced(UnitId unit) const noexcept { return nodes_[unit].references != 0; }
+
+  // Whether a reload may be asked of it: it has commands for that, or is no service and passes it
+  // on.
+  bool can_reload(UnitId unit) const noexcept;
+
+  // Asks `holds` of each unit whose files name this one, until it is true of one.
+  template <typename Predicate>
+  bool any_referrer(UnitId unit, Predicate&& holds) const {
+    for (const List& list : nodes_[unit].lists) {
+      const Dependency inverse = inverse_of(list.kind);
+      for (const UnitId other : list.ids) {
+        if (declares(other, inverse, unit) && holds(other)) return true;
+      }
+    }
+    return false;
+  }
+  // The units that this one's files name.
+  std::vector<UnitId> declared_by(UnitId unit) const;
 
   // One more than the highest id; ids below it may be free (exists()).
   UnitId limit() const noexcept { return static_cast<UnitId>(nodes_.size()); }

@@ -1,6 +1,7 @@
 // The last step of loading: defaults that depend on other settings, checks, and the implicit and
 // default dependencies.
 #include <algorithm>
+#include <tuple>
 
 #include "init/cgroup_settings.h"
 #include "init/exec_directories.h"
@@ -74,18 +75,20 @@ void add_default_dependencies(UnitSettings& settings, ManagerScope scope) {
 }
 
 // The reason a service cannot be used; empty: it can.
-std::string_view find_contradiction(const ServiceSettings& service) {
+std::string_view find_contradiction(const UnitSettings& settings) {
+  const ServiceSettings& service = settings.service;
+  const bool acts = settings.actions->success != EmergencyAction::kNone;
   const auto& start = service.commands[static_cast<size_t>(ServiceCommand::kStart)];
   const auto& stop = service.commands[static_cast<size_t>(ServiceCommand::kStop)];
   const bool is_oneshot = service.type == ServiceType::kOneshot;
-  if (start.empty() && stop.empty()) {
+  if (start.empty() && stop.empty() && !acts) {
     return "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.";
   }
   if (!is_oneshot && start.empty()) {
     return "Service has no ExecStart= setting, which is only allowed for Type=oneshot services. "
            "Refusing.";
   }
-  if (!service.remain_after_exit && start.empty()) {
+  if (!service.remain_after_exit && start.empty() && !acts) {
     return "Service has no ExecStart= and no SuccessAction= settings and does not have "
            "RemainAfterExit=yes set. Refusing.";
   }
@@ -221,7 +224,7 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
     finish_service(settings, marks);
     finish_sandbox(settings);
     if (!marks.fatal.empty()) return refuse(settings, {});
-    const std::string_view contradiction = find_contradiction(settings.service);
+    const std::string_view contradiction = find_contradiction(settings);
     if (!contradiction.empty()) return refuse(settings, contradiction);
     for (const StreamSetting* stream :
          {&settings.exec.standard_output, &settings.exec.standard_error}) {
@@ -244,6 +247,14 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
     if (settings.kill.restart_kill_signal == 0) {
       settings.kill.restart_kill_signal = settings.kill.kill_signal;
     }
+  }
+  for (const auto& [kind, mode, name] :
+       {std::tuple(Dependency::kOnFailure, settings.on_failure_job_mode, "OnFailure"),
+        std::tuple(Dependency::kOnSuccess, settings.on_success_job_mode, "OnSuccess")}) {
+    const auto& handlers = settings.dependencies[static_cast<size_t>(kind)];
+    if (mode != JobMode::kIsolate || handlers.size() <= 1) continue;
+    return refuse(settings, std::string("More than one ") + name + "= dependencies specified but " +
+                                name + "JobMode=isolate set. Refusing.");
   }
   need_slice(settings);
   if (settings.default_dependencies) add_default_dependencies(settings, scope);

@@ -17,6 +17,7 @@
 #include "init/exec_extras.h"
 #include "init/lazy.h"
 #include "init/sparse_array.h"
+#include "init/unit_actions.h"
 #include "sandbox/settings.h"
 #include "unit/command_line.h"
 #include "unit/unit_name.h"
@@ -57,6 +58,8 @@ enum class Dependency : uint8_t {
   kUpheldBy,
   kConflictedBy,
   kTriggeredBy,
+  kOnFailureOf,
+  kOnSuccessOf,
   kCount,
 };
 
@@ -73,6 +76,18 @@ enum class ServiceType : uint8_t {
 constexpr bool says_ready(ServiceType type) noexcept {
   return type == ServiceType::kNotify || type == ServiceType::kNotifyReload;
 }
+
+// How a request treats what is in its way. Numbers stand in no file.
+enum class JobMode : uint8_t {
+  kFail = 0,
+  kReplace = 1,
+  kReplaceIrreversibly = 2,
+  kIsolate = 3,
+  kFlush = 4,
+  kIgnoreDependencies = 5,
+  kIgnoreRequirements = 6,
+  kTriggering = 7,
+};
 
 enum class RestartSetting : uint8_t {
   kNo,
@@ -199,7 +214,11 @@ struct ServiceSettings {
 struct CgroupSettings;  // cgroup_settings.h
 
 struct UnitSettings {
-  explicit UnitSettings(unit::UnitName unit_name) : name(std::move(unit_name)) {}
+  explicit UnitSettings(unit::UnitName unit_name)
+      : name(std::move(unit_name)),
+        ignore_on_isolate(name.type() == unit::UnitType::kSlice ||
+                          name.type() == unit::UnitType::kScope ||
+                          name.type() == unit::UnitType::kDevice) {}
 
   unit::UnitName name;
   std::vector<unit::UnitName> aliases;  // further names, without `name`
@@ -219,13 +238,15 @@ struct UnitSettings {
   bool default_dependencies = true;
   bool stop_when_unneeded = false;
   bool refuse_manual_start = false, refuse_manual_stop = false;
-  bool allow_isolate = false, ignore_on_isolate = false;
+  bool allow_isolate = false, ignore_on_isolate;
   bool has_install_section = false;
   bool collect_failed = false;  // CollectMode=inactive-or-failed
 
   Micros start_limit_interval{10'000'000};
   uint32_t start_limit_burst = 5;
   Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
+  JobMode on_failure_job_mode = JobMode::kReplace, on_success_job_mode = JobMode::kFail;
+  Lazy<UnitActions> actions;
 
   std::vector<std::string> ignored_directives;  // "Section.Key", known and not implemented yet
   std::vector<std::string> warnings;            // "file:line: text"

@@ -1,0 +1,88 @@
+#include <gmock/gmock.h>
+
+#include "init/manager_fixture.h"
+
+namespace flotilla::init {
+namespace {
+
+using ::testing::ElementsAre;
+
+class Requests : public ManagerTest {
+ protected:
+  std::vector<std::string> neighbours(uint32_t id, Manager::JobSide side) {
+    std::vector<std::string> units;
+    for (const JobView& job : manager_->job_neighbours(id, side)) units.push_back(job.unit);
+    return units;
+  }
+};
+
+TEST_F(Requests, TellWhatAJobWaitsForAndWhatWaitsForIt) {
+  unit("a.service", "[Service]\nType=oneshot\nExecStart=/bin/a\n");
+  unit("b.service", "[Unit]\nAfter=a.service\nWants=a.service\n[Service]\nExecStart=/bin/b\n");
+  unit("c.target", "[Unit]\nWants=b.service\n");
+  boot();
+  std::vector<uint32_t> others;
+  const auto c = manager_->enqueue_job("c.target", "start", "replace", others);
+  ASSERT_TRUE(c);
+  settle();
+  EXPECT_EQ(others.size(), 2u);
+  const uint32_t b = manager_->find_unit("b.service")->job;
+  EXPECT_THAT(neighbours(b, Manager::JobSide::kBefore), ElementsAre("a.service"));
+  EXPECT_THAT(neighbours(b, Manager::JobSide::kAfter), ElementsAre("c.target"));
+  EXPECT_THAT(neighbours(*c, Manager::JobSide::kBefore), ElementsAre("b.service"));
+  EXPECT_TRUE(neighbours(4711, Manager::JobSide::kAfter).empty());
+}
+
+TEST_F(Requests, MarkersAreSetByNameAndEndWithTheRun) {
+  unit("a.service", "[Service]\nExecStart=/bin/a\n");
+  boot();
+  ask("a.service", "start");
+  ASSERT_TRUE(manager_->set_markers("a.service", {"needs-restart"}));
+  ASSERT_TRUE(manager_->set_markers("a.service", {"+needs-reload"}));
+  EXPECT_EQ(manager_->find_unit("a.service")->markers, 3);
+  ASSERT_TRUE(manager_->set_markers("a.service", {"-needs-restart"}));
+  EXPECT_EQ(manager_->find_unit("a.service")->markers, 1);
+  EXPECT_EQ(manager_->set_markers("a.service", {"+needs-reload", "needs-restart"}).error().message,
+            "Bad marker syntax.");
+  EXPECT_EQ(manager_->set_markers("a.service", {"needs-sleep"}).error().message,
+            "Unknown marker \"needs-sleep\".");
+  EXPECT_EQ(manager_->enqueue_marked_jobs().size(), 1u);
+  settle();
+  exit(main_pid("a.service"), CLD_KILLED, SIGTERM);
+  EXPECT_EQ(state_of("a.service"), "active/running");
+  EXPECT_EQ(manager_->find_unit("a.service")->markers, 0);
+  EXPECT_TRUE(manager_->enqueue_marked_jobs().empty());
+}
+
+TEST_F(Requests, ATargetReloadsWhatItPassesAReloadTo) {
+  unit("a.service", "[Service]\nExecStart=/bin/a\nExecReload=/bin/reload\n");
+  unit("t.target", "[Unit]\nPropagatesReloadTo=a.service\n");
+  unit("u.target", "[Unit]\nDescription=U\n");
+  boot();
+  ask("a.service", "start");
+  ask("t.target", "start");
+  ask("u.target", "start");
+  EXPECT_TRUE(manager_->can_reload(*manager_->find_unit("t.target")));
+  EXPECT_FALSE(manager_->enqueue_job("u.target", "reload", "replace"));
+  ask("t.target", "reload");
+  EXPECT_EQ(state_of("a.service"), "reloading/reload");
+}
+
+TEST_F(Requests, RescueIsMaintenance) {
+  boot();
+  ask("rescue.target", "start");
+  EXPECT_EQ(manager_->system_state(), "maintenance");
+}
+
+TEST_F(Requests, ABindingIsLookedAtAfterTheConditions) {
+  unit("a.service",
+       "[Unit]\nBindsTo=b.service\nAfter=b.service\nConditionPathExists=/none\n"
+       "[Service]\nExecStart=/bin/a\n");
+  unit("b.service", "[Unit]\nConditionPathExists=/none\n[Service]\nExecStart=/bin/b\n");
+  boot();
+  ask("a.service", "start");
+  EXPECT_TRUE(logs_.has("a.service was skipped because of an unmet condition check"));
+}
+
+}  // namespace
+}  // namespace flotilla::init
