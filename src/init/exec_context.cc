@@ -252,7 +252,8 @@ bool PreparedExec::make_directories(const ExecInputs& inputs, Failure& failure) 
                                SpawnStage::kConfigurationDirectory};
   const DirectoryBases bases = directory_bases(*inputs.places);
   const DirectoryOwner owner{uid_ == UINT32_MAX ? 0 : uid_, gid_ == UINT32_MAX ? 0 : gid_,
-                             !inputs.is_user_manager && geteuid() == 0};
+                             !inputs.is_user_manager && geteuid() == 0,
+                             inputs.dynamic_user != nullptr};
   DirectoryFailure failed;
   if (init::make_directories(extras, bases, owner, extras_->slow_chowns, failed)) return true;
   const auto kind = static_cast<size_t>(failed.kind);

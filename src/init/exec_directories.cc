@@ -62,6 +62,40 @@ std::string relative_target(const std::string& item, const std::string& link) {
   return target + item;
 }
 
+bool is_link(const std::string& path) {
+  struct stat found {};
+  return lstat(path.c_str(), &found) == 0 && S_ISLNK(found.st_mode);
+}
+bool is_there(const std::string& path) {
+  struct stat found {};
+  return lstat(path.c_str(), &found) == 0;
+}
+
+// Makes `path` a link to the same name below "private", and moves there what it was before.
+int make_private_place(const std::string& base, const std::string& item) {
+  const std::string hidden = private_base(base), place = hidden + "/" + item;
+  const std::string path = base + "/" + item;
+  if (const int error = make_parents(hidden + "/"); error != 0) return error;
+  if (mkdir(hidden.c_str(), 0700) != 0 && errno != EEXIST) return errno;
+  if (const int error = make_parents(place); error != 0) return error;
+  if (const int error = make_parents(path); error != 0) return error;
+  if (is_there(path) && !is_link(path) && rename(path.c_str(), place.c_str()) != 0) return errno;
+  return make_link(relative_target("private/" + item, item), path);
+}
+
+// A unit that had a dynamic user once finds its directory where it belongs now.
+int leave_private_place(const std::string& base, const std::string& item) {
+  const std::string path = base + "/" + item, place = private_base(base) + "/" + item;
+  if (!is_link(path) || !is_there(place)) return 0;
+  char text[4096];
+  const ssize_t size = readlink(path.c_str(), text, sizeof text);
+  if (size < 0) return errno;
+  const std::string_view target(text, static_cast<size_t>(size));
+  if (target != relative_target("private/" + item, item) && target != place) return 0;
+  if (unlink(path.c_str()) != 0) return errno;
+  return rename(place.c_str(), path.c_str()) == 0 ? 0 : errno;
+}
+
 int make_one(const std::string& path, const DirectorySetting& setting, DirectoryKind kind,
              DirectoryOwner owner, std::vector<SlowChown>& slow) {
   if (const int error = make_parents(path); error != 0) return error;
@@ -98,7 +132,14 @@ bool make_directories(const ExecExtras& extras, const DirectoryBases& bases, Dir
     failure.kind = static_cast<DirectoryKind>(i);
     const auto path_of = [&](const std::string& name) { return bases[i] + "/" + name; };
     for (const DirectorySetting::Item& item : setting.items) {
-      failure.error = make_one(path_of(item.path), setting, failure.kind, owner, slow);
+      std::string path = path_of(item.path);
+      if (is_private_kind(failure.kind)) {
+        failure.error = owner.is_dynamic ? make_private_place(bases[i], item.path)
+                                         : leave_private_place(bases[i], item.path);
+        if (failure.error != 0) return false;
+        if (owner.is_dynamic) path = private_base(bases[i]) + "/" + item.path;
+      }
+      failure.error = make_one(path, setting, failure.kind, owner, slow);
       if (failure.error != 0) return false;
     }
     for (const DirectorySetting::Item& item : setting.items) {
@@ -110,6 +151,13 @@ bool make_directories(const ExecExtras& extras, const DirectoryBases& bases, Dir
   }
   return true;
 }
+
+bool is_private_kind(DirectoryKind kind) {
+  return kind == DirectoryKind::kState || kind == DirectoryKind::kCache ||
+         kind == DirectoryKind::kLogs;
+}
+
+std::string private_base(const std::string& base) { return base + "/private"; }
 
 std::string directory_list(const ExecExtras& extras, const DirectoryBases& bases,
                            DirectoryKind kind) {

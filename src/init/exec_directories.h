@@ -22,6 +22,8 @@ struct DirectoryOwner {
   uid_t uid = 0;
   gid_t gid = 0;
   bool is_set = true;  // false: a user's own manager, which can give nothing away
+  // The user is gone with the unit: what stays is kept where no other may look.
+  bool is_dynamic = false;
 };
 
 struct DirectoryFailure {
@@ -40,6 +42,11 @@ struct SlowChown {
 // `slow` gets what is left to a child.
 bool make_directories(const ExecExtras& extras, const DirectoryBases& bases, DirectoryOwner owner,
                       std::vector<SlowChown>& slow, DirectoryFailure& failure);
+
+// Whether a dynamic user's directories of this kind are in "private", behind a link.
+bool is_private_kind(DirectoryKind kind);
+// "/var/lib/private".
+std::string private_base(const std::string& base);
 
 // "/run/a:/run/b": what a process finds in RUNTIME_DIRECTORY; empty: no such variable.
 std::string directory_list(const ExecExtras& extras, const DirectoryBases& bases,

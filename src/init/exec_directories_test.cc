@@ -137,5 +137,23 @@ TEST_F(Directories, ATreeTooBigForTheBudgetIsLeftWithItsTopUnchanged) {
   EXPECT_EQ(look("lib").st_uid, 1U);
 }
 
+TEST_F(Directories, OfADynamicUserAreBehindALinkAndComeBackWithAnOrdinaryOne) {
+  fs::create_directory(at("lib/s"));
+  std::ofstream(at("lib/s/kept")) << "x";
+  of(DirectoryKind::kState).items = {{"s", {}}, {"a/b", {}}};
+  of(DirectoryKind::kRuntime).items = {{"r", {}}};
+  owner_.is_dynamic = true;
+  ASSERT_TRUE(make());
+  EXPECT_EQ(fs::read_symlink(at("lib/s")), "private/s");
+  EXPECT_EQ(fs::read_symlink(at("lib/a/b")), "../private/a/b");
+  EXPECT_TRUE(fs::exists(at("lib/private/s/kept")));
+  EXPECT_EQ(mode("lib/private"), 0700U);
+  EXPECT_TRUE(fs::is_directory(fs::symlink_status(at("run/r"))));
+  owner_.is_dynamic = false;
+  ASSERT_TRUE(make());
+  EXPECT_TRUE(fs::is_directory(fs::symlink_status(at("lib/s"))));
+  EXPECT_TRUE(fs::exists(at("lib/s/kept")));
+}
+
 }  // namespace
 }  // namespace flotilla::init

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "init/exec_directories.h"
+
 namespace flotilla::init {
 namespace {
 
@@ -104,6 +106,30 @@ std::string credentials_directory(const SandboxPaths& paths, std::string_view un
   return fmt::format("{}/credentials/{}", paths.runtime, unit);
 }
 
+namespace {
+
+// The unit's own directories stay writable whatever ProtectSystem= says, and a dynamic user sees
+// none but its own of those that are kept private.
+void add_directories(const ExecSettings& exec, const unit::HostValues& host,
+                     sandbox::MountFacts& mounts) {
+  const DirectoryBases bases = directory_bases(host);
+  for (size_t i = 0; i < kDirectoryKinds; ++i) {
+    const auto kind = static_cast<DirectoryKind>(i);
+    const auto& items = exec.extras->directories[i].items;
+    if (kind == DirectoryKind::kConfiguration || bases[i].empty() || items.empty()) continue;
+    const bool is_private = exec.sandbox->dynamic_user && is_private_kind(kind);
+    const std::string base = is_private ? private_base(bases[i]) : bases[i];
+    if (is_private) mounts.empty_directories.push_back(base);
+    for (const DirectorySetting::Item& item : items) {
+      const std::string path = base + "/" + item.path;
+      mounts.writable_directories.push_back(path);
+      if (is_private) mounts.directory_binds.push_back({path, path});
+    }
+  }
+}
+
+}  // namespace
+
 sandbox::Order make_order(const OrderInputs& inputs, ExecSpec& left) {
   const ExecSettings& exec = inputs.settings.exec;
   sandbox::Order order;
@@ -132,6 +158,9 @@ sandbox::Order make_order(const OrderInputs& inputs, ExecSpec& left) {
       !order.settings.root_directory_start_only || inputs.which == ServiceCommand::kStart;
   if (has_root) mounts.root_directory = exec.root_directory;
   mounts.runtime_directory = inputs.paths.runtime;
+  if (inputs.host != nullptr && exec.extras->has_directories()) {
+    add_directories(exec, *inputs.host, mounts);
+  }
   mounts.notify_socket = inputs.notify_socket;
   mounts.credentials_directory = inputs.credentials_directory;
   order.writes_credentials = inputs.writes_credentials;

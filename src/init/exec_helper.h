@@ -129,6 +129,7 @@ struct OrderInputs {
   unit::Command::Privilege privilege = unit::Command::Privilege::kAsConfigured;
   const SandboxPaths& paths;
   const SandboxPlaces* places = nullptr;
+  const unit::HostValues* host = nullptr;  // where the unit's directories are; null: it has none
   std::string_view notify_socket{};
   std::string_view credentials_directory{};  // empty: none
   bool writes_credentials = false;

@@ -68,6 +68,10 @@ Status Manager::Impl::clean(Unit& unit, const std::vector<std::string>& what) {
     for (std::string& path : directory_paths(extras, bases, static_cast<DirectoryKind>(i))) {
       paths.push_back(std::move(path));
     }
+    if (!is_private_kind(static_cast<DirectoryKind>(i)) || bases[i].empty()) continue;
+    for (const DirectorySetting::Item& item : extras.directories[i].items) {
+      paths.push_back(private_base(bases[i]) + "/" + item.path);
+    }
   }
   if (paths.empty()) {
     return refused(Errc::kNotFound, "No matching resources found.",

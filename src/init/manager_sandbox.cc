@@ -91,6 +91,7 @@ std::unique_ptr<HelperLaunch> Manager::Impl::make_launch(Unit& unit, const Servi
   if (unit.settings.service.notify_access != NotifyAccess::kNone) {
     inputs.notify_socket = options.notify_socket;
   }
+  inputs.host = &options.host_values;
   std::string credentials;
   if (unit.settings.exec.sandbox->has_credentials()) {
     credentials = credentials_directory(helper.paths(), unit.id);
