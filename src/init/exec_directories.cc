@@ -75,7 +75,7 @@ bool is_there(const std::string& path) {
 int make_private_place(const std::string& base, const std::string& item) {
   const std::string hidden = private_base(base), place = hidden + "/" + item;
   const std::string path = base + "/" + item;
-  if (const int error = make_parents(hidden + "/"); error != 0) return error;
+  if (const int error = make_parents(hidden); error != 0) return error;
   if (mkdir(hidden.c_str(), 0700) != 0 && errno != EEXIST) return errno;
   if (const int error = make_parents(place); error != 0) return error;
   if (const int error = make_parents(path); error != 0) return error;
