@@ -494,7 +494,7 @@ void end_machine() noexcept {
   sync();
   reboot(keeper.end == MachineEnd::kReboot     ? RB_AUTOBOOT
          : keeper.end == MachineEnd::kPoweroff ? RB_POWER_OFF
-                                               : RB_HALT_SYSTEM);
+                                               : static_cast<int>(RB_HALT_SYSTEM));
 }
 
 }  // namespace

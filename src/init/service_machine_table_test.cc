@@ -71,7 +71,8 @@ Life in_state(Sub sub) {
       life.settings.type = ServiceType::kNotifyReload;
       life.commands(ServiceCommand::kReload).clear();
       up_to({[&] { life.feed(Kind::kStart); }, ok, ok, [&] { life.feed(Kind::kNotifyReady); }, ok,
-             [&] { life.feed(Kind::kReload); }, [&] { life.feed(sample(Kind::kNotifyReloading)); }});
+             [&] { life.feed(Kind::kReload); },
+             [&] { life.feed(sample(Kind::kNotifyReloading)); }});
       break;
     case Sub::kStopWatchdog:
       up_to({[&] { life.feed(Kind::kStart); }, ok, ok, [&] { life.feed(Kind::kNotifyReady); }, ok,
@@ -98,13 +99,12 @@ Life in_state(Sub sub) {
   return life;
 }
 
-constexpr Sub kSubs[] = {Sub::kDead,         Sub::kCondition,     Sub::kStartPre,
-                         Sub::kStart,        Sub::kStartPost,     Sub::kRunning,
-                         Sub::kExited,       Sub::kReload,        Sub::kStop,
-                         Sub::kStopWatchdog, Sub::kStopSigterm,   Sub::kStopSigkill,
-                         Sub::kStopPost,     Sub::kFinalWatchdog, Sub::kFinalSigterm,
-                         Sub::kFinalSigkill, Sub::kFailed,        Sub::kAutoRestart,
-                         Sub::kReloadSignal, Sub::kReloadNotify};
+constexpr Sub kSubs[] = {
+    Sub::kDead,      Sub::kCondition,     Sub::kStartPre,     Sub::kStart,
+    Sub::kStartPost, Sub::kRunning,       Sub::kExited,       Sub::kReload,
+    Sub::kStop,      Sub::kStopWatchdog,  Sub::kStopSigterm,  Sub::kStopSigkill,
+    Sub::kStopPost,  Sub::kFinalWatchdog, Sub::kFinalSigterm, Sub::kFinalSigkill,
+    Sub::kFailed,    Sub::kAutoRestart,   Sub::kReloadSignal, Sub::kReloadNotify};
 
 // Where each event leads from each state; "." where the state stays. The columns are named in
 // kColumns; processes obey nothing, others are there from `stop` on.

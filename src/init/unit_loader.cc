@@ -60,12 +60,10 @@ bool is_slice_name(std::string_view stem) {
   return stem.front() != '-' && stem.back() != '-' && stem.find("--") == std::string_view::npos;
 }
 
-int errno_of(const base::Error& error) {
-  return error.error_number == 0 ? EIO : error.error_number;
-}
-
-// The file is there, and cannot be used as a whole.
-void fail_to_load(UnitSettings& settings, int error_number) {
+// The file is there, and cannot be used as a whole. Where the kernel or the grammar refuse it the
+// reason is systemd's words for an errno; a limit of our own has none, and tells itself.
+void fail_to_load(UnitSettings& settings, const base::Error& error) {
+  const int error_number = error.error_number;
   settings.load_state = LoadState::kError;
   settings.load_error_bus_name =
       error_number == EINVAL    ? "org.freedesktop.DBus.Error.InvalidArgs"
@@ -75,7 +73,7 @@ void fail_to_load(UnitSettings& settings, int error_number) {
                                 : "org.freedesktop.DBus.Error.Failed";
   settings.load_error = fmt::format(
       "Unit {} failed to load properly, please adjust/correct and reload service manager: {}",
-      settings.name.str(), base::describe_errno(error_number));
+      settings.name.str(), error_number == 0 ? error.message : base::describe_errno(error_number));
 }
 
 void add_once(std::vector<UnitName>& list, const UnitName& name) {
@@ -271,7 +269,7 @@ void UnitLoader::load_fragment(Load& load) {
     fail(LoadState::kMasked, "org.freedesktop.systemd1.UnitMasked", "Unit " + id + " is masked.");
   };
   if (settings.name.type() == UnitType::kSlice && !is_slice_name(settings.name.stem())) {
-    return fail_to_load(settings, EINVAL);
+    return fail_to_load(settings, base::Error{base::Errc::kInvalid, {}, EINVAL});
   }
   // Scopes are made of processes that are there already, never of a file that somebody wrote.
   if (settings.name.type() == UnitType::kScope && file != nullptr &&
@@ -310,7 +308,7 @@ void UnitLoader::load_fragment(Load& load) {
                   "Unit " + id + " not found.");
     }
     load.diagnostics.push_back({file->path, 0, Severity::kError, bytes.error().message});
-    return fail_to_load(settings, errno_of(bytes.error()));
+    return fail_to_load(settings, bytes.error());
   }
   settings.files_mtime_usec = stat.mtime_usec;
   if (bytes->empty()) return mask();
@@ -412,7 +410,7 @@ void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& pa
   if (!file) {
     load.diagnostics.push_back({path, 0, Severity::kError, file.error().message});
     // A drop-in that cannot be read is only left out.
-    if (path == settings.fragment_path) fail_to_load(settings, errno_of(file.error()));
+    if (path == settings.fragment_path) fail_to_load(settings, file.error());
     return;
   }
   for (Diagnostic& diagnostic : file->diagnostics) {

@@ -206,7 +206,9 @@ void require_exec_mounts(UnitSettings& settings, const unit::HostValues& host) {
     if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
   };
   const ExecSettings& exec = settings.exec;
-  if (!exec.working_directory.empty() && exec.working_directory[0] == '/') {
+  // A directory that may be missing is not waited for.
+  if (!exec.working_directory.empty() && exec.working_directory[0] == '/' &&
+      !exec.working_directory_missing_ok) {
     add(exec.working_directory);
   }
   if (!exec.extras->has_directories()) return;

@@ -126,7 +126,8 @@ void add_namespace_rules(Rules& rules, uint64_t allowed) {
 }
 
 void add_realtime_rules(Rules& rules) {
-  for (const uint64_t policy : {SCHED_FIFO, SCHED_RR, 6 /* SCHED_DEADLINE */}) {
+  for (const uint64_t policy :
+       {uint64_t{SCHED_FIFO}, uint64_t{SCHED_RR}, uint64_t{6} /* SCHED_DEADLINE */}) {
     rules.add(refuse(EPERM), "sched_setscheduler", {{1, SCMP_CMP_EQ, policy, 0}});
   }
   // Of policies the kernel gets later nothing is known.
@@ -157,11 +158,11 @@ void add_suid_rules(Rules& rules) {
                             {"mknod", 1},     {"mknodat", 2}, {"creat", 1}};
   // Its mode stands in memory: programs fall back to openat.
   rules.add(refuse(ENOSYS), "openat2");
-  for (const uint64_t bit : {S_ISUID, S_ISGID}) {
+  for (const uint64_t bit : {uint64_t{S_ISUID}, uint64_t{S_ISGID}}) {
     for (const Row& row : kModes) {
       rules.add(refuse(EPERM), row.name, {masked(row.mode, bit, bit)});
     }
-    for (const uint64_t makes : {O_CREAT, O_TMPFILE}) {
+    for (const uint64_t makes : {uint64_t{O_CREAT}, uint64_t{O_TMPFILE}}) {
       rules.add(refuse(EPERM), "open", {masked(1, makes, makes), masked(2, bit, bit)});
       rules.add(refuse(EPERM), "openat", {masked(2, makes, makes), masked(3, bit, bit)});
     }

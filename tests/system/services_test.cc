@@ -186,7 +186,7 @@ TEST_F(Services, GiveTheirProcessesWhatTheirFilesSay) {
 TEST_F(Services, RunAsTheUserTheyName) {
   FLOTILLA_NEEDS_ROOT();
   machine_.add_unit("u.service",
-                    "[Service]\nType=oneshot\nRemainAfterExit=yes\nUser=nobody\nExecStart=/bin/sh "
+                    "[Service]\nType=oneshot\nRemainAfterExit=yes\nUser=daemon\nExecStart=/bin/sh "
                     "-c 'id -un > " +
                         (root() / "open/who") + "; echo $HOME $USER >> " + (root() / "open/who") +
                         "'\n");
@@ -196,7 +196,7 @@ TEST_F(Services, RunAsTheUserTheyName) {
   chmod((root() / "open").c_str(), 0777);
   machine_.start();
   EXPECT_THAT(systemctl({"start", "u"}), Answers(0, "", ""));
-  EXPECT_EQ(root().read("open/who"), "nobody\n/nonexistent nobody\n");
+  EXPECT_EQ(root().read("open/who"), "daemon\n/usr/sbin daemon\n");
   EXPECT_EQ(systemctl({"start", "none"}).exit_code, 1);
   EXPECT_EQ(machine_.property("none", "ExecMainStatus"), "217");
 }
