@@ -198,6 +198,7 @@ constexpr BusProperty kOwnProperties[] = {
     {"OOMPolicy", "s", kConst, write_oom_policy},
     {"ReloadSignal", "i", kConst, [](S s, W w) { w.i32(service(s).reload_signal); },
      [](S s) { return service(s).type == ServiceType::kNotifyReload; }},
+    {"NonBlocking", "b", kConst, setting<&ServiceSettings::non_blocking>},
     {"GuessMainPID", "b", kConst, setting<&ServiceSettings::guess_main_pid>},
     {"RestartPreventExitStatus", "(aiai)", kConst,
      exit_statuses<&ServiceSettings::restart_prevent>},

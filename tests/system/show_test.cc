@@ -92,6 +92,7 @@ bool varies(const std::string& key) {
 // Keys that differ from systemd's, each with the reason.
 const std::map<std::string, std::string>& justified() {
   static const std::map<std::string, std::string> kKeys{
+      {"SameProcessGroup", "no setting, and nothing here is told by it"},
       {"KeyringMode", "a keyring is made where it is asked for: each costs a tenth of a start"},
   };
   return kKeys;
