@@ -60,10 +60,10 @@ void take_process(const ExecSpec& spec, sandbox::Order& order, ExecSpec& left) {
 
 HelperRun::HelperRun(base::Fd report, std::string program, bool is_main,
                      Callback<void(uint32_t)> on_news) noexcept
-    : source(Priority::kNotify, on_news),
-      report_(std::move(report)),
+    : report_(std::move(report)),
       program_(std::move(program)),
-      is_main_(is_main) {}
+      is_main_(is_main),
+      source(Priority::kNotify, on_news) {}
 
 HelperRun::Outcome HelperRun::read(std::vector<sandbox::Report>& told) {
   bool is_over = false;

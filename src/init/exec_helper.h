@@ -61,7 +61,6 @@ class HelperRun {
   HelperRun(base::Fd report, std::string program, bool is_main,
             Callback<void(uint32_t)> on_news) noexcept;
 
-  FdSource source;
   int fd() const noexcept { return report_.get(); }
   bool is_main() const noexcept { return is_main_; }
   const std::string& program() const noexcept { return program_; }
@@ -75,6 +74,11 @@ class HelperRun {
   std::string bytes_;
   bool is_main_;
   bool is_about_to_exec_ = false;
+
+ public:
+  // The last member: it must leave the loop before the descriptor is closed, since the process at
+  // the other end of the pipe may hold the description, and the loop's interest in it, open.
+  FdSource source;
 };
 
 // What is spawned in place of a process's program. Owns what its ExecSpec points to.

@@ -23,12 +23,13 @@ inline constexpr std::string_view kDefaultFdName = "stored";
 struct StoredFd {
   explicit StoredFd(Callback<void(uint32_t)> on_events) noexcept
       : source(Priority::kIdle, on_events) {}
+  virtual ~StoredFd() = default;
 
-  FdSource source;      // of the hang-up; before the descriptor, which must outlive the watch
   uint64_t number = 0;  // no two of a manager's life have the same; the keeper knows it by this
   std::string name;
   bool is_polled = true;  // FDPOLL=0: it stays though its other end is gone
   base::Fd fd;
+  FdSource source;  // of the hang-up; behind the descriptor, so that it goes before that is closed
 };
 
 class FdStore {

@@ -60,6 +60,7 @@ class CrashingMachine {
   std::string end_one_untouched(const std::set<std::string>& touched);
   void wait_for_turn();
   bool settle(pid_t old_manager);
+  std::string unsettled() const;
   std::map<std::string, Shown> show() const;
   void check(const std::set<std::string>& touched, const std::string& ended);
   void check_processes(const std::map<std::string, Shown>& now) const;
@@ -172,6 +173,18 @@ bool CrashingMachine::settle(pid_t old_manager) {
   });
 }
 
+std::string CrashingMachine::unsettled() const {
+  std::string text;
+  for (const auto& [name, unit] : show()) {
+    if ((unit.job.empty() || unit.job == "0") && unit.active != "activating" &&
+        unit.active != "deactivating" && unit.active != "reloading") {
+      continue;
+    }
+    text += name + " is " + unit.active + " " + unit.sub + ", job " + unit.job + "\n";
+  }
+  return text;
+}
+
 void CrashingMachine::round() {
   std::set<std::string> touched;
   std::vector<std::vector<std::string>> commands;
@@ -203,7 +216,7 @@ void CrashingMachine::round() {
     asked += "; ";
   }
   SCOPED_TRACE("commands: " + asked + "ended by itself: " + ended);
-  ASSERT_TRUE(settle(manager)) << ::testing::PrintToString(machine_.output());
+  ASSERT_TRUE(settle(manager)) << unsettled() << machine_.output();
   check(touched, ended);
 }
 
