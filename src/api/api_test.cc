@@ -19,7 +19,7 @@ constexpr const char* kHello =
 class ApiTest : public testing::Test {
  protected:
   void SetUp() override {
-    registry.open([](base::Result<void> opened) { ASSERT_TRUE(opened); });
+    registry.open([](const base::Result<void>& opened) { ASSERT_TRUE(opened); });
     view.open();
     loop.settle();
   }
@@ -40,7 +40,7 @@ class ApiTest : public testing::Test {
   void put_raw(const std::string& key, const std::string& value) {
     store::TxnRequest txn;
     txn.then_ops.emplace_back(store::PutOp{key, value, 0});
-    store->txn(txn, [](base::Result<store::TxnResponse> done) { ASSERT_TRUE(done); });
+    store->txn(txn, [](const base::Result<store::TxnResponse>& done) { ASSERT_TRUE(done); });
     loop.settle();
   }
   void schedule(const std::string& unit, const std::string& machine) {

@@ -50,7 +50,7 @@ class ServerTest : public testing::Test {
     listeners.push_back(std::move(*listener));
     Server server(loop, api, std::move(listeners));
     const auto watch = view.subscribe([this](const registry::ClusterChange&) { ready = true; });
-    registry.open([](base::Result<void>) {});
+    registry.open([](const base::Result<void>&) {});
     view.open();
     loop.run();
   }
@@ -63,7 +63,7 @@ class ServerTest : public testing::Test {
     store::TxnRequest txn;
     txn.then_ops.emplace_back(
         store::PutOp{registry::Keys("/flotilla").schedule("m1", unit), registry::encode(entry), 0});
-    the_store->txn(txn, [](base::Result<store::TxnResponse> done) { EXPECT_TRUE(done); });
+    the_store->txn(txn, [](const base::Result<store::TxnResponse>& done) { EXPECT_TRUE(done); });
   }
   base::Fd connect_client() const {
     base::Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
