@@ -236,8 +236,10 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
     return result;
   }
   if (extras != nullptr && failed(SpawnStage::kStdin, take_terminal(*extras))) return result;
-  if (spec.oom_score_adjust != ExecSpec::kKeep &&
-      failed(SpawnStage::kOomAdjust, adjust_oom_score(spec.oom_score_adjust))) {
+  // Without the right to it, as in a container, it is left as it is: systemd does the same.
+  const long oom =
+      spec.oom_score_adjust == ExecSpec::kKeep ? 0 : adjust_oom_score(spec.oom_score_adjust);
+  if (oom != -EACCES && oom != -EPERM && failed(SpawnStage::kOomAdjust, oom)) {
     return result;
   }
   if (extras != nullptr && failed(SpawnStage::kCoredumpFilter, set_coredump_filter(*extras))) {
