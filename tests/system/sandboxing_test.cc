@@ -65,8 +65,9 @@ TEST_F(Sandboxing, AFailingStepEndsWithSystemdsCodeAndASentence) {
     EXPECT_EQ(machine_.property(unit, "ExecMainStatus"), status) << unit;
     EXPECT_EQ(machine_.state(unit), "failed failed exit-code") << unit;
   }
-  EXPECT_THAT(machine_.output(), HasSubstr("n.service: Failed at step NAMESPACE spawning "
-                                           "/bin/true: No such file or directory"));
+  EXPECT_TRUE(machine_.wait_for_output(
+      "n.service: Failed at step NAMESPACE spawning /bin/true: No such file or directory"))
+      << machine_.output();
 }
 
 TEST_F(Sandboxing, CredentialsAreReadOnlyAndGoWithTheUnit) {

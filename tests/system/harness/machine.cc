@@ -167,6 +167,10 @@ bool Machine::wait_for_state(const std::string& unit, const std::string& wanted)
   return wait_until([&] { return state(unit) == wanted; });
 }
 
+bool Machine::wait_for_output(const std::string& text) const {
+  return wait_until([&] { return output().find(text) != std::string::npos; });
+}
+
 pid_t Machine::main_pid(const std::string& unit) const {
   return std::atoi(property(unit, "MainPID").c_str());
 }

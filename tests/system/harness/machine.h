@@ -44,8 +44,9 @@ class Machine {
   pid_t logd() const;
   // All of the tree below the keeper that is none of our programs, zombies left out.
   std::vector<Process> services() const;
-  // What the daemon has printed.
+  // What the daemon has printed. A line can come after the answer of the call it speaks of.
   std::string output() const { return root_.read("init.log"); }
+  bool wait_for_output(const std::string& text) const;
   // The unit's log: the texts of its lines.
   std::vector<std::string> log_of(const std::string& unit) const;
 
