@@ -37,11 +37,8 @@ void parse_exit_status(UnitSettings& settings, const SettingContext& context,
 
 template <std::string UnitActions::*Member>
 void parse_argument(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  auto text = unit::expand_specifiers(value, context.specifiers);
-  if (!text) {
-    return context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
-                                 text.error().message);
-  }
+  auto text = context.expand(value);
+  if (!text) return;
   settings.actions.edit().*Member = std::move(*text);
 }
 

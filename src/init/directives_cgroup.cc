@@ -30,25 +30,11 @@ Settings& edit(UnitSettings& unit, const SettingContext& context) {
   return settings;
 }
 
-void warn_bad_value(const SettingContext& context, std::string_view value) {
-  context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
-}
-
-std::optional<std::string> expand(const SettingContext& context, std::string_view value) {
-  auto text = unit::expand_specifiers(value, context.specifiers);
-  if (text) return std::move(*text);
-  context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
-                        text.error().message);
-  return std::nullopt;
-}
-
 // --- Accounting ---
 
 template <auto Member>
 void parse_accounting(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  const auto flag = unit::parse_boolean(value);
-  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
-  edit(unit, context).*Member = *flag;
+  if (const auto flag = context.read_flag(value)) edit(unit, context).*Member = *flag;
 }
 
 // --- Weights ---
@@ -60,7 +46,7 @@ void parse_weight(UnitSettings& unit, const SettingContext& context, std::string
     return;
   }
   const auto number = unit::parse_unsigned(value, Max);
-  if (!number || *number < Min) return warn_bad_value(context, value);
+  if (!number || *number < Min) return context.warn_bad_value(value);
   Settings& settings = edit(unit, context);
   settings.*Member = *number;
 }
@@ -89,7 +75,7 @@ void parse_cpu_quota_period(UnitSettings& unit, const SettingContext& context,
                             std::string_view value) {
   const auto span =
       value.empty() ? base::Result<unit::TimeSpan>(unit::kInfinite) : unit::parse_time_span(value);
-  if (!span) return warn_bad_value(context, value);
+  if (!span) return context.warn_bad_value(value);
   edit(unit, context).cpu_quota_period = *span;
 }
 
@@ -97,7 +83,7 @@ template <CpuSet Settings::*Member>
 void parse_cpus(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   if (value.empty()) return (edit(unit, context).*Member).clear();
   const auto set = parse_cpu_set(value);
-  if (!set) return warn_bad_value(context, value);
+  if (!set) return context.warn_bad_value(value);
   CpuSet& all = edit(unit, context).*Member;
   all.insert(all.end(), set->begin(), set->end());
   std::sort(all.begin(), all.end());
@@ -179,7 +165,7 @@ std::optional<std::pair<std::string, std::string>> read_device(const SettingCont
     context.reporter.warn("Failed to extract device path and value from '{}', ignoring.", value);
     return std::nullopt;
   }
-  const auto text = expand(context, words->front());
+  const auto text = context.expand(words->front());
   const auto path = text ? parse_absolute_path(*text) : std::nullopt;
   if (!path) {
     context.reporter.warn("Device path is not absolute, ignoring: {}", words->front());
@@ -199,7 +185,7 @@ void parse_device_weight(UnitSettings& unit, const SettingContext& context,
   const auto device = read_device(context, value);
   if (!device) return;
   const auto weight = unit::parse_unsigned(device->second, Max);
-  if (!weight || *weight < Min) return warn_bad_value(context, value);
+  if (!weight || *weight < Min) return context.warn_bad_value(value);
   Settings& settings = edit(unit, context);
   put_first(settings.*Member, device->first, *weight);
 }
@@ -210,7 +196,7 @@ void parse_device_latency(UnitSettings& unit, const SettingContext& context,
   const auto device = read_device(context, value);
   if (!device) return;
   const auto span = unit::parse_time_span(device->second);
-  if (!span) return warn_bad_value(context, value);
+  if (!span) return context.warn_bad_value(value);
   put_first(edit(unit, context).io_device_latencies, device->first, unit::to_usec(*span));
 }
 
@@ -221,7 +207,7 @@ void parse_block_io_bandwidth(UnitSettings& unit, const SettingContext& context,
   const auto device = read_device(context, value);
   if (!device) return;
   const auto rate = unit::parse_size(device->second, unit::SizeBase::k1000);
-  if (!rate || *rate == 0) return warn_bad_value(context, value);
+  if (!rate || *rate == 0) return context.warn_bad_value(value);
   Settings& settings = edit(unit, context);
   put_first(settings.*Member, device->first, *rate);
 }
@@ -237,7 +223,7 @@ void parse_io_limit(UnitSettings& unit, const SettingContext& context, std::stri
   const auto device = read_device(context, value);
   if (!device) return;
   const auto number = unit::parse_size_limit(device->second, unit::SizeBase::k1000);
-  if (!number || *number == 0) return warn_bad_value(context, value);
+  if (!number || *number == 0) return context.warn_bad_value(value);
   auto found = std::find_if(list.begin(), list.end(),
                             [&](const auto& entry) { return entry.first == device->first; });
   if (found == list.end()) found = list.insert(list.begin(), {device->first, IoLimits()});
@@ -252,14 +238,14 @@ void parse_device_policy(UnitSettings& unit, const SettingContext& context,
     edit(unit, context).device_policy = policy;
     return;
   }
-  warn_bad_value(context, value);
+  context.warn_bad_value(value);
 }
 
 void parse_device_allow(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   if (value.empty()) return edit(unit, context).device_allow.clear();
   const auto words = unit::split_words(value);
-  if (!words || words->empty() || words->size() > 2) return warn_bad_value(context, value);
-  const auto text = expand(context, words->front());
+  if (!words || words->empty() || words->size() > 2) return context.warn_bad_value(value);
+  const auto text = context.expand(words->front());
   if (!text) return;
   std::string device = *text;
   const bool is_class = device.compare(0, 6, "block-") == 0 || device.compare(0, 5, "char-") == 0;
@@ -285,7 +271,7 @@ CgroupMask read_controllers(const SettingContext& context, std::string_view valu
   CgroupMask mask = 0;
   const auto words = unit::split_words(value);
   if (!words) {
-    warn_bad_value(context, value);
+    context.warn_bad_value(value);
     return 0;
   }
   for (const std::string& word : *words) {
@@ -338,9 +324,9 @@ void parse_addresses(UnitSettings& unit, const SettingContext& context, std::str
   auto& list = settings.*Member;
   if (value.empty()) return list.clear();
   const auto words = unit::split_words(value);
-  if (!words) return warn_bad_value(context, value);
+  if (!words) return context.warn_bad_value(value);
   for (const std::string& word : *words) {
-    const auto text = expand(context, word);
+    const auto text = context.expand(word);
     const auto prefixes = text ? parse_ip_prefixes(*text) : std::nullopt;
     if (!prefixes) {
       context.reporter.warn("Address prefix is invalid, ignoring assignment: {}", word);
@@ -356,9 +342,9 @@ template <std::vector<std::string> Settings::*Member>
 void parse_filter_path(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   Settings& settings = edit(unit, context);
   if (value.empty()) return (settings.*Member).clear();
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   const auto path = text ? parse_absolute_path(*text) : std::nullopt;
-  if (!path) return warn_bad_value(context, value);
+  if (!path) return context.warn_bad_value(value);
   (settings.*Member).push_back(*path);
 }
 
@@ -368,7 +354,7 @@ void parse_bpf_program(UnitSettings& unit, const SettingContext& context, std::s
   const size_t colon = value.find(':');
   const auto path =
       colon == std::string_view::npos ? std::nullopt : parse_absolute_path(value.substr(colon + 1));
-  if (!path) return warn_bad_value(context, value);
+  if (!path) return context.warn_bad_value(value);
   settings.bpf_programs.emplace_back(std::string(value.substr(0, colon)), *path);
 }
 
@@ -413,7 +399,7 @@ void parse_socket_bind(UnitSettings& unit, const SettingContext& context, std::s
   Settings& settings = edit(unit, context);
   if (value.empty()) return (settings.*Member).clear();
   const auto rule = read_bind_rule(value);
-  if (!rule) return warn_bad_value(context, value);
+  if (!rule) return context.warn_bad_value(value);
   (settings.*Member).push_back(*rule);
 }
 
@@ -424,7 +410,7 @@ void parse_network_interfaces(UnitSettings& unit, const SettingContext& context,
   const bool is_allowed = value[0] != '~';
   if (!is_allowed) value.remove_prefix(1);
   auto words = unit::split_words(value);
-  if (!words) return warn_bad_value(context, value);
+  if (!words) return context.warn_bad_value(value);
   auto& list = settings.network_interfaces;
   if (list.empty()) settings.network_interfaces_are_allowed = is_allowed;
   for (std::string& word : *words) {
@@ -442,7 +428,7 @@ void parse_network_interfaces(UnitSettings& unit, const SettingContext& context,
 
 template <OomAction Settings::*Member>
 void parse_oom_action(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  if (!value.empty() && value != "auto" && value != "kill") return warn_bad_value(context, value);
+  if (!value.empty() && value != "auto" && value != "kill") return context.warn_bad_value(value);
   edit(unit, context).*Member = value == "kill" ? OomAction::kKill : OomAction::kAuto;
 }
 
@@ -452,7 +438,7 @@ void parse_oom_pressure(UnitSettings& unit, const SettingContext& context, std::
     return;
   }
   const auto parts = unit::parse_permyriad(value);
-  if (!parts) return warn_bad_value(context, value);
+  if (!parts) return context.warn_bad_value(value);
   edit(unit, context).managed_oom_pressure_limit =
       static_cast<uint32_t>((uint64_t{*parts} * UINT32_MAX + 5'000) / 10'000);
 }
@@ -465,7 +451,7 @@ void parse_oom_preference(UnitSettings& unit, const SettingContext& context,
     edit(unit, context).managed_oom_preference = preference;
     return;
   }
-  warn_bad_value(context, value);
+  context.warn_bad_value(value);
 }
 
 constexpr NamedParser kParsers[] = {

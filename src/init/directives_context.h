@@ -2,6 +2,7 @@
 // that the settings themselves cannot tell. Owned by the loader for the length of one load.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,11 @@ struct SettingContext {
   std::string_view key;
   SettingMarks& marks;
   bool is_user_manager = false;
+
+  void warn_bad_value(std::string_view value) const;
+  // Both warn and give nothing for a value that cannot be read.
+  std::optional<bool> read_flag(std::string_view value) const;
+  std::optional<std::string> expand(std::string_view value) const;  // the specifiers in it
 };
 
 }  // namespace flotilla::init

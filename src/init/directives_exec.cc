@@ -12,19 +12,6 @@
 namespace flotilla::init {
 namespace {
 
-void warn_bad_value(const SettingContext& context, std::string_view value) {
-  context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
-}
-
-// Nothing, and a warning, where a specifier cannot be resolved.
-std::optional<std::string> expand(const SettingContext& context, std::string_view value) {
-  auto text = unit::expand_specifiers(value, context.specifiers);
-  if (text) return std::move(*text);
-  context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
-                        text.error().message);
-  return std::nullopt;
-}
-
 // A user or group name or number as systemd lets it pass, which is laxer than useradd.
 bool is_user_name(std::string_view name) {
   if (name.empty() || name.size() > 255 || name == "." || name == "..") return false;
@@ -37,7 +24,7 @@ bool is_user_name(std::string_view name) {
 template <std::string ExecSettings::*Member>
 void parse_user(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   if (value.empty()) return (settings.exec.*Member).clear();
-  const auto name = expand(context, value);
+  const auto name = context.expand(value);
   if (!name) return;
   if (!is_user_name(*name)) {
     context.reporter.fail("Invalid user/group name or numeric ID: {}", *name);
@@ -54,9 +41,9 @@ void parse_supplementary_groups(UnitSettings& settings, const SettingContext& co
   auto& list = settings.exec.supplementary_groups;
   if (value.empty()) return list.clear();
   auto words = unit::split_words(value);
-  if (!words) return warn_bad_value(context, value);
+  if (!words) return context.warn_bad_value(value);
   for (const std::string& word : *words) {
-    const auto name = expand(context, word);
+    const auto name = context.expand(word);
     if (!name) continue;
     if (!is_user_name(*name)) {
       context.reporter.warn("Invalid user/group name or numeric ID, ignoring: {}", *name);
@@ -81,7 +68,7 @@ void parse_working_directory(UnitSettings& settings, const SettingContext& conte
     exec.working_directory_missing_ok = missing_ok;
     return;
   }
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   if (!text) return;
   const auto path = parse_absolute_path(*text);
   if (!path) {
@@ -105,7 +92,7 @@ void parse_environment_file(UnitSettings& settings, const SettingContext& contex
   if (value.empty()) return files.clear();
   const bool missing_ok = value[0] == '-';
   if (missing_ok) value.remove_prefix(1);
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   if (!text) return;
   const auto path = parse_absolute_path(*text);
   if (!path) {
@@ -126,14 +113,14 @@ void parse_variable_names(UnitSettings& settings, const SettingContext& context,
 
 void parse_umask(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto mode = unit::parse_mode(value);
-  if (!mode || *mode > 0777) return warn_bad_value(context, value);
+  if (!mode || *mode > 0777) return context.warn_bad_value(value);
   settings.exec.umask = *mode;
 }
 
 void parse_nice(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   if (value.empty()) return settings.exec.nice.reset();
   const auto number = unit::parse_integer(value, -20, 19);
-  if (!number) return warn_bad_value(context, value);
+  if (!number) return context.warn_bad_value(value);
   settings.exec.nice = static_cast<int>(*number);
 }
 
@@ -141,7 +128,7 @@ void parse_oom_score(UnitSettings& settings, const SettingContext& context,
                      std::string_view value) {
   if (value.empty()) return settings.exec.oom_score_adjust.reset();
   const auto number = unit::parse_integer(value, -1000, 1000);
-  if (!number) return warn_bad_value(context, value);
+  if (!number) return context.warn_bad_value(value);
   settings.exec.oom_score_adjust = static_cast<int>(*number);
 }
 
@@ -151,53 +138,51 @@ void parse_limit_setting(UnitSettings& settings, const SettingContext& context,
   auto& slot = settings.exec.limits[static_cast<size_t>(Resource)];
   if (value.empty()) return slot.reset();
   const auto limit = unit::parse_rlimit(Resource, value);
-  if (!limit) return warn_bad_value(context, value);
+  if (!limit) return context.warn_bad_value(value);
   slot = *limit;
 }
 
 template <bool ExecSettings::*Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  const auto flag = unit::parse_boolean(value);
-  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
-  settings.exec.*Member = *flag;
+  if (const auto flag = context.read_flag(value)) settings.exec.*Member = *flag;
 }
 
 void parse_standard_input(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   if (!text) return;
   auto stream = parse_input_stream(*text);
-  if (!stream) return warn_bad_value(context, value);
+  if (!stream) return context.warn_bad_value(value);
   settings.exec.standard_input = std::move(*stream);
   context.marks.standard_input = true;
 }
 
 template <StreamSetting ExecSettings::*Member, bool SettingMarks::*Mark>
 void parse_output(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   if (!text) return;
   auto stream = parse_output_stream(*text);
-  if (!stream) return warn_bad_value(context, value);
+  if (!stream) return context.warn_bad_value(value);
   settings.exec.*Member = std::move(*stream);
   context.marks.*Mark = true;
 }
 
 void parse_identifier(UnitSettings& settings, const SettingContext& context,
                       std::string_view value) {
-  if (const auto text = expand(context, value)) settings.exec.syslog_identifier = *text;
+  if (const auto text = context.expand(value)) settings.exec.syslog_identifier = *text;
 }
 
 void parse_level(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto level = parse_syslog_level(value);
-  if (!level) return warn_bad_value(context, value);
+  if (!level) return context.warn_bad_value(value);
   settings.exec.syslog_level = *level;
 }
 
 void parse_slice(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   if (!text) return;
   const auto name = unit::UnitName::parse(*text);
-  if (!name || name->type() != unit::UnitType::kSlice) return warn_bad_value(context, value);
+  if (!name || name->type() != unit::UnitType::kSlice) return context.warn_bad_value(value);
   settings.exec.slice = name->str();
 }
 

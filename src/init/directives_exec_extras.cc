@@ -16,18 +16,6 @@
 namespace flotilla::init {
 namespace {
 
-void warn_bad_value(const SettingContext& context, std::string_view value) {
-  context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
-}
-
-std::optional<std::string> expand(const SettingContext& context, std::string_view value) {
-  auto text = unit::expand_specifiers(value, context.specifiers);
-  if (text) return std::move(*text);
-  context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
-                        text.error().message);
-  return std::nullopt;
-}
-
 // Reads the value with a function that gives nothing for a bad one; an empty value brings back what
 // the setting begins with.
 template <auto Member, auto Parse>
@@ -38,15 +26,13 @@ void parse_value(UnitSettings& settings, const SettingContext& context, std::str
     return;
   }
   auto parsed = Parse(value);
-  if (!parsed) return warn_bad_value(context, value);
+  if (!parsed) return context.warn_bad_value(value);
   extras.*Member = std::move(*parsed);
 }
 
 template <bool ExecExtras::*Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  const auto flag = unit::parse_boolean(value);
-  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
-  settings.exec.extras.edit().*Member = *flag;
+  if (const auto flag = context.read_flag(value)) settings.exec.extras.edit().*Member = *flag;
 }
 
 // --- Scheduling ---
@@ -61,7 +47,7 @@ void parse_cpu_policy_setting(UnitSettings& settings, const SettingContext& cont
     return;
   }
   const auto policy = parse_cpu_policy(value);
-  if (!policy) return warn_bad_value(context, value);
+  if (!policy) return context.warn_bad_value(value);
   extras.cpu_policy = *policy;
   // A real-time policy has no priority 0, and the others no other.
   const int least = sched_get_priority_min(*policy), most = sched_get_priority_max(*policy);
@@ -73,7 +59,7 @@ void parse_cpu_policy_setting(UnitSettings& settings, const SettingContext& cont
 void parse_cpu_priority(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
   const auto number = unit::parse_integer(value, INT32_MIN, INT32_MAX);
-  if (!number) return warn_bad_value(context, value);
+  if (!number) return context.warn_bad_value(value);
   ExecExtras& extras = settings.exec.extras.edit();
   const int policy = extras.cpu_policy.value_or(SCHED_OTHER);
   if (*number < sched_get_priority_min(policy) || *number > sched_get_priority_max(policy)) {
@@ -86,7 +72,7 @@ void parse_cpu_priority(UnitSettings& settings, const SettingContext& context,
 void parse_reset_on_fork(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   const auto flag = unit::parse_boolean(value);
-  if (!flag) return warn_bad_value(context, value);
+  if (!flag) return context.warn_bad_value(value);
   ExecExtras& extras = settings.exec.extras.edit();
   extras.cpu_reset_on_fork = *flag;
   extras.cpu_policy = extras.cpu_policy.value_or(SCHED_OTHER);
@@ -105,14 +91,14 @@ void parse_cpu_affinity(UnitSettings& settings, const SettingContext& context,
     extras.cpu_affinity_from_numa = false;
     return;
   }
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   if (!text) return;
   if (*text == "numa") {
     extras.cpu_affinity_from_numa = true;
     return;
   }
   const auto set = parse_number_set(*text);
-  if (!set) return warn_bad_value(context, value);
+  if (!set) return context.warn_bad_value(value);
   merge_set(extras.cpu_affinity, *set);
 }
 
@@ -125,7 +111,7 @@ void parse_numa_mask(UnitSettings& settings, const SettingContext& context,
     return;
   }
   const auto set = parse_number_set(value);
-  if (!set) return warn_bad_value(context, value);
+  if (!set) return context.warn_bad_value(value);
   merge_set(extras.numa_mask, *set);
 }
 
@@ -138,7 +124,7 @@ void parse_io_class_setting(UnitSettings& settings, const SettingContext& contex
     return;
   }
   const auto io_class = parse_io_class(value);
-  if (!io_class) return warn_bad_value(context, value);
+  if (!io_class) return context.warn_bad_value(value);
   // "none" is what the kernel makes of it: best effort in the middle.
   if (*io_class == 0) {
     extras.io_class = 2;
@@ -159,14 +145,14 @@ void parse_coredump_setting(UnitSettings& settings, const SettingContext& contex
   auto& filter = settings.exec.extras.edit().coredump_filter;
   if (value.empty()) return filter.reset();
   const auto bits = parse_coredump_filter(value);
-  if (!bits) return warn_bad_value(context, value);
+  if (!bits) return context.warn_bad_value(value);
   filter = filter.value_or(0) | *bits;
 }
 
 void parse_timer_slack(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   const auto slack = parse_nanoseconds(value);
-  if (!slack) return warn_bad_value(context, value);
+  if (!slack) return context.warn_bad_value(value);
   settings.exec.extras.edit().timer_slack_nsec = *slack;
 }
 
@@ -178,7 +164,7 @@ void parse_capability_set(UnitSettings& settings, const SettingContext& context,
   const bool is_inverted = !value.empty() && value[0] == '~';
   if (is_inverted) value.remove_prefix(1);
   const auto set = parse_capabilities(value);
-  if (!set) return warn_bad_value(context, value);
+  if (!set) return context.warn_bad_value(value);
   uint64_t& own = settings.exec.extras.edit().*Member;
   if (*set == 0 || own == ExecExtras{}.*Member) {
     own = is_inverted ? ~*set : *set;
@@ -199,7 +185,7 @@ void parse_search_path(UnitSettings& settings, const SettingContext& context,
     const std::string_view part = value.substr(0, value.find(':'));
     value.remove_prefix(std::min(part.size() + 1, value.size()));
     if (part.empty()) continue;
-    const auto text = expand(context, part);
+    const auto text = context.expand(part);
     if (!text) continue;
     const auto path = parse_absolute_path(*text);
     if (!path) {
@@ -231,7 +217,7 @@ DirectorySetting::Item& find_item(DirectorySetting& setting, std::string path) {
 void parse_directory_word(DirectorySetting& setting, DirectoryKind kind,
                           const SettingContext& context, const std::string& word) {
   const size_t colon = word.find(':');
-  const auto source = expand(context, std::string_view(word).substr(0, colon));
+  const auto source = context.expand(std::string_view(word).substr(0, colon));
   if (!source) return;
   const auto path = parse_relative_path(*source);
   if (!path) {
@@ -252,7 +238,7 @@ void parse_directory_word(DirectorySetting& setting, DirectoryKind kind,
                                  context.key, word);
   }
   const std::string_view rest = std::string_view(word).substr(colon + 1);
-  const auto target = expand(context, rest.substr(0, rest.find(':')));
+  const auto target = context.expand(rest.substr(0, rest.find(':')));
   if (!target) return;
   const auto link = parse_relative_path(*target);
   if (!link || *link == "private" || link->substr(0, 8) == "private/") {
@@ -269,7 +255,7 @@ void parse_directories(UnitSettings& settings, const SettingContext& context,
   DirectorySetting& setting = settings.exec.extras.edit().directories[static_cast<size_t>(Kind)];
   if (value.empty()) return setting.items.clear();
   const auto words = unit::split_words(value, {unit::WordRules::Escapes::kDecodeLenient});
-  if (!words) return warn_bad_value(context, value);
+  if (!words) return context.warn_bad_value(value);
   for (const std::string& word : *words) parse_directory_word(setting, Kind, context, word);
 }
 
@@ -277,7 +263,7 @@ template <DirectoryKind Kind>
 void parse_directory_mode(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
   const auto mode = unit::parse_mode(value);
-  if (!mode) return warn_bad_value(context, value);
+  if (!mode) return context.warn_bad_value(value);
   settings.exec.extras.edit().directories[static_cast<size_t>(Kind)].mode = *mode;
 }
 
@@ -288,7 +274,7 @@ void parse_timeout_clean(UnitSettings& settings, const SettingContext& context,
     return;
   }
   const auto span = unit::parse_time_span(value);
-  if (!span) return warn_bad_value(context, value);
+  if (!span) return context.warn_bad_value(value);
   settings.exec.extras.edit().timeout_clean = *span;
 }
 
@@ -316,8 +302,8 @@ void parse_input_text(UnitSettings& settings, const SettingContext& context,
   std::string& data = settings.exec.extras.edit().standard_input_data;
   if (value.empty()) return data.clear();
   auto text = decode_escapes(value);
-  if (!text) return warn_bad_value(context, value);
-  const auto expanded = expand(context, *text);
+  if (!text) return context.warn_bad_value(value);
+  const auto expanded = context.expand(*text);
   if (!expanded) return;
   if (data.size() + expanded->size() + 1 > kMaxInputData) {
     return context.reporter.warn(
@@ -345,7 +331,7 @@ void parse_input_data(UnitSettings& settings, const SettingContext& context,
 void parse_tty_path(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   std::string& path = settings.exec.extras.edit().tty_path;
   if (value.empty()) return path.clear();
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   if (!text) return;
   const auto absolute = parse_absolute_path(*text);
   if (!absolute) {
@@ -358,10 +344,10 @@ template <std::optional<uint32_t> ExecExtras::*Member>
 void parse_tty_size(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   auto& size = settings.exec.extras.edit().*Member;
   if (value.empty()) return size.reset();
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   if (!text) return;
   const auto number = unit::parse_unsigned(*text, UINT16_MAX);
-  if (!number) return warn_bad_value(context, value);
+  if (!number) return context.warn_bad_value(value);
   size = static_cast<uint32_t>(*number);
 }
 
@@ -369,7 +355,7 @@ void parse_utmp_identifier(UnitSettings& settings, const SettingContext& context
                            std::string_view value) {
   std::string& identifier = settings.exec.extras.edit().utmp_identifier;
   if (value.empty()) return identifier.clear();
-  if (const auto text = expand(context, value)) identifier = *text;
+  if (const auto text = context.expand(value)) identifier = *text;
 }
 
 // --- Marks of log lines ---
@@ -379,7 +365,7 @@ void parse_level_max(UnitSettings& settings, const SettingContext& context,
   auto& level = settings.exec.extras.edit().log_level_max;
   if (value.empty()) return level.reset();
   const auto parsed = parse_syslog_level(value);
-  if (!parsed) return warn_bad_value(context, value);
+  if (!parsed) return context.warn_bad_value(value);
   level = *parsed;
 }
 
@@ -396,9 +382,9 @@ void parse_log_extra_fields(UnitSettings& settings, const SettingContext& contex
   auto& fields = settings.exec.extras.edit().log_extra_fields;
   if (value.empty()) return fields.clear();
   const auto words = unit::split_words(value);
-  if (!words) return warn_bad_value(context, value);
+  if (!words) return context.warn_bad_value(value);
   for (const std::string& word : *words) {
-    const auto field = expand(context, word);
+    const auto field = context.expand(word);
     if (!field) continue;
     const size_t equals = field->find('=');
     if (equals == std::string::npos) {
@@ -414,14 +400,14 @@ void parse_log_extra_fields(UnitSettings& settings, const SettingContext& contex
 void parse_rate_interval(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   const auto span = unit::parse_time_span(value);
-  if (!span) return warn_bad_value(context, value);
+  if (!span) return context.warn_bad_value(value);
   settings.exec.extras.edit().log_rate_limit_interval = *span;
 }
 
 void parse_rate_burst(UnitSettings& settings, const SettingContext& context,
                       std::string_view value) {
   const auto number = unit::parse_unsigned(value, UINT32_MAX);
-  if (!number) return warn_bad_value(context, value);
+  if (!number) return context.warn_bad_value(value);
   settings.exec.extras.edit().log_rate_limit_burst = static_cast<uint32_t>(*number);
 }
 

@@ -18,18 +18,6 @@ namespace {
 
 using sandbox::Settings;
 
-void warn_bad_value(const SettingContext& context, std::string_view value) {
-  context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
-}
-
-std::optional<std::string> expand(const SettingContext& context, std::string_view value) {
-  auto text = unit::expand_specifiers(value, context.specifiers);
-  if (text) return std::move(*text);
-  context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
-                        text.error().message);
-  return std::nullopt;
-}
-
 // The words of a list; "" in quotes and escapes are as in command lines. Nothing after a warning.
 std::vector<std::string> take_words(const SettingContext& context, std::string_view value) {
   unit::WordRules rules;
@@ -60,15 +48,13 @@ void assign(UnitSettings& settings, Value Settings::*member, Value value) {
 
 template <bool Settings::*Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  const auto flag = unit::parse_boolean(value);
-  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
-  assign(settings, Member, *flag);
+  if (const auto flag = context.read_flag(value)) assign(settings, Member, *flag);
 }
 
 template <typename Value, Value Settings::*Member, std::optional<Value> (*Parse)(std::string_view)>
 void parse_choice(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto choice = Parse(value);
-  if (!choice) return warn_bad_value(context, value);
+  if (!choice) return context.warn_bad_value(value);
   assign(settings, Member, *choice);
 }
 
@@ -79,7 +65,7 @@ void parse_paths(UnitSettings& settings, const SettingContext& context, std::str
     std::string prefix;
     if (!word.empty() && word[0] == '-') prefix += '-', word.remove_prefix(1);
     if (!word.empty() && word[0] == '+') prefix += '+', word.remove_prefix(1);
-    const auto text = expand(context, word);
+    const auto text = context.expand(word);
     if (!text) continue;
     const auto path = absolute_path(context, *text);
     if (path) (settings.exec.sandbox.edit().*Member).push_back(prefix + *path);
@@ -89,7 +75,7 @@ void parse_paths(UnitSettings& settings, const SettingContext& context, std::str
 template <std::string Settings::*Member>
 void parse_path(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   if (value.empty()) return assign(settings, Member, {});
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   const auto path = text ? absolute_path(context, *text) : std::nullopt;
   if (path) assign(settings, Member, *path);
 }
@@ -97,7 +83,7 @@ void parse_path(UnitSettings& settings, const SettingContext& context, std::stri
 void parse_root_directory(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
   if (value.empty()) return settings.exec.root_directory.clear();
-  const auto text = expand(context, value);
+  const auto text = context.expand(value);
   const auto path = text ? absolute_path(context, *text) : std::nullopt;
   // The root is no other root.
   if (path) settings.exec.root_directory = *path == "/" ? std::string() : *path;
@@ -127,7 +113,7 @@ void parse_binds(UnitSettings& settings, const SettingContext& context, std::str
       bind.ignore_missing = true;
       word.remove_prefix(1);
     }
-    const auto text = expand(context, word);
+    const auto text = context.expand(word);
     if (!text) continue;
     std::vector<std::string> fields = split_fields(*text, 3);
     const auto source = absolute_path(context, fields[0]);
@@ -153,10 +139,10 @@ void parse_temporary(UnitSettings& settings, const SettingContext& context,
   if (value.empty()) return assign(settings, &Settings::temporary_file_systems, {});
   for (const std::string& word : take_words(context, value)) {
     const std::vector<std::string> fields = split_fields(word, 2);
-    const auto text = expand(context, fields[0]);
+    const auto text = context.expand(fields[0]);
     const auto path = text ? absolute_path(context, *text) : std::nullopt;
     if (!path) continue;
-    const auto options = expand(context, fields.size() > 1 ? fields[1] : std::string());
+    const auto options = context.expand(fields.size() > 1 ? fields[1] : std::string());
     if (!options) continue;
     settings.exec.sandbox.edit().temporary_file_systems.push_back({*path, *options});
   }
@@ -165,9 +151,8 @@ void parse_temporary(UnitSettings& settings, const SettingContext& context,
 void parse_mount_api_vfs(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   if (value.empty()) return assign(settings, &Settings::mount_api_vfs, std::optional<bool>());
-  const auto flag = unit::parse_boolean(value);
-  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
-  settings.exec.sandbox.edit().mount_api_vfs = *flag;
+  if (const auto flag = context.read_flag(value))
+    settings.exec.sandbox.edit().mount_api_vfs = *flag;
 }
 
 void parse_mount_flags(UnitSettings& settings, const SettingContext& context,
@@ -186,7 +171,7 @@ void parse_mount_flags(UnitSettings& settings, const SettingContext& context,
 }
 
 void parse_pam_name(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  if (const auto text = expand(context, value)) assign(settings, &Settings::pam_name, *text);
+  if (const auto text = context.expand(value)) assign(settings, &Settings::pam_name, *text);
 }
 
 void put_credential(std::vector<sandbox::Credential>& list, sandbox::Credential credential) {
@@ -205,7 +190,7 @@ std::optional<std::string> take_credential_id(const SettingContext& context, std
                                               std::string_view& rest) {
   const size_t colon = value.find(':');
   rest = colon == std::string_view::npos ? std::string_view() : value.substr(colon + 1);
-  const auto id = expand(context, value.substr(0, colon));
+  const auto id = context.expand(value.substr(0, colon));
   if (!id) return std::nullopt;
   if (sandbox::is_credential_name(*id)) return id;
   context.reporter.warn("Credential name \"{}\" not valid, ignoring.", *id);
@@ -245,7 +230,7 @@ void parse_load_credential(UnitSettings& settings, const SettingContext& context
   std::string_view rest;
   const auto id = take_credential_id(context, value, rest);
   if (!id) return;
-  auto path = rest.empty() ? *id : expand(context, rest);
+  auto path = rest.empty() ? *id : context.expand(rest);
   if (!path) return;
   const bool is_good =
       (*path)[0] == '/' ? parse_absolute_path(*path) == *path : sandbox::is_credential_name(*path);

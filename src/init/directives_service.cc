@@ -14,29 +14,23 @@
 namespace flotilla::init {
 namespace {
 
-void warn_bad_value(const SettingContext& context, std::string_view value) {
-  context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
-}
-
 template <auto Part, auto Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  const auto flag = unit::parse_boolean(value);
-  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
-  (settings.*Part).*Member = *flag;
+  if (const auto flag = context.read_flag(value)) (settings.*Part).*Member = *flag;
 }
 
 template <int KillSettings::*Member>
 void parse_kill_signal(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   const auto signal = unit::find_signal(value);
-  if (!signal) return warn_bad_value(context, value);
+  if (!signal) return context.warn_bad_value(value);
   settings.kill.*Member = *signal;
 }
 
 void parse_kill_mode_setting(UnitSettings& settings, const SettingContext& context,
                              std::string_view value) {
   const auto mode = parse_kill_mode(value);
-  if (!mode) return warn_bad_value(context, value);
+  if (!mode) return context.warn_bad_value(value);
   settings.kill.mode = *mode;
 }
 
@@ -56,7 +50,7 @@ void parse_command(UnitSettings& settings, const SettingContext& context, std::s
 template <Micros ServiceSettings::*Member>
 void parse_span(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto span = unit::parse_time_span(value);
-  if (!span) return warn_bad_value(context, value);
+  if (!span) return context.warn_bad_value(value);
   settings.service.*Member = *span;
 }
 
@@ -64,7 +58,7 @@ void parse_span(UnitSettings& settings, const SettingContext& context, std::stri
 std::optional<Micros> read_timeout(const SettingContext& context, std::string_view value) {
   const auto span = unit::parse_timeout(value);
   if (span) return *span;
-  warn_bad_value(context, value);
+  context.warn_bad_value(value);
   return std::nullopt;
 }
 
@@ -105,7 +99,7 @@ template <TimeoutFailureMode ServiceSettings::*Member>
 void parse_failure_mode(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
   const auto mode = parse_timeout_failure_mode(value);
-  if (!mode) return warn_bad_value(context, value);
+  if (!mode) return context.warn_bad_value(value);
   settings.service.*Member = *mode;
 }
 
@@ -155,7 +149,7 @@ void parse_oom_policy_setting(UnitSettings& settings, const SettingContext& cont
 void parse_reload_signal(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   const auto signal = unit::find_signal(value);
-  if (!signal) return warn_bad_value(context, value);
+  if (!signal) return context.warn_bad_value(value);
   settings.service.reload_signal = static_cast<uint8_t>(*signal);
 }
 
@@ -168,7 +162,7 @@ void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
     return;
   }
   auto words = unit::split_words(value);
-  if (!words) return warn_bad_value(context, value);
+  if (!words) return context.warn_bad_value(value);
   for (const std::string& word : *words) {
     if (const auto status = unit::find_exit_status(word)) {
       const auto code = static_cast<uint8_t>(*status);
@@ -188,29 +182,29 @@ void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
 void parse_pid_file(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   if (value.empty()) return settings.service.pid_file.clear();
   const auto text = unit::expand_specifiers(value, context.specifiers);
-  if (!text) return warn_bad_value(context, value);
+  if (!text) return context.warn_bad_value(value);
   // A relative path is one under the run-time directory.
   std::string whole = *text;
   if (whole[0] != '/') {
     const auto runtime = unit::expand_specifiers("%t", context.specifiers);
-    if (!runtime) return warn_bad_value(context, value);
+    if (!runtime) return context.warn_bad_value(value);
     whole = *runtime + "/" + whole;
   }
   const auto path = parse_absolute_path(whole);
-  if (!path) return warn_bad_value(context, value);
+  if (!path) return context.warn_bad_value(value);
   settings.service.pid_file = *path;
 }
 
 void parse_bus_name(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto text = unit::expand_specifiers(value, context.specifiers);
-  if (!text) return warn_bad_value(context, value);
+  if (!text) return context.warn_bad_value(value);
   settings.service.bus_name = *text;
 }
 
 void parse_fd_store_max(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
   const auto number = unit::parse_integer(value, 0, UINT32_MAX);
-  if (!number) return warn_bad_value(context, value);
+  if (!number) return context.warn_bad_value(value);
   settings.service.fd_store_max = static_cast<uint32_t>(*number);
 }
 
@@ -218,14 +212,14 @@ void parse_fd_store_max(UnitSettings& settings, const SettingContext& context,
 void parse_start_limit_interval(UnitSettings& settings, const SettingContext& context,
                                 std::string_view value) {
   const auto span = unit::parse_time_span(value);
-  if (!span) return warn_bad_value(context, value);
+  if (!span) return context.warn_bad_value(value);
   settings.start_limit_interval = *span;
 }
 
 void parse_start_limit_burst(UnitSettings& settings, const SettingContext& context,
                              std::string_view value) {
   const auto number = unit::parse_integer(value, 0, UINT32_MAX);
-  if (!number) return warn_bad_value(context, value);
+  if (!number) return context.warn_bad_value(value);
   settings.start_limit_burst = static_cast<uint32_t>(*number);
 }
 

@@ -16,18 +16,13 @@ using Parser = DirectiveParser;
 
 template <bool UnitSettings::*Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  const auto flag = unit::parse_boolean(value);
-  if (!flag) return context.reporter.warn("Failed to parse boolean value, ignoring: {}", value);
-  settings.*Member = *flag;
+  if (const auto flag = context.read_flag(value)) settings.*Member = *flag;
 }
 
 void parse_description(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
-  auto text = unit::expand_specifiers(value, context.specifiers);
-  if (!text) {
-    return context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
-                                 text.error().message);
-  }
+  auto text = context.expand(value);
+  if (!text) return;
   settings.description = std::move(*text);
 }
 
@@ -60,12 +55,8 @@ void add_dependencies(UnitSettings& settings, const SettingContext& context, Dep
     return context.reporter.warn("Invalid syntax, ignoring: {}={}", context.key, value);
   }
   for (const std::string& word : *words) {
-    const auto text = unit::expand_specifiers(word, context.specifiers);
-    if (!text) {
-      context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", word,
-                            text.error().message);
-      continue;
-    }
+    const auto text = context.expand(word);
+    if (!text) continue;
     auto name = unit::UnitName::parse(*text);
     if (!name) {
       context.reporter.warn("Failed to add dependency on '{}', ignoring: {}", *text,
@@ -103,7 +94,7 @@ void parse_start_limit_interval(UnitSettings& settings, const SettingContext& co
                                 std::string_view value) {
   const auto span = unit::parse_time_span(value);
   if (!span) {
-    return context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
+    return context.warn_bad_value(value);
   }
   settings.start_limit_interval = *span;
 }
@@ -112,7 +103,7 @@ void parse_start_limit_burst(UnitSettings& settings, const SettingContext& conte
                              std::string_view value) {
   const auto number = unit::parse_integer(value, 0, UINT32_MAX);
   if (!number) {
-    return context.reporter.warn("Failed to parse {}= value, ignoring: {}", context.key, value);
+    return context.warn_bad_value(value);
   }
   settings.start_limit_burst = static_cast<uint32_t>(*number);
 }
@@ -163,11 +154,8 @@ void parse_condition(UnitSettings& settings, const SettingContext& context,
     condition.negate = true;
     value = unit::trim(value.substr(1));
   }
-  auto parameter = unit::expand_specifiers(value, context.specifiers);
-  if (!parameter) {
-    return context.reporter.warn("Failed to resolve unit specifiers in '{}', ignoring: {}", value,
-                                 parameter.error().message);
-  }
+  auto parameter = context.expand(value);
+  if (!parameter) return;
   const bool is_path = condition.kind.compare(0, 4, "Path") == 0 ||
                        condition.kind.compare(0, 4, "File") == 0 ||
                        condition.kind.compare(0, 9, "Directory") == 0;

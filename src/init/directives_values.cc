@@ -3,74 +3,62 @@
 #include <array>
 #include <utility>
 
+#include "base/name_table.h"
 #include "unit/scalar.h"
 
 namespace flotilla::init {
 namespace {
 
-template <typename Enum, size_t N>
-using Names = std::array<std::pair<std::string_view, Enum>, N>;
+using base::find_by_name;
+using base::find_name;
+using base::NameTable;
 
-template <typename Enum, size_t N>
-std::optional<Enum> find_by_name(const Names<Enum, N>& names, std::string_view text) {
-  for (const auto& [name, value] : names) {
-    if (name == text) return value;
-  }
-  return std::nullopt;
-}
-
-template <typename Enum, size_t N>
-std::string_view find_name(const Names<Enum, N>& names, Enum value) {
-  for (const auto& [name, candidate] : names) {
-    if (candidate == value) return name;
-  }
-  return {};
-}
-
-constexpr Names<ServiceType, 8> kServiceTypes{{{"simple", ServiceType::kSimple},
-                                               {"exec", ServiceType::kExec},
-                                               {"forking", ServiceType::kForking},
-                                               {"oneshot", ServiceType::kOneshot},
-                                               {"dbus", ServiceType::kDbus},
-                                               {"notify", ServiceType::kNotify},
-                                               {"idle", ServiceType::kIdle},
-                                               {"notify-reload", ServiceType::kNotifyReload}}};
-constexpr Names<RestartSetting, 7> kRestarts{{{"no", RestartSetting::kNo},
-                                              {"on-success", RestartSetting::kOnSuccess},
-                                              {"on-failure", RestartSetting::kOnFailure},
-                                              {"on-abnormal", RestartSetting::kOnAbnormal},
-                                              {"on-watchdog", RestartSetting::kOnWatchdog},
-                                              {"on-abort", RestartSetting::kOnAbort},
-                                              {"always", RestartSetting::kAlways}}};
-constexpr Names<KillMode, 4> kKillModes{{{"control-group", KillMode::kControlGroup},
-                                         {"process", KillMode::kProcess},
-                                         {"mixed", KillMode::kMixed},
-                                         {"none", KillMode::kNone}}};
-constexpr Names<NotifyAccess, 4> kNotifyAccesses{{{"none", NotifyAccess::kNone},
-                                                  {"main", NotifyAccess::kMain},
-                                                  {"exec", NotifyAccess::kExec},
-                                                  {"all", NotifyAccess::kAll}}};
-constexpr Names<ExitType, 2> kExitTypes{{{"main", ExitType::kMain}, {"cgroup", ExitType::kCgroup}}};
-constexpr Names<OomPolicy, 3> kOomPolicies{
+constexpr NameTable<ServiceType, 8> kServiceTypes{{{"simple", ServiceType::kSimple},
+                                                   {"exec", ServiceType::kExec},
+                                                   {"forking", ServiceType::kForking},
+                                                   {"oneshot", ServiceType::kOneshot},
+                                                   {"dbus", ServiceType::kDbus},
+                                                   {"notify", ServiceType::kNotify},
+                                                   {"idle", ServiceType::kIdle},
+                                                   {"notify-reload", ServiceType::kNotifyReload}}};
+constexpr NameTable<RestartSetting, 7> kRestarts{{{"no", RestartSetting::kNo},
+                                                  {"on-success", RestartSetting::kOnSuccess},
+                                                  {"on-failure", RestartSetting::kOnFailure},
+                                                  {"on-abnormal", RestartSetting::kOnAbnormal},
+                                                  {"on-watchdog", RestartSetting::kOnWatchdog},
+                                                  {"on-abort", RestartSetting::kOnAbort},
+                                                  {"always", RestartSetting::kAlways}}};
+constexpr NameTable<KillMode, 4> kKillModes{{{"control-group", KillMode::kControlGroup},
+                                             {"process", KillMode::kProcess},
+                                             {"mixed", KillMode::kMixed},
+                                             {"none", KillMode::kNone}}};
+constexpr NameTable<NotifyAccess, 4> kNotifyAccesses{{{"none", NotifyAccess::kNone},
+                                                      {"main", NotifyAccess::kMain},
+                                                      {"exec", NotifyAccess::kExec},
+                                                      {"all", NotifyAccess::kAll}}};
+constexpr NameTable<ExitType, 2> kExitTypes{
+    {{"main", ExitType::kMain}, {"cgroup", ExitType::kCgroup}}};
+constexpr NameTable<OomPolicy, 3> kOomPolicies{
     {{"continue", OomPolicy::kContinue}, {"stop", OomPolicy::kStop}, {"kill", OomPolicy::kKill}}};
-constexpr Names<TimeoutFailureMode, 3> kTimeoutModes{{{"terminate", TimeoutFailureMode::kTerminate},
-                                                      {"abort", TimeoutFailureMode::kAbort},
-                                                      {"kill", TimeoutFailureMode::kKill}}};
-constexpr Names<LoadState, 7> kLoadStates{{{"stub", LoadState::kStub},
-                                           {"loaded", LoadState::kLoaded},
-                                           {"not-found", LoadState::kNotFound},
-                                           {"bad-setting", LoadState::kBadSetting},
-                                           {"error", LoadState::kError},
-                                           {"merged", LoadState::kMerged},
-                                           {"masked", LoadState::kMasked}}};
-constexpr Names<int, 8> kLevels{{{"emerg", 0},
-                                 {"alert", 1},
-                                 {"crit", 2},
-                                 {"err", 3},
-                                 {"warning", 4},
-                                 {"notice", 5},
-                                 {"info", 6},
-                                 {"debug", 7}}};
+constexpr NameTable<TimeoutFailureMode, 3> kTimeoutModes{
+    {{"terminate", TimeoutFailureMode::kTerminate},
+     {"abort", TimeoutFailureMode::kAbort},
+     {"kill", TimeoutFailureMode::kKill}}};
+constexpr NameTable<LoadState, 7> kLoadStates{{{"stub", LoadState::kStub},
+                                               {"loaded", LoadState::kLoaded},
+                                               {"not-found", LoadState::kNotFound},
+                                               {"bad-setting", LoadState::kBadSetting},
+                                               {"error", LoadState::kError},
+                                               {"merged", LoadState::kMerged},
+                                               {"masked", LoadState::kMasked}}};
+constexpr NameTable<int, 8> kLevels{{{"emerg", 0},
+                                     {"alert", 1},
+                                     {"crit", 2},
+                                     {"err", 3},
+                                     {"warning", 4},
+                                     {"notice", 5},
+                                     {"info", 6},
+                                     {"debug", 7}}};
 
 }  // namespace
 

@@ -10,82 +10,70 @@
 #include <charconv>
 #include <utility>
 
+#include "base/name_table.h"
 #include "unit/scalar.h"
 #include "unit/words.h"
 
 namespace flotilla::init {
 namespace {
 
-template <typename Value, size_t N>
-using Names = std::array<std::pair<std::string_view, Value>, N>;
-
-template <typename Value, size_t N>
-std::optional<Value> find_by_name(const Names<Value, N>& names, std::string_view text) {
-  for (const auto& [name, value] : names) {
-    if (name == text) return value;
-  }
-  return std::nullopt;
-}
-
-template <typename Value, size_t N>
-std::string_view find_name(const Names<Value, N>& names, Value value) {
-  for (const auto& [name, candidate] : names) {
-    if (candidate == value) return name;
-  }
-  return {};
-}
+using base::find_by_name;
+using base::find_name;
+using base::NameTable;
 
 template <size_t N>
-std::optional<int> name_or_number(const Names<int, N>& names, std::string_view text, int max) {
+std::optional<int> name_or_number(const NameTable<int, N>& names, std::string_view text, int max) {
   if (const auto number = unit::parse_integer(text, 0, max)) return static_cast<int>(*number);
   return find_by_name(names, text);
 }
 
-constexpr Names<int, 5> kCpuPolicies{{{"other", SCHED_OTHER},
-                                      {"batch", SCHED_BATCH},
-                                      {"idle", SCHED_IDLE},
-                                      {"fifo", SCHED_FIFO},
-                                      {"rr", SCHED_RR}}};
+constexpr NameTable<int, 5> kCpuPolicies{{{"other", SCHED_OTHER},
+                                          {"batch", SCHED_BATCH},
+                                          {"idle", SCHED_IDLE},
+                                          {"fifo", SCHED_FIFO},
+                                          {"rr", SCHED_RR}}};
 // Of linux/ioprio.h, which older kernels' headers lack.
-constexpr Names<int, 4> kIoClasses{{{"none", 0}, {"realtime", 1}, {"best-effort", 2}, {"idle", 3}}};
+constexpr NameTable<int, 4> kIoClasses{
+    {{"none", 0}, {"realtime", 1}, {"best-effort", 2}, {"idle", 3}}};
 // Of linux/mempolicy.h.
-constexpr Names<int, 5> kNumaPolicies{
+constexpr NameTable<int, 5> kNumaPolicies{
     {{"default", 0}, {"preferred", 1}, {"bind", 2}, {"interleave", 3}, {"local", 4}}};
-constexpr Names<int, 20> kFacilities{
+constexpr NameTable<int, 20> kFacilities{
     {{"kern", 0},      {"user", 1},    {"mail", 2},    {"daemon", 3},  {"auth", 4},
      {"syslog", 5},    {"lpr", 6},     {"news", 7},    {"uucp", 8},    {"cron", 9},
      {"authpriv", 10}, {"ftp", 11},    {"local0", 16}, {"local1", 17}, {"local2", 18},
      {"local3", 19},   {"local4", 20}, {"local5", 21}, {"local6", 22}, {"local7", 23}}};
-constexpr Names<int, 6> kSecureBits{{{"keep-caps", 1 << SECURE_KEEP_CAPS},
-                                     {"keep-caps-locked", 1 << SECURE_KEEP_CAPS_LOCKED},
-                                     {"no-setuid-fixup", 1 << SECURE_NO_SETUID_FIXUP},
-                                     {"no-setuid-fixup-locked", 1 << SECURE_NO_SETUID_FIXUP_LOCKED},
-                                     {"noroot", 1 << SECURE_NOROOT},
-                                     {"noroot-locked", 1 << SECURE_NOROOT_LOCKED}}};
-constexpr Names<KeyringMode, 3> kKeyringModes{{{"inherit", KeyringMode::kInherit},
-                                               {"private", KeyringMode::kPrivate},
-                                               {"shared", KeyringMode::kShared}}};
-constexpr Names<UtmpMode, 3> kUtmpModes{
+constexpr NameTable<int, 6> kSecureBits{
+    {{"keep-caps", 1 << SECURE_KEEP_CAPS},
+     {"keep-caps-locked", 1 << SECURE_KEEP_CAPS_LOCKED},
+     {"no-setuid-fixup", 1 << SECURE_NO_SETUID_FIXUP},
+     {"no-setuid-fixup-locked", 1 << SECURE_NO_SETUID_FIXUP_LOCKED},
+     {"noroot", 1 << SECURE_NOROOT},
+     {"noroot-locked", 1 << SECURE_NOROOT_LOCKED}}};
+constexpr NameTable<KeyringMode, 3> kKeyringModes{{{"inherit", KeyringMode::kInherit},
+                                                   {"private", KeyringMode::kPrivate},
+                                                   {"shared", KeyringMode::kShared}}};
+constexpr NameTable<UtmpMode, 3> kUtmpModes{
     {{"init", UtmpMode::kInit}, {"login", UtmpMode::kLogin}, {"user", UtmpMode::kUser}}};
-constexpr Names<DirectoryPreserve, 3> kPreserves{{{"no", DirectoryPreserve::kNo},
-                                                  {"yes", DirectoryPreserve::kYes},
-                                                  {"restart", DirectoryPreserve::kRestart}}};
+constexpr NameTable<DirectoryPreserve, 3> kPreserves{{{"no", DirectoryPreserve::kNo},
+                                                      {"yes", DirectoryPreserve::kYes},
+                                                      {"restart", DirectoryPreserve::kRestart}}};
 constexpr uint64_t kDefaultCoredumpFilter = 0x33;
-constexpr Names<uint64_t, 11> kCoredumpBits{{{"private-anonymous", 1 << 0},
-                                             {"shared-anonymous", 1 << 1},
-                                             {"private-file-backed", 1 << 2},
-                                             {"shared-file-backed", 1 << 3},
-                                             {"elf-headers", 1 << 4},
-                                             {"private-huge", 1 << 5},
-                                             {"shared-huge", 1 << 6},
-                                             {"private-dax", 1 << 7},
-                                             {"shared-dax", 1 << 8},
-                                             {"default", kDefaultCoredumpFilter},
-                                             {"all", UINT64_MAX}}};
+constexpr NameTable<uint64_t, 11> kCoredumpBits{{{"private-anonymous", 1 << 0},
+                                                 {"shared-anonymous", 1 << 1},
+                                                 {"private-file-backed", 1 << 2},
+                                                 {"shared-file-backed", 1 << 3},
+                                                 {"elf-headers", 1 << 4},
+                                                 {"private-huge", 1 << 5},
+                                                 {"shared-huge", 1 << 6},
+                                                 {"private-dax", 1 << 7},
+                                                 {"shared-dax", 1 << 8},
+                                                 {"default", kDefaultCoredumpFilter},
+                                                 {"all", UINT64_MAX}}};
 #if defined(__x86_64__)
-constexpr Names<unsigned long, 2> kPersonalities{{{"x86", PER_LINUX32}, {"x86-64", PER_LINUX}}};
+constexpr NameTable<unsigned long, 2> kPersonalities{{{"x86", PER_LINUX32}, {"x86-64", PER_LINUX}}};
 #elif defined(__aarch64__)
-constexpr Names<unsigned long, 2> kPersonalities{{{"arm", PER_LINUX32}, {"arm64", PER_LINUX}}};
+constexpr NameTable<unsigned long, 2> kPersonalities{{{"arm", PER_LINUX32}, {"arm64", PER_LINUX}}};
 #endif
 
 struct DirectoryNames {

@@ -6,55 +6,43 @@
 #include <array>
 #include <utility>
 
+#include "base/name_table.h"
 #include "unit/scalar.h"
 
 namespace flotilla::sandbox {
 namespace {
 
-template <typename Value, size_t N>
-using Names = std::array<std::pair<std::string_view, Value>, N>;
+using base::find_by_name;
+using base::find_name;
+using base::NameTable;
 
-template <typename Value, size_t N>
-std::optional<Value> find_value(const Names<Value, N>& names, std::string_view text) {
-  for (const auto& [name, value] : names) {
-    if (name == text) return value;
-  }
-  return std::nullopt;
-}
-template <typename Value, size_t N>
-std::string_view find_name(const Names<Value, N>& names, Value wanted) {
-  for (const auto& [name, value] : names) {
-    if (value == wanted) return name;
-  }
-  return {};
-}
-
-constexpr Names<ProtectSystem, 4> kProtectSystem{{{"no", ProtectSystem::kNo},
-                                                  {"yes", ProtectSystem::kYes},
-                                                  {"full", ProtectSystem::kFull},
-                                                  {"strict", ProtectSystem::kStrict}}};
-constexpr Names<ProtectHome, 4> kProtectHome{{{"no", ProtectHome::kNo},
-                                              {"yes", ProtectHome::kYes},
-                                              {"read-only", ProtectHome::kReadOnly},
-                                              {"tmpfs", ProtectHome::kTmpfs}}};
-constexpr Names<ProtectProc, 4> kProtectProc{{{"default", ProtectProc::kDefault},
-                                              {"noaccess", ProtectProc::kNoAccess},
-                                              {"invisible", ProtectProc::kInvisible},
-                                              {"ptraceable", ProtectProc::kPtraceable}}};
-constexpr Names<ProcSubset, 2> kProcSubset{{{"all", ProcSubset::kAll}, {"pid", ProcSubset::kPid}}};
-constexpr Names<uint64_t, 7> kNamespaces{{{"cgroup", CLONE_NEWCGROUP},
-                                          {"ipc", CLONE_NEWIPC},
-                                          {"net", CLONE_NEWNET},
-                                          {"mnt", CLONE_NEWNS},
-                                          {"pid", CLONE_NEWPID},
-                                          {"user", CLONE_NEWUSER},
-                                          {"uts", CLONE_NEWUTS}}};
+constexpr NameTable<ProtectSystem, 4> kProtectSystem{{{"no", ProtectSystem::kNo},
+                                                      {"yes", ProtectSystem::kYes},
+                                                      {"full", ProtectSystem::kFull},
+                                                      {"strict", ProtectSystem::kStrict}}};
+constexpr NameTable<ProtectHome, 4> kProtectHome{{{"no", ProtectHome::kNo},
+                                                  {"yes", ProtectHome::kYes},
+                                                  {"read-only", ProtectHome::kReadOnly},
+                                                  {"tmpfs", ProtectHome::kTmpfs}}};
+constexpr NameTable<ProtectProc, 4> kProtectProc{{{"default", ProtectProc::kDefault},
+                                                  {"noaccess", ProtectProc::kNoAccess},
+                                                  {"invisible", ProtectProc::kInvisible},
+                                                  {"ptraceable", ProtectProc::kPtraceable}}};
+constexpr NameTable<ProcSubset, 2> kProcSubset{
+    {{"all", ProcSubset::kAll}, {"pid", ProcSubset::kPid}}};
+constexpr NameTable<uint64_t, 7> kNamespaces{{{"cgroup", CLONE_NEWCGROUP},
+                                              {"ipc", CLONE_NEWIPC},
+                                              {"net", CLONE_NEWNET},
+                                              {"mnt", CLONE_NEWNS},
+                                              {"pid", CLONE_NEWPID},
+                                              {"user", CLONE_NEWUSER},
+                                              {"uts", CLONE_NEWUTS}}};
 static_assert((CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID |
                CLONE_NEWUSER | CLONE_NEWUTS) == kAllNamespaces);
 
 #define FLOTILLA_FAMILY(name) \
   { #name, name }
-constexpr Names<int, 46> kFamilies{{
+constexpr NameTable<int, 46> kFamilies{{
     FLOTILLA_FAMILY(AF_UNIX),       FLOTILLA_FAMILY(AF_LOCAL),     FLOTILLA_FAMILY(AF_INET),
     FLOTILLA_FAMILY(AF_AX25),       FLOTILLA_FAMILY(AF_IPX),       FLOTILLA_FAMILY(AF_APPLETALK),
     FLOTILLA_FAMILY(AF_NETROM),     FLOTILLA_FAMILY(AF_BRIDGE),    FLOTILLA_FAMILY(AF_ATMPVC),
@@ -85,19 +73,19 @@ std::optional<ProtectSystem> parse_protect_system(std::string_view text) {
   if (const auto flag = unit::parse_boolean(text)) {
     return *flag ? ProtectSystem::kYes : ProtectSystem::kNo;
   }
-  return find_value(kProtectSystem, text);
+  return find_by_name(kProtectSystem, text);
 }
 std::optional<ProtectHome> parse_protect_home(std::string_view text) {
   if (const auto flag = unit::parse_boolean(text)) {
     return *flag ? ProtectHome::kYes : ProtectHome::kNo;
   }
-  return find_value(kProtectHome, text);
+  return find_by_name(kProtectHome, text);
 }
 std::optional<ProtectProc> parse_protect_proc(std::string_view text) {
-  return find_value(kProtectProc, text);
+  return find_by_name(kProtectProc, text);
 }
 std::optional<ProcSubset> parse_proc_subset(std::string_view text) {
-  return find_value(kProcSubset, text);
+  return find_by_name(kProcSubset, text);
 }
 std::string_view to_string(ProtectSystem value) { return find_name(kProtectSystem, value); }
 std::string_view to_string(ProtectHome value) { return find_name(kProtectHome, value); }
@@ -105,12 +93,12 @@ std::string_view to_string(ProtectProc value) { return find_name(kProtectProc, v
 std::string_view to_string(ProcSubset value) { return find_name(kProcSubset, value); }
 
 std::optional<int> parse_address_family(std::string_view name) {
-  return find_value(kFamilies, name);
+  return find_by_name(kFamilies, name);
 }
 std::string address_family_name(int family) { return std::string(find_name(kFamilies, family)); }
 
 std::optional<uint64_t> parse_namespace_type(std::string_view name) {
-  return find_value(kNamespaces, name);
+  return find_by_name(kNamespaces, name);
 }
 
 bool is_architecture(std::string_view name) {
