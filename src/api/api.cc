@@ -2,6 +2,7 @@
 
 #include "api/handlers.h"
 #include "api/path.h"
+#include "api/routes.h"
 
 namespace flotilla::api {
 namespace {
@@ -44,32 +45,17 @@ std::string escape_html(std::string_view text) {
 
 // The path was decoded: what a stranger put in it (a line end, a tag) is encoded again before it
 // stands in a header and in HTML.
-Response redirect_to(const std::string& path, const ParsedTarget& target) {
+Response redirect_to(const std::string& path, const ParsedTarget& target, std::string_view method) {
   std::string location = percent_encode_path(path);
   if (!target.raw_query.empty()) location += "?" + target.raw_query;
   Response response;
   response.status = 301;
   response.headers.emplace_back("Location", location);
+  // As Go has it: the note is for people, who use GET.
+  if (method != "GET" && method != "HEAD") return response;
   response.headers.emplace_back("Content-Type", "text/html; charset=utf-8");
   response.body = "<a href=\"" + escape_html(location) + "\">Moved Permanently</a>.\n\n";
   return response;
-}
-
-// "/units/NAME/log" without its collection: the name and what follows. Empty if there is no name.
-struct Item {
-  std::string_view name;
-  std::string_view rest;  // "" or "/log"
-};
-
-std::optional<Item> item_of(std::string_view path, std::string_view collection) {
-  if (path.substr(0, collection.size()) != collection) return std::nullopt;
-  path.remove_prefix(collection.size());
-  if (path.size() < 2 || path[0] != '/') return std::nullopt;
-  path.remove_prefix(1);
-  const size_t slash = path.find('/');
-  if (slash == 0) return std::nullopt;
-  return Item{path.substr(0, slash),
-              slash == std::string_view::npos ? std::string_view() : path.substr(slash)};
 }
 
 }  // namespace
@@ -77,75 +63,62 @@ std::optional<Item> item_of(std::string_view path, std::string_view collection) 
 struct Api::Impl : Handlers {
   using Handlers::Handlers;
 
-  void route(Request& request, const ParsedTarget& target, Respond respond);
-  void route_units(Request& request, const ParsedTarget& target, Respond respond);
-  void route_unit(Request& request, const ParsedTarget& target, const Item& item, Respond respond);
+  void route(const Request& request, const ParsedTarget& target, Respond respond);
+  std::optional<Response> answer_probe(const Request& request, std::string_view path);
+  bool is_available() const { return parts.is_available() && parts.view.has_data(); }
 };
 
 Api::Api(ApiParts parts) : impl_(std::make_shared<Impl>(std::move(parts))) {}
 Api::~Api() = default;
 
 void Api::handle(Request request, Respond respond) {
-  if (!impl_->parts.is_available() || !impl_->parts.view.has_data()) {
+  const std::optional<ParsedTarget> target = parse_target(request.target);
+  if (target) {
+    if (auto answer = impl_->answer_probe(request, target->path)) {
+      return respond(std::move(*answer));
+    }
+  }
+  if (!impl_->is_available()) {
     Response response = error_response(503, "fleet server unable to communicate with etcd");
     response.is_ours = false;
-    respond(std::move(response));
-    return;
+    return respond(std::move(response));
   }
-  const std::optional<ParsedTarget> target = parse_target(request.target);
-  if (!target) {
-    respond(error_response(400, "malformed request target"));
-    return;
-  }
+  if (!target) return respond(error_response(400, "malformed request target"));
   if (const std::string clean = clean_path(target->path); clean != target->path) {
-    respond(redirect_to(clean, *target));
-    return;
+    return respond(redirect_to(clean, *target, request.method));
   }
   impl_->route(request, *target, std::move(respond));
 }
 
-void Api::Impl::route(Request& request, const ParsedTarget& target, Respond respond) {
+// Beyond fleet: whether the daemon lives, and whether it serves. Answered at any time.
+std::optional<Response> Api::Impl::answer_probe(const Request& request, std::string_view path) {
+  if (path != "/healthz" && path != "/readyz") return std::nullopt;
+  if (request.method != "GET" && request.method != "HEAD") {
+    return error_response(405, "only GET supported against this resource");
+  }
+  const bool is_fine = path == "/healthz" || is_available();
+  Response response;
+  response.status = is_fine ? 200 : 503;
+  response.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
+  response.body = is_fine ? "ok\n" : "not registered in the cluster yet\n";
+  return response;
+}
+
+void Api::Impl::route(const Request& request, const ParsedTarget& target, Respond respond) {
   if (target.path == "/") return respond(error_response(405, ""));
+  if (target.path == "/metrics" && parts.metrics) {
+    Response response;
+    response.headers.emplace_back("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    response.body = parts.metrics();
+    return respond(std::move(response));
+  }
   const std::optional<std::string_view> path = below_prefix(target.path);
   if (!path) return respond(error_response(404, ""));
   if (path->empty()) return respond(error_response(405, ""));
-
-  if (*path == "/machines") {
-    if (request.method == "GET") return list_machines(target, respond);
-    if (request.method == "PATCH") return patch_machines(request, std::move(respond));
-    return respond(error_response(405, "only GET and PATCH supported against this resource"));
-  }
-  if (*path == "/state") {
-    if (request.method == "GET") return list_states(target, respond);
-    return respond(error_response(405, "only GET supported against this resource"));
-  }
-  if (const auto item = item_of(*path, "/state"); item && item->rest.empty()) {
-    if (request.method == "GET") return get_state(item->name, respond);
-    return respond(error_response(405, "only GET supported against this resource"));
-  }
-  if (*path == "/units") {
-    if (request.method == "GET") return list_units(target, respond);
-    return respond(error_response(405, "only GET supported against this resource"));
-  }
-  if (const auto item = item_of(*path, "/units"))
-    return route_unit(request, target, *item, std::move(respond));
-  respond(error_response(404, ""));
-}
-
-void Api::Impl::route_unit(Request& request, const ParsedTarget& target, const Item& item,
-                           Respond respond) {
-  if (item.rest == "/log" || item.rest == "/status") {
-    if (request.method != "GET") {
-      return respond(error_response(405, "only GET supported against this resource"));
-    }
-    if (item.rest == "/log") return get_log(item.name, target, std::move(respond));
-    return get_status(item.name, std::move(respond));
-  }
-  if (!item.rest.empty()) return respond(error_response(404, ""));
-  if (request.method == "GET") return get_unit(item.name, respond);
-  if (request.method == "PUT") return put_unit(request, item.name, std::move(respond));
-  if (request.method == "DELETE") return delete_unit(item.name, std::move(respond));
-  respond(error_response(405, "only GET, PUT and DELETE supported against this resource"));
+  const Match match = match_route(request.method, *path);
+  if (match.route == nullptr) return respond(error_response(match.status, match.message));
+  Call call{request, target, match.unit, std::move(respond)};
+  (this->*match.route->handler)(call);
 }
 
 }  // namespace flotilla::api

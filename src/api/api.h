@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/message.h"
 #include "api/page_token.h"
@@ -17,6 +18,13 @@
 
 namespace flotilla::api {
 
+// Whether a machine may run a unit, and if not, why.
+struct Eligibility {
+  std::string machine;
+  bool is_eligible = false;
+  std::string reason;
+};
+
 struct ApiParts {
   registry::Registry& registry;
   registry::ClusterView& view;
@@ -25,6 +33,10 @@ struct ApiParts {
   // Whether this machine is registered: until then every answer is 503.
   std::function<bool()> is_available;
   uint16_t page_limit = kPageLimit;
+  // What the scheduler says of each machine for this unit.
+  std::function<std::vector<Eligibility>(const std::string& unit)> explain = {};
+  // The text of /metrics; none: no such path.
+  std::function<std::string()> metrics = {};
 };
 
 class Api {

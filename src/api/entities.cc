@@ -33,6 +33,9 @@ void append_unit(JsonText& json, const registry::Cluster& cluster, const registr
 void append_state(JsonText& json, const registry::UnitState& state) {
   json.begin_object();
   json.field("hash", state.hash).field("machineID", state.machine).field("name", state.name);
+  if (state.active_enter_usec != 0) {
+    json.key("systemdActiveEnterTimestamp").number(static_cast<int64_t>(state.active_enter_usec));
+  }
   json.field("systemdActiveState", state.active_state);
   json.field("systemdLoadState", state.load_state);
   json.field("systemdSubState", state.sub_state);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/unit_inspector.h"
@@ -38,6 +39,11 @@ class FakeInspector final : public UnitInspector {
               std::function<void(base::Result<UnitStatusText>)> done) override {
     done(UnitStatusText{unit + " is fine\n", 3});
   }
+  void restart(const std::string& unit, std::function<void(base::Result<void>)> done) override {
+    asked = "restart " + unit;
+    if (restart_error) return done(base::unexpected(*restart_error));
+    done({});
+  }
   base::Result<std::shared_ptr<BodyStream>> log(const std::string& unit, int lines,
                                                 bool follow) override {
     asked = unit + " " + std::to_string(lines) + (follow ? " follow" : "");
@@ -48,6 +54,7 @@ class FakeInspector final : public UnitInspector {
   }
 
   std::string asked;
+  std::optional<base::Error> restart_error;
   std::shared_ptr<FakeBodyStream> last_stream;
 };
 

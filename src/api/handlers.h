@@ -12,19 +12,32 @@
 
 namespace flotilla::api {
 
+// One request on its way to a handler.
+struct Call {
+  const Request& request;
+  const ParsedTarget& target;
+  std::string_view unit;  // from the path; empty where that has none
+  Respond respond;
+};
+
 struct Handlers : std::enable_shared_from_this<Handlers> {
   explicit Handlers(ApiParts the_parts) : parts(std::move(the_parts)) {}
 
-  void list_units(const ParsedTarget& target, const Respond& respond);
-  void get_unit(std::string_view name, const Respond& respond);
-  void put_unit(const Request& request, std::string_view name, Respond respond);
-  void delete_unit(std::string_view name, Respond respond);
-  void list_states(const ParsedTarget& target, const Respond& respond);
-  void get_state(std::string_view name, const Respond& respond);
-  void list_machines(const ParsedTarget& target, const Respond& respond);
-  void patch_machines(const Request& request, Respond respond);
-  void get_log(std::string_view name, const ParsedTarget& target, Respond respond);
-  void get_status(std::string_view name, Respond respond);
+  void list_units(Call& call);
+  void get_unit(Call& call);
+  void put_unit(Call& call);
+  void delete_unit(Call& call);
+  void put_contents(Call& call);
+  void explain_unit(Call& call);
+  void restart_unit(Call& call);
+  void get_log(Call& call);
+  void get_status(Call& call);
+  void list_states(Call& call);
+  void get_state(Call& call);
+  void list_machines(Call& call);
+  void patch_machines(Call& call);
+  void get_discovery(Call& call);
+  void get_events(Call& call);
 
   const registry::Cluster& cluster() const { return parts.view.cluster(); }
   // Answers once the view shows `revision`.
@@ -32,6 +45,9 @@ struct Handlers : std::enable_shared_from_this<Handlers> {
 
   ApiParts parts;
 };
+
+// Exactly one Content-Type, and that JSON; the message of a 415, or an empty text.
+std::string refuse_content_type(const std::vector<std::string>& types);
 
 // The answer to a failed operation of the registry: 503 while the store is away, else 500 without a
 // text, as fleet did; the cause goes to the log.

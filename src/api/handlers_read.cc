@@ -1,17 +1,13 @@
-// The routes that only read: lists by pages, single entities, and what the unit's own machine
-// knows.
+// The routes that only read: lists by pages, and single entities.
 #include <algorithm>
-#include <charconv>
 
 #include "api/entities.h"
 #include "api/handlers.h"
 #include "api/json_text.h"
-#include "unit/fleet_requirements.h"
+#include "api/routes.h"
 
 namespace flotilla::api {
 namespace {
-
-constexpr int kMaxLogLines = 100'000;
 
 // Answers with one page of `items`: {"LIST":[...],"nextPageToken":"..."}, in the alphabetical order
 // of Go's encoder; {} if the page is empty.
@@ -42,26 +38,27 @@ Response page_response(const ParsedTarget& target, uint16_t limit, std::string_v
 
 }  // namespace
 
-void Handlers::list_units(const ParsedTarget& target, const Respond& respond) {
+void Handlers::list_units(Call& call) {
   std::vector<const registry::Unit*> units;
   for (const auto& [name, unit] : cluster().units) units.push_back(&unit);
-  respond(page_response(target, parts.page_limit, "units", units,
-                        [this](JsonText& json, const registry::Unit& unit) {
-                          append_unit(json, cluster(), unit, UnitShape::kListed);
-                        }));
+  call.respond(page_response(call.target, parts.page_limit, "units", units,
+                             [this](JsonText& json, const registry::Unit& unit) {
+                               append_unit(json, cluster(), unit, UnitShape::kListed);
+                             }));
 }
 
-void Handlers::get_unit(std::string_view name, const Respond& respond) {
-  const auto found = cluster().units.find(name);
-  if (found == cluster().units.end()) return respond(error_response(404, "unit does not exist"));
+void Handlers::get_unit(Call& call) {
+  const auto found = cluster().units.find(call.unit);
+  if (found == cluster().units.end())
+    return call.respond(error_response(404, "unit does not exist"));
   JsonText json;
   append_unit(json, cluster(), found->second, UnitShape::kSingle);
-  respond(json_response(200, std::move(json).str()));
+  call.respond(json_response(200, std::move(json).str()));
 }
 
-void Handlers::list_states(const ParsedTarget& target, const Respond& respond) {
-  const std::string_view machine = target.parameter("machineID");
-  const std::string_view unit = target.parameter("unitName");
+void Handlers::list_states(Call& call) {
+  const std::string_view machine = call.target.parameter("machineID");
+  const std::string_view unit = call.target.parameter("unitName");
   std::vector<const registry::UnitState*> states;
   const auto add = [&](const std::map<std::string, registry::UnitState>& by_machine) {
     for (const auto& [id, state] : by_machine) {
@@ -73,95 +70,54 @@ void Handlers::list_states(const ParsedTarget& target, const Respond& respond) {
   } else if (const auto found = cluster().states.find(unit); found != cluster().states.end()) {
     add(found->second);
   }
-  respond(page_response(
-      target, parts.page_limit, "states", states,
+  call.respond(page_response(
+      call.target, parts.page_limit, "states", states,
       [](JsonText& json, const registry::UnitState& state) { append_state(json, state); }));
 }
 
-void Handlers::get_state(std::string_view name, const Respond& respond) {
+void Handlers::get_state(Call& call) {
   JsonText json;
-  const auto states = cluster().states.find(name);
+  const auto states = cluster().states.find(call.unit);
   if (states != cluster().states.end() && !states->second.empty()) {
     append_state(json, states->second.begin()->second);
-  } else if (cluster().units.find(name) != cluster().units.end()) {
+  } else if (cluster().units.find(call.unit) != cluster().units.end()) {
     // fleet's own client crashes on a 404 while it waits for a unit that has no state yet.
-    json.begin_object().field("name", name).end_object();
+    json.begin_object().field("name", call.unit).end_object();
   } else {
-    return respond(error_response(404, "unit state does not exist"));
+    return call.respond(error_response(404, "unit state does not exist"));
   }
-  respond(json_response(200, std::move(json).str()));
+  call.respond(json_response(200, std::move(json).str()));
 }
 
-void Handlers::list_machines(const ParsedTarget& target, const Respond& respond) {
+void Handlers::list_machines(Call& call) {
   std::vector<const registry::Machine*> machines;
   for (const auto& [id, machine] : cluster().machines) machines.push_back(&machine);
-  respond(page_response(target, parts.page_limit, "machines", machines,
-                        [this](JsonText& json, const registry::Machine& machine) {
-                          append_machine(json, cluster(), machine);
-                        }));
+  call.respond(page_response(call.target, parts.page_limit, "machines", machines,
+                             [this](JsonText& json, const registry::Machine& machine) {
+                               append_machine(json, cluster(), machine);
+                             }));
 }
 
-namespace {
+void Handlers::get_discovery(Call& call) {
+  static const std::string document = discovery_document();
+  call.respond(json_response(200, document));
+}
 
-// Why this machine cannot tell of the unit, as a response; nothing if it can.
-std::optional<Response> refuse_inspection(const Handlers& handlers, std::string_view name) {
-  const auto unit = handlers.cluster().units.find(name);
-  if (unit == handlers.cluster().units.end()) return error_response(404, "unit does not exist");
-  if (unit::extract_requirements(unit->second.options, name).global) return std::nullopt;
-  const std::string* machine = handlers.cluster().machine_of(name);
-  if (machine == nullptr) return error_response(409, "unit is not scheduled to any machine");
-  if (*machine != handlers.parts.machine_id) {
-    return error_response(
-        503, fmt::format("unit runs on machine {}; ask the API of that machine", *machine));
+void Handlers::explain_unit(Call& call) {
+  if (cluster().units.find(call.unit) == cluster().units.end()) {
+    return call.respond(error_response(404, "unit does not exist"));
   }
-  return std::nullopt;
-}
-
-}  // namespace
-
-void Handlers::get_log(std::string_view name, const ParsedTarget& target, Respond respond) {
-  if (auto refusal = refuse_inspection(*this, name)) return respond(std::move(*refusal));
-  int lines = 10;
-  if (target.has_parameter("lines")) {
-    const std::string_view text = target.parameter("lines");
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), lines);
-    if (error != std::errc() || end != text.data() + text.size() || lines < 0 ||
-        lines > kMaxLogLines) {
-      return respond(error_response(
-          400, fmt::format("invalid value \"{}\" for lines: expected a number from 0 to {}", text,
-                           kMaxLogLines)));
+  JsonText json;
+  json.begin_object().key("machines").begin_array();
+  if (parts.explain) {
+    for (const Eligibility& machine : parts.explain(std::string(call.unit))) {
+      json.begin_object().key("id").text(machine.machine);
+      json.key("eligible").boolean(machine.is_eligible).key("reason").text(machine.reason);
+      json.end_object();
     }
   }
-  const std::string_view follow = target.parameter("follow");
-  const bool follows = target.has_parameter("follow") && follow != "false" && follow != "0";
-  base::Result<std::shared_ptr<BodyStream>> stream =
-      parts.inspector.log(std::string(name), lines, follows);
-  if (!stream) {
-    const int status = base::names_of(stream.error().code).http_status;
-    return respond(error_response(status, stream.error().message));
-  }
-  Response response;
-  response.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
-  response.stream = std::move(*stream);
-  respond(std::move(response));
-}
-
-void Handlers::get_status(std::string_view name, Respond respond) {
-  if (auto refusal = refuse_inspection(*this, name)) return respond(std::move(*refusal));
-  parts.inspector.status(std::string(name), [respond](base::Result<UnitStatusText> status) {
-    if (!status) {
-      const int code = base::names_of(status.error().code).http_status;
-      return respond(error_response(code, status.error().message));
-    }
-    JsonText json;
-    json.begin_object()
-        .key("exitStatus")
-        .number(status->exit_status)
-        .key("text")
-        .text(status->text);
-    json.end_object();
-    respond(json_response(200, std::move(json).str()));
-  });
+  json.end_array().end_object();
+  call.respond(json_response(200, std::move(json).str()));
 }
 
 }  // namespace flotilla::api

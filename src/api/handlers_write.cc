@@ -16,21 +16,21 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// Exactly one Content-Type, and that JSON; the message of a 415, or an empty text.
-std::string refuse_content_type(const std::vector<std::string>& types) {
-  if (types.size() != 1) return fmt::format("expected 1 Content-Type, got {}", types.size());
-  const std::string_view type = std::string_view(types[0]).substr(0, types[0].find(';'));
-  if (trimmed(type) != "application/json")
-    return "only acceptable Content-Type is application/json";
-  return {};
-}
-
 bool is_template(std::string_view name) {
   const auto parts = unit::split_fleet_name(name);
   return parts && parts->is_template();
 }
 
 }  // namespace
+
+std::string refuse_content_type(const std::vector<std::string>& types) {
+  if (types.size() != 1) return fmt::format("expected 1 Content-Type, got {}", types.size());
+  const std::string_view type = std::string_view(types[0]).substr(0, types[0].find(';'));
+  if (trimmed(type) != "application/json") {
+    return "only acceptable Content-Type is application/json";
+  }
+  return {};
+}
 
 Response failure_response(const base::Error& error) {
   if (error.code == base::Errc::kUnavailable || error.code == base::Errc::kTimedOut) {
@@ -50,82 +50,107 @@ void Handlers::respond_at(store::Revision revision, Response response, Respond r
   });
 }
 
-void Handlers::put_unit(const Request& request, std::string_view url_name, Respond respond) {
-  if (const std::string why = refuse_content_type(request.content_types); !why.empty()) {
-    return respond(error_response(415, why));
-  }
-  base::Result<UnitBody> decoded = decode_unit_body(request.body);
-  if (!decoded)
-    return respond(error_response(400, "unable to decode body: " + decoded.error().message));
-  UnitBody body = std::move(*decoded);
-  if (body.name.empty()) body.name = url_name;
-  if (body.name != url_name) {
-    return respond(error_response(
-        400, fmt::format("name in URL \"{}\" differs from unit name in request body \"{}\"",
-                         url_name, body.name)));
-  }
-  if (const base::Status valid = unit::validate_fleet_name(body.name); !valid) {
-    return respond(error_response(400, valid.error().message));
-  }
-  registry::TargetState desired = registry::TargetState::kInactive;
-  if (!body.desired_state.empty()) {
-    const base::Result<registry::TargetState> parsed =
-        registry::parse_target_state(body.desired_state);
-    if (!parsed) return respond(error_response(400, parsed.error().message));
-    desired = *parsed;
-  }
+namespace {
 
-  const auto existing = cluster().units.find(body.name);
+// What is wrong with a body by itself, whatever units there are.
+base::Result<UnitBody> read_unit_body(const Call& call) {
+  base::Result<UnitBody> body = decode_unit_body(call.request.body);
+  if (!body) return base::invalid("unable to decode body: {}", body.error().message);
+  if (body->name.empty()) body->name = call.unit;
+  if (body->name != call.unit) {
+    return base::invalid("name in URL {} differs from unit name in request body {}",
+                         unit::quote_go(call.unit), unit::quote_go(body->name));
+  }
+  FLOTILLA_TRY(unit::validate_fleet_name(body->name));
+  return body;
+}
+
+// The state a body asks for. fleet stored any text and could not read the unit again.
+base::Result<registry::TargetState> desired_state_of(const UnitBody& body) {
+  if (body.desired_state.empty()) return registry::TargetState::kInactive;
+  FLOTILLA_ASSIGN(const auto desired, registry::parse_target_state(body.desired_state));
+  if (is_template(body.name) && desired != registry::TargetState::kInactive) {
+    return base::invalid("cannot activate template {}", unit::quote_go(body.name));
+  }
+  return desired;
+}
+
+}  // namespace
+
+void Handlers::put_unit(Call& call) {
+  if (const std::string why = refuse_content_type(call.request.content_types); !why.empty()) {
+    return call.respond(error_response(415, why));
+  }
+  base::Result<UnitBody> body = read_unit_body(call);
+  if (!body) return call.respond(error_response(400, body.error().message));
+  const auto existing = cluster().units.find(body->name);
   const bool exists = existing != cluster().units.end();
-  if (!exists && body.options.empty()) {
-    return respond(error_response(409, "unit does not exist and options field empty"));
+  if (!exists && body->options.empty()) {
+    return call.respond(error_response(409, "unit does not exist and options field empty"));
   }
   const bool writes_options =
-      !body.options.empty() && (!exists || unit::hash_hex(body.options) != existing->second.hash);
+      !body->options.empty() && (!exists || unit::hash_hex(body->options) != existing->second.hash);
   if (writes_options) {
     // fleet let an overwrite pass unchecked; a unit that contradicts itself could then never be
     // scheduled.
-    if (const base::Status valid = unit::validate_fleet_options(body.options); !valid) {
-      return respond(error_response(400, valid.error().message));
+    if (const base::Status valid = unit::validate_fleet_options(body->options); !valid) {
+      return call.respond(error_response(400, valid.error().message));
     }
-  } else if (body.desired_state.empty()) {
-    return respond(error_response(409, "must provide DesiredState to update existing unit"));
+  } else if (body->desired_state.empty()) {
+    return call.respond(error_response(409, "must provide DesiredState to update existing unit"));
   }
-  if (is_template(body.name) && desired != registry::TargetState::kInactive) {
-    return respond(error_response(400, fmt::format("cannot activate template \"{}\"", body.name)));
-  }
+  const base::Result<registry::TargetState> desired = desired_state_of(*body);
+  if (!desired) return call.respond(error_response(400, desired.error().message));
 
-  const auto answer = [self = shared_from_this(), respond](
-                          int status, const base::Result<registry::PutOutcome>& outcome) {
-    if (!outcome) {
-      if (outcome.error().code == base::Errc::kNotFound) {
-        return respond(error_response(409, "unit does not exist and options field empty"));
-      }
-      return respond(failure_response(outcome.error()));
+  const int status = writes_options ? 201 : 204;
+  const auto done = [self = shared_from_this(), respond = call.respond,
+                     status](const base::Result<registry::PutOutcome>& outcome) {
+    if (outcome) return self->respond_at(outcome->revision, empty_response(status), respond);
+    if (outcome.error().code == base::Errc::kNotFound) {
+      return respond(error_response(409, "unit does not exist and options field empty"));
     }
-    self->respond_at(outcome->revision, empty_response(status), respond);
+    respond(failure_response(outcome.error()));
   };
-  if (writes_options) {
-    parts.registry.put_unit(
-        body.name, std::move(body.options), desired,
-        [answer](base::Result<registry::PutOutcome> outcome) { answer(201, outcome); });
-  } else {
-    parts.registry.set_desired(
-        body.name, desired,
-        [answer](base::Result<registry::PutOutcome> outcome) { answer(204, outcome); });
-  }
+  if (writes_options) return parts.registry.put_unit(body->name, body->options, *desired, done);
+  parts.registry.set_desired(body->name, *desired, done);
 }
 
-void Handlers::delete_unit(std::string_view name, Respond respond) {
-  parts.registry.delete_unit(
-      std::string(name), [self = shared_from_this(), respond](base::Result<store::Revision> gone) {
-        if (!gone) {
-          if (gone.error().code == base::Errc::kNotFound) {
-            return respond(error_response(404, "unit does not exist"));
-          }
-          return respond(failure_response(gone.error()));
+// Beyond fleet, whose overwrite was a destroy and a create: one step, and the unit goes on as it is
+// meant to.
+void Handlers::put_contents(Call& call) {
+  if (const std::string why = refuse_content_type(call.request.content_types); !why.empty()) {
+    return call.respond(error_response(415, why));
+  }
+  base::Result<UnitBody> body = read_unit_body(call);
+  if (!body) return call.respond(error_response(400, body.error().message));
+  if (cluster().units.find(body->name) == cluster().units.end()) {
+    return call.respond(error_response(404, "unit does not exist"));
+  }
+  if (body->options.empty()) return call.respond(error_response(409, "options field empty"));
+  if (const base::Status valid = unit::validate_fleet_options(body->options); !valid) {
+    return call.respond(error_response(400, valid.error().message));
+  }
+  parts.registry.put_contents(
+      body->name, std::move(body->options),
+      [self = shared_from_this(),
+       respond = call.respond](const base::Result<registry::PutOutcome>& outcome) {
+        if (outcome) return self->respond_at(outcome->revision, empty_response(204), respond);
+        if (outcome.error().code == base::Errc::kNotFound) {
+          return respond(error_response(404, "unit does not exist"));
         }
-        self->respond_at(*gone, empty_response(204), respond);
+        respond(failure_response(outcome.error()));
+      });
+}
+
+void Handlers::delete_unit(Call& call) {
+  parts.registry.delete_unit(
+      std::string(call.unit),
+      [self = shared_from_this(), respond = call.respond](base::Result<store::Revision> gone) {
+        if (gone) return self->respond_at(*gone, empty_response(204), respond);
+        if (gone.error().code == base::Errc::kNotFound) {
+          return respond(error_response(404, "unit does not exist"));
+        }
+        respond(failure_response(gone.error()));
       });
 }
 
@@ -143,10 +168,10 @@ base::Result<CheckedEdit> check_edit(const MachineEdit& edit) {
   }
   // ^/([^/]+)/metadata/([A-Za-z0-9_.-]+)$
   static constexpr std::string_view kMiddle = "/metadata/";
-  const size_t middle = edit.path.find(kMiddle);
   const std::string_view path = edit.path;
-  const bool shaped = path.size() > 1 && path[0] == '/' && middle != std::string::npos &&
-                      middle > 1 && path.substr(1, middle - 1).find('/') == std::string_view::npos;
+  const size_t middle = path.find('/', 1);
+  const bool shaped = middle != std::string_view::npos && middle > 1 && path[0] == '/' &&
+                      path.substr(middle, kMiddle.size()) == kMiddle;
   const std::string_view key = shaped ? path.substr(middle + kMiddle.size()) : std::string_view();
   if (key.empty() ||
       key.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") !=
@@ -180,16 +205,16 @@ void apply_edits(const std::shared_ptr<Handlers>& handlers,
 
 }  // namespace
 
-void Handlers::patch_machines(const Request& request, Respond respond) {
-  const base::Result<std::vector<MachineEdit>> edits = decode_machine_edits(request.body);
-  if (!edits) return respond(error_response(400, edits.error().message));
+void Handlers::patch_machines(Call& call) {
+  const base::Result<std::vector<MachineEdit>> edits = decode_machine_edits(call.request.body);
+  if (!edits) return call.respond(error_response(400, edits.error().message));
   auto checked = std::make_shared<std::vector<CheckedEdit>>();
   for (const MachineEdit& edit : *edits) {
     base::Result<CheckedEdit> one = check_edit(edit);
-    if (!one) return respond(error_response(400, one.error().message));
+    if (!one) return call.respond(error_response(400, one.error().message));
     checked->push_back(std::move(*one));
   }
-  apply_edits(shared_from_this(), checked, 0, cluster().revision, respond);
+  apply_edits(shared_from_this(), checked, 0, cluster().revision, call.respond);
 }
 
 }  // namespace flotilla::api

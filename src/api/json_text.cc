@@ -43,6 +43,12 @@ JsonText& JsonText::number(int64_t value) {
   return *this;
 }
 
+JsonText& JsonText::boolean(bool value) {
+  separate();
+  out_ += value ? "true" : "false";
+  return *this;
+}
+
 JsonText& JsonText::field(std::string_view name, std::string_view value) {
   return value.empty() ? *this : key(name).text(value);
 }

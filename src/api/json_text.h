@@ -18,6 +18,7 @@ class JsonText {
   JsonText& key(std::string_view name);
   JsonText& text(std::string_view value);
   JsonText& number(int64_t value);
+  JsonText& boolean(bool value);
   // key() and text(), left out if the text is empty.
   JsonText& field(std::string_view name, std::string_view value);
 

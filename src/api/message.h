@@ -16,6 +16,7 @@ struct Request {
   std::string target;                      // as sent: path and query, still percent-encoded
   std::vector<std::string> content_types;  // one for each Content-Type header
   std::string body;
+  std::string last_event_id = {};  // the header of that name: where a stream of events goes on
 };
 
 // The body of a response whose length is not known when it begins. Loop thread only.

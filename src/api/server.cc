@@ -229,6 +229,7 @@ void Session::on_request() {
   const auto types = message.equal_range(http::field::content_type);
   for (auto type = types.first; type != types.second; ++type)
     request.content_types.emplace_back(type->value());
+  request.last_event_id = std::string(message["Last-Event-ID"]);
   request.body = std::move(parser_->get().body());
   server_->the_api.handle(std::move(request), [self = shared_from_this()](Response response) {
     self->send(std::move(response));

@@ -18,10 +18,11 @@ TEST(UnitBody, IsReadLeniently) {
 }
 
 TEST(UnitBody, TakesNullAsAbsentAndTheLastOfSeveral) {
-  const auto unit =
-      decode_unit_body(R"({"name":null,"options":null,"desiredState":"a","desiredState":"b"})");
+  const auto unit = decode_unit_body(
+      R"({"name":"x","NAME":null,"options":[{}],"options":null,"desiredState":"a","DesiredState":"b"})");
   ASSERT_TRUE(unit);
-  EXPECT_EQ(unit->name, "");
+  EXPECT_EQ(unit->name, "x") << "null changes nothing";
+  EXPECT_TRUE(unit->options.empty());
   EXPECT_EQ(unit->desired_state, "b");
   EXPECT_TRUE(decode_unit_body("null"));
 }
@@ -43,7 +44,9 @@ TEST(UnitBody, SaysWhatIsWrong) {
             "json: cannot unmarshal number into Go struct field Unit.name of type string");
   EXPECT_FALSE(decode_unit_body("{bad}"));
   EXPECT_FALSE(decode_unit_body("{\"options\":[[]]}"));
-  EXPECT_FALSE(decode_unit_body(std::string(1000, '[')));
+  EXPECT_FALSE(decode_unit_body("{\"options\":[null]}"));
+  EXPECT_FALSE(decode_unit_body("{\"machineID\":{}}"));
+  EXPECT_FALSE(decode_unit_body(std::string(100'000, '[')));
 }
 
 TEST(MachineEdits, TakeTheNestedAndTheFlatValue) {
@@ -56,6 +59,7 @@ TEST(MachineEdits, TakeTheNestedAndTheFlatValue) {
   EXPECT_TRUE(decode_machine_edits("null"));
   EXPECT_EQ(decode_machine_edits("").error().message, "EOF");
   EXPECT_FALSE(decode_machine_edits("{}"));
+  EXPECT_EQ(decode_machine_edits("[null]")->size(), 1U);
 }
 
 }  // namespace

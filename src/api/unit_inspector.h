@@ -22,6 +22,8 @@ class UnitInspector {
   // Loop thread only; `done` is called once, in a later turn.
   virtual void status(const std::string& unit,
                       std::function<void(base::Result<UnitStatusText>)> done) = 0;
+  // Restarts the unit and waits for the end of it. Errors: kConflict if it did not come up again.
+  virtual void restart(const std::string& unit, std::function<void(base::Result<void>)> done) = 0;
   // The last `lines` lines as `journalctl -o short` prints them; with `follow` the stream goes on
   // with new ones and never ends by itself.
   virtual base::Result<std::shared_ptr<BodyStream>> log(const std::string& unit, int lines,

@@ -239,6 +239,43 @@ void Registry::put_unit(const std::string& name, std::vector<unit::UnitOption> o
   shared_->change_from(shared_->keys.unit(name), nullptr, editor, done, kMaxTries);
 }
 
+void Registry::put_contents(const std::string& name, std::vector<unit::UnitOption> options,
+                            const Callback<PutOutcome>& done) {
+  base::Status status = check_options(options);
+  if (status && !is_possible_name(name, kMaxNameBytes)) {
+    status = base::not_found("unit {} does not exist", name);
+  }
+  if (!status) {
+    return get_unit({}, [done, error = status.error()](auto) mutable {
+      done(base::unexpected(std::move(error)));
+    });
+  }
+  const std::string hash = unit::hash_hex(options);
+  const auto editor = [name, hash, options = std::move(options)](
+                          const store::KeyValue* current) -> base::Result<Shared::Edit> {
+    if (current == nullptr) return base::not_found("unit {} does not exist", name);
+    base::Result<Unit> unit = decode_unit(current->value);
+    if (!unit) {
+      return base::internal("{}: unreadable record: {}", current->key, unit.error().message);
+    }
+    Shared::Edit edit;
+    if (unit->hash == hash) {
+      edit.unchanged_at = current->mod_revision;
+      return edit;
+    }
+    unit->hash = hash;
+    unit->options = options;
+    edit.kind = PutOutcome::Kind::kOverwritten;
+    edit.put = encode(*unit);
+    if (edit.put->size() > store::kMaxValueBytes) {
+      return base::too_large("unit {} has {} bytes as a record, at most {} are stored", name,
+                             edit.put->size(), store::kMaxValueBytes);
+    }
+    return edit;
+  };
+  shared_->change(shared_->keys.unit(name), editor, done);
+}
+
 void Registry::set_desired(const std::string& name, TargetState desired,
                            Callback<PutOutcome> done) {
   const auto editor = [name,

@@ -57,6 +57,10 @@ class Registry {
   // Creates the unit, or overwrites the one there is, in one step. The hash is computed here.
   void put_unit(const std::string& name, std::vector<unit::UnitOption> options, TargetState desired,
                 const Callback<PutOutcome>& done);
+  // Replaces the options of a unit in one step and keeps its desired state. kNotFound: no such
+  // unit.
+  void put_contents(const std::string& name, std::vector<unit::UnitOption> options,
+                    const Callback<PutOutcome>& done);
   // kNotFound: no such unit.
   void set_desired(const std::string& name, TargetState desired, Callback<PutOutcome> done);
   // kNotFound: no such unit. Its schedule and states go when the leader and the agent have acted.

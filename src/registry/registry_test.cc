@@ -72,6 +72,24 @@ TEST_F(RegistryTest, CreatesOverwritesAndChangesStates) {
   EXPECT_EQ(unit->mod_revision, outcome->revision);
 }
 
+TEST_F(RegistryTest, ReplacesContentsAndKeepsTheDesiredState) {
+  const auto replace = [&](const std::vector<unit::UnitOption>& options) {
+    return await<PutOutcome>([&](auto done) { registry.put_contents("a.service", options, done); });
+  };
+  auto outcome = replace(kOptions);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, base::Errc::kNotFound);
+  const auto created = put("a.service", TargetState::kLaunched);
+  outcome = replace(kOptions);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->kind, PutOutcome::Kind::kUnchanged);
+  EXPECT_EQ(outcome->revision, created->revision);
+  outcome = replace(kOther);
+  EXPECT_EQ(outcome->kind, PutOutcome::Kind::kOverwritten);
+  EXPECT_EQ(get("a.service")->options, kOther);
+  EXPECT_EQ(get("a.service")->desired, TargetState::kLaunched);
+}
+
 TEST_F(RegistryTest, SetsTheDesiredStateOfAnExistingUnitOnly) {
   const auto missing = await<PutOutcome>(
       [&](auto done) { registry.set_desired("a.service", TargetState::kLoaded, done); });

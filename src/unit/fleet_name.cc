@@ -75,6 +75,29 @@ std::string quote_go_rune(char32_t code) {
   return out + "'";
 }
 
+std::string quote_go(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const std::size_t length = utf8_sequence_length(text);
+    if (length == 0) {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+      text.remove_prefix(1);
+      continue;
+    }
+    const char32_t code = utf8_decode(text);
+    text.remove_prefix(length);
+    if (code == '"') {
+      out += "\\\"";
+    } else if (code == '\'') {
+      out += '\'';
+    } else {
+      const std::string rune = quote_go_rune(code);
+      out.append(rune, 1, rune.size() - 2);
+    }
+  }
+  return out + "\"";
+}
+
 base::Status validate_fleet_name(std::string_view name) {
   if (name.empty()) return base::invalid("unit name cannot be empty");
   if (name.size() > kMaxFleetName) {
@@ -84,9 +107,9 @@ base::Status validate_fleet_name(std::string_view name) {
   if (dot == std::string_view::npos) return base::invalid("unit name must contain \".\"");
   if (dot + 1 == name.size()) return base::invalid("unit name cannot end in \".\"");
   const std::string_view suffix = name.substr(dot + 1);
-  if (!is_type(suffix)) return base::invalid("invalid unit type: \"{}\"", suffix);
+  if (!is_type(suffix)) return base::invalid("invalid unit type: {}", quote_go(suffix));
   if (name.find('@') != std::string_view::npos && !is_template_type(suffix)) {
-    return base::invalid("invalid unit type for template: \"{}\"", suffix);
+    return base::invalid("invalid unit type for template: {}", quote_go(suffix));
   }
   const std::string_view stem = name.substr(0, dot);
   const auto wrong = std::find_if_not(stem.begin(), stem.end(), is_allowed);

@@ -33,5 +33,8 @@ std::optional<FleetName> split_fleet_name(std::string_view name);
 
 // A rune as Go's %q prints it: 'x', '\'', '\n', '\u00a0'. Invalid UTF-8 is U+FFFD.
 std::string quote_go_rune(char32_t code);
+// A text as Go's %q prints it, with its quotes: what is not printable, and bytes that are no UTF-8,
+// as escapes.
+std::string quote_go(std::string_view text);
 
 }  // namespace flotilla::unit

@@ -219,13 +219,13 @@ base::Status validate_fleet_options(const std::vector<UnitOption>& options) {
   for (const std::string& peer : wants.peers) {
     for (const std::string& pattern : wants.conflicts) {
       if (!glob_matches(pattern, peer)) continue;
-      return base::invalid("unresolvable requirements: peer \"{}\" matches conflict \"{}\"", peer,
-                           pattern);
+      return base::invalid("unresolvable requirements: peer {} matches conflict {}", quote_go(peer),
+                           quote_go(pattern));
     }
     for (const std::string& pattern : wants.replaces) {
       if (!glob_matches(pattern, peer)) continue;
-      return base::invalid("unresolvable requirements: peer \"{}\" matches replace \"{}\"", peer,
-                           pattern);
+      return base::invalid("unresolvable requirements: peer {} matches replace {}", quote_go(peer),
+                           quote_go(pattern));
     }
   }
   return check_contradictions(wants);

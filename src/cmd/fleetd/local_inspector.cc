@@ -168,6 +168,16 @@ void LocalInspector::status(const std::string& unit,
   });
 }
 
+void LocalInspector::restart(const std::string& unit,
+                             std::function<void(base::Result<void>)> done) {
+  manager_.restart(unit, bus::JobMode::kReplace, [unit, done](base::Result<bus::JobResult> result) {
+    if (!result) return done(base::unexpected(std::move(result).error()));
+    if (*result == bus::JobResult::kDone) return done({});
+    done(base::conflict("the restart of unit {} ended with result \"{}\"", unit,
+                        to_string(*result)));
+  });
+}
+
 std::string LocalInspector::last_lines(const std::string& unit, size_t count) const {
   base::Result<logs::LogReader> reader =
       logs::LogReader::open(log_directory_ + "/" + unit, loop_.clock());

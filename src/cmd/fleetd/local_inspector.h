@@ -18,6 +18,7 @@ class LocalInspector final : public api::UnitInspector {
 
   void status(const std::string& unit,
               std::function<void(base::Result<api::UnitStatusText>)> done) override;
+  void restart(const std::string& unit, std::function<void(base::Result<void>)> done) override;
   base::Result<std::shared_ptr<api::BodyStream>> log(const std::string& unit, int lines,
                                                      bool follow) override;
 
