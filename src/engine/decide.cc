@@ -44,6 +44,16 @@ class Pass {
     return std::move(decisions_);
   }
 
+  std::vector<Verdict> explain(std::string_view unit) {
+    std::vector<Verdict> verdicts;
+    const Entry* entry = find_entry(unit);
+    if (entry == nullptr || entry->job.unit == nullptr) return verdicts;
+    for (const auto& [id, host] : placement_.hosts()) {
+      verdicts.push_back({std::string(id), why_not(entry->job, host).value_or("")});
+    }
+    return verdicts;
+  }
+
  private:
   struct Entry {
     Job job;
@@ -105,6 +115,20 @@ class Pass {
   static bool wants_to_run(const Job& job) {
     return job.unit != nullptr && !job.is_template && !job.requirements->global &&
            job.unit->desired != TargetState::kInactive;
+  }
+
+  std::optional<std::string> why_not(const Job& job, const Host& host) const {
+    if (job.is_template) return "unit is a template";
+    const bool is_there = host.jobs.contains(job.name);
+    std::optional<std::string> why =
+        job.requirements->global
+            ? placement_.why_not_global(job, host)
+            : placement_.why_not(job, host,
+                                 is_there ? Placement::Mode::kStay : Placement::Mode::kMoveIn);
+    // That of the metadata alone says too little to act on.
+    const auto metadata = job.requirements->why_not_metadata(host.metadata);
+    if (why == "local Machine metadata insufficient" && metadata) *why += ": " + *metadata;
+    return why;
   }
 
   bool check_scheduled() {
@@ -291,6 +315,11 @@ void RequirementsCache::prune(const Cluster& cluster) {
 std::vector<Decision> decide(const Cluster& cluster, RequirementsCache& requirements,
                              Absence absence) {
   return Pass(cluster, requirements, absence).run();
+}
+
+std::vector<Verdict> explain(const Cluster& cluster, RequirementsCache& requirements,
+                             std::string_view unit) {
+  return Pass(cluster, requirements, Absence::kTrusted).explain(unit);
 }
 
 registry::ScheduleEntry schedule_entry_of(const Unit& unit, std::string machine) {

@@ -60,6 +60,19 @@ enum class Absence : uint8_t { kTrusted, kDoubted };
 std::vector<Decision> decide(const registry::Cluster& cluster, RequirementsCache& requirements,
                              Absence absence = Absence::kTrusted);
 
+// Whether a machine may run a unit as things stand: why not, or nothing.
+struct Verdict {
+  std::string machine;
+  std::string why_not;
+
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+// For each machine that is there, by id. The reasons are those of the decisions; a machine's
+// metadata are named beside. Empty if there is no such unit.
+std::vector<Verdict> explain(const registry::Cluster& cluster, RequirementsCache& requirements,
+                             std::string_view unit);
+
 // The schedule entry or global entry that a decision writes.
 registry::ScheduleEntry schedule_entry_of(const registry::Unit& unit, std::string machine);
 registry::GlobalEntry global_entry_of(const registry::Unit& unit);

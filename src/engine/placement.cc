@@ -98,6 +98,16 @@ std::optional<std::string> Placement::why_not(const Job& job, const Host& host, 
   return std::nullopt;
 }
 
+std::optional<std::string> Placement::why_not_global(const Job& job, const Host& host) const {
+  if (!job.requirements->allows_metadata(host.metadata)) {
+    return "local Machine metadata insufficient";
+  }
+  if (const Job* other = host.globals.contains(job.name) ? nullptr : find_conflict(job, host)) {
+    return fmt::format("found conflict with locally-scheduled Unit([{}])", other->name);
+  }
+  return std::nullopt;
+}
+
 Host* Placement::find_machine_for(const Job& job) {
   for (const auto& [load, id] : by_load_) {
     Host& host = hosts_.at(id);

@@ -47,6 +47,7 @@ class Placement {
   void settle_globals();
 
   Host* find_host(std::string_view machine);
+  const std::map<std::string_view, Host>& hosts() const { return hosts_; }
   void place(Job& job, Host& host);
   void remove(Job& job);
 
@@ -54,6 +55,8 @@ class Placement {
   // itself. To move in, nobody there may want to replace it.
   enum class Mode : uint8_t { kStay, kMoveIn };
   std::optional<std::string> why_not(const Job& job, const Host& host, Mode mode) const;
+  // As why_not(), for a global unit: nothing else is asked of the machine than its metadata.
+  std::optional<std::string> why_not_global(const Job& job, const Host& host) const;
 
   // The machine with the fewest units that can take it, or null.
   Host* find_machine_for(const Job& job);

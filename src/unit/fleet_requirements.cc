@@ -127,14 +127,16 @@ bool is_true(std::string value) {
   return value == "true" || value == "yes" || value == "1" || value == "on" || value == "t";
 }
 
-// Anything but exactly one "=" between two parts that are not empty does nothing.
 void add_metadata(std::string_view value, FleetRequirements& out) {
-  const std::size_t equals = value.find('=');
-  if (equals == std::string_view::npos || equals == 0 || equals + 1 == value.size() ||
-      value.find('=', equals + 1) != std::string_view::npos) {
-    return;
+  // What validate_fleet_options() refuses does nothing in units from before.
+  auto term = parse_metadata_term(value);
+  if (!term || !*term) return;
+  MetadataRule& rule = (*term)->rule;
+  if (rule.op == MetadataRule::Op::kEqual) {
+    out.metadata[(*term)->key].insert(std::move(rule.value));
+  } else {
+    out.metadata_rules[(*term)->key].push_back(std::move(rule));
   }
-  out.metadata[std::string(value.substr(0, equals))].emplace(value.substr(equals + 1));
 }
 
 bool any_matches(const std::vector<std::string>& patterns, std::string_view name) {
@@ -171,10 +173,45 @@ bool FleetRequirements::allows_machine(std::string_view id) const {
 }
 
 bool FleetRequirements::allows_metadata(const std::map<std::string, std::string>& machine) const {
-  return std::all_of(metadata.begin(), metadata.end(), [&machine](const auto& wanted) {
-    const auto it = machine.find(wanted.first);
-    return it != machine.end() && wanted.second.count(it->second) != 0;
-  });
+  const bool has_values =
+      std::all_of(metadata.begin(), metadata.end(), [&machine](const auto& wanted) {
+        const auto it = machine.find(wanted.first);
+        return it != machine.end() && wanted.second.count(it->second) != 0;
+      });
+  return has_values &&
+         std::all_of(metadata_rules.begin(), metadata_rules.end(), [&machine](const auto& wanted) {
+           const auto it = machine.find(wanted.first);
+           return it != machine.end() &&
+                  std::all_of(wanted.second.begin(), wanted.second.end(),
+                              [&](const MetadataRule& rule) { return rule.holds_for(it->second); });
+         });
+}
+
+std::optional<std::string> FleetRequirements::why_not_metadata(
+    const std::map<std::string, std::string>& machine) const {
+  const auto wrong = [&](const std::string& key, const std::string& wanted) {
+    const auto it = machine.find(key);
+    return it == machine.end()
+               ? fmt::format("wants {}, the machine has no {}", wanted, key)
+               : fmt::format("wants {}, the machine has {}={}", wanted, key, it->second);
+  };
+  for (const auto& [key, values] : metadata) {
+    const auto it = machine.find(key);
+    if (it != machine.end() && values.count(it->second) != 0) continue;
+    std::string wanted;
+    for (const std::string& value : values) {
+      wanted += fmt::format("{}{}={}", wanted.empty() ? "" : " or ", key, value);
+    }
+    return wrong(key, wanted);
+  }
+  for (const auto& [key, rules] : metadata_rules) {
+    const auto it = machine.find(key);
+    for (const MetadataRule& rule : rules) {
+      if (it != machine.end() && rule.holds_for(it->second)) continue;
+      return wrong(key, fmt::format("{}{}{}", key, to_string(rule.op), rule.value));
+    }
+  }
+  return std::nullopt;
 }
 
 bool FleetRequirements::conflicts_with(std::string_view unit_name) const {
@@ -228,7 +265,13 @@ base::Status validate_fleet_options(const std::vector<UnitOption>& options) {
                            quote_go(pattern));
     }
   }
-  return check_contradictions(wants);
+  FLOTILLA_TRY(check_contradictions(wants));
+  // Beyond fleet, which has no operators but "=".
+  for (const std::string& value :
+       Section(options, "").values({"X-ConditionMachineMetadata", "MachineMetadata"})) {
+    FLOTILLA_TRY(parse_metadata_term(value));
+  }
+  return {};
 }
 
 }  // namespace flotilla::unit

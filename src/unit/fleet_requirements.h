@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "unit/fleet_file.h"
+#include "unit/metadata_rule.h"
 
 namespace flotilla::unit {
 
@@ -19,7 +20,10 @@ struct FleetRequirements {
   std::vector<std::string> peers;      // MachineOf: names of units that must be on the same machine
   std::vector<std::string> conflicts;  // patterns for fleet_glob
   std::vector<std::string> replaces;   // patterns for fleet_glob
-  std::map<std::string, std::set<std::string>> metadata;  // every key must have one of its values
+  // Every key must have one of its values ("=", "==") ...
+  std::map<std::string, std::set<std::string>> metadata;
+  // ... and every rule with another operator must hold.
+  std::map<std::string, std::vector<MetadataRule>> metadata_rules;
   bool global = false;
   std::vector<std::string> unknown;  // keys of [X-Fleet] that mean nothing, in order, each once
 
@@ -28,6 +32,9 @@ struct FleetRequirements {
   // The unit may run where the machine has this id; true if no id is asked for.
   bool allows_machine(std::string_view id) const;
   bool allows_metadata(const std::map<std::string, std::string>& machine) const;
+  // What of the metadata is missing or wrong, for people; nothing if they are allowed.
+  std::optional<std::string> why_not_metadata(
+      const std::map<std::string, std::string>& machine) const;
   bool conflicts_with(std::string_view unit_name) const;    // this side's patterns only
   bool wants_to_replace(std::string_view unit_name) const;  // this side's patterns only
 };

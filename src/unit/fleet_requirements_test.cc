@@ -90,6 +90,30 @@ TEST(FleetRequirements, MergeMetadataAndDropWhatIsNoPair) {
   EXPECT_TRUE(FleetRequirements().allows_metadata({}));
 }
 
+TEST(FleetRequirements, OperatorsAllHoldAndPlainValuesAreAChoice) {
+  const auto range = wants("MachineMetadata=\"ram>=16\" \"ram<=64\"");
+  EXPECT_TRUE(range.allows_metadata({{"ram", "32"}}));
+  EXPECT_FALSE(range.allows_metadata({{"ram", "128"}}));
+  EXPECT_FALSE(range.allows_metadata({{"cpu", "32"}}));
+  const auto neither = wants("MachineMetadata=az!=a\nMachineMetadata=az != b");
+  EXPECT_TRUE(neither.allows_metadata({{"az", "c"}}));
+  EXPECT_FALSE(neither.allows_metadata({{"az", "b"}}));
+  EXPECT_FALSE(neither.allows_metadata({})) << "the key must be there";
+  const auto mixed = wants("MachineMetadata=\"az=a\" \"az==c\" \"az!=b\" \"ram>1\"");
+  EXPECT_TRUE(mixed.allows_metadata({{"az", "c"}, {"ram", "2"}}));
+  EXPECT_FALSE(mixed.allows_metadata({{"az", "d"}, {"ram", "2"}}));
+  EXPECT_FALSE(mixed.allows_metadata({{"az", "c"}, {"ram", "1"}}));
+}
+
+TEST(FleetRequirements, SayWhatIsWrongWithTheMetadata) {
+  const auto all = wants("MachineMetadata=\"az=a\" \"az=b\" \"ram>=16G\"");
+  EXPECT_EQ(all.why_not_metadata({{"az", "a"}, {"ram", "32G"}}), std::nullopt);
+  EXPECT_EQ(all.why_not_metadata({{"az", "c"}}), "wants az=a or az=b, the machine has az=c");
+  EXPECT_EQ(all.why_not_metadata({{"az", "b"}}), "wants ram>=16G, the machine has no ram");
+  EXPECT_EQ(all.why_not_metadata({{"az", "b"}, {"ram", "8G"}}),
+            "wants ram>=16G, the machine has ram=8G");
+}
+
 TEST(FleetRequirements, TheLastGlobalWins) {
   for (const char* value : {"true", "True", "YES", "1", "on", "t", "\"true\""}) {
     EXPECT_TRUE(wants(std::string("Global=") + value).global) << value;
@@ -133,6 +157,9 @@ TEST(FleetOptionValidation, RefusesContradictionsWithFleetsTexts) {
   } cases[] = {
       {"", ""},
       {"MachineID=a\nMachineMetadata=a=b", ""},
+      {"MachineMetadata=a=b=c\nMachineMetadata=region", ""},
+      {"MachineMetadata=\"a=b\" \"ram>=\"",
+       "invalid MachineMetadata \"ram>=\": the value is missing"},
       {"Global=true\nConflicts=a\nMachineMetadata=a=b", ""},
       {"MachineOf=a.service\nConflicts=b*\nSurprise=1", ""},
       {"MachineOf=a.service\nMachineOf=b.service\nConflicts=x b* a*",

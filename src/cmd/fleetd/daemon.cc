@@ -73,10 +73,20 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   inspector_ = std::make_unique<LocalInspector>(loop_, *unit_manager_, config_.log_directory);
   api_ = std::make_unique<api::Api>(api::ApiParts{
       *registry_, *view_, *inspector_, session_->self().id,
-      [this] { return session_->is_registered() && view_->has_data(); }, config_.token_limit});
+      [this] { return session_->is_registered() && view_->has_data(); }, config_.token_limit,
+      [this](const std::string& unit) { return explain(unit); }});
   server_ = std::make_unique<api::Server>(loop_, *api_, std::move(listeners));
   session_->on_change([this] { on_session_change(); });
   return {};
+}
+
+std::vector<api::Eligibility> Daemon::explain(const std::string& unit) const {
+  std::vector<api::Eligibility> machines;
+  engine::RequirementsCache requirements;
+  for (engine::Verdict& verdict : engine::explain(view_->cluster(), requirements, unit)) {
+    machines.push_back({verdict.machine, verdict.why_not.empty(), verdict.why_not});
+  }
+  return machines;
 }
 
 int Daemon::run() {

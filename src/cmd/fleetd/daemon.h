@@ -46,6 +46,7 @@ class Daemon {
   void open_registry();
   void start_managers();
   void on_session_change();
+  std::vector<api::Eligibility> explain(const std::string& unit) const;
 
   overlord::AsioLoop& loop_;
   const Config config_;
