@@ -158,7 +158,11 @@ TEST_F(Services, StopsStubbornProcessesByKillMode) {
   int left = 0;
   for (const pid_t pid : pids["process"]) left += is_alive(pid) ? 1 : 0;
   EXPECT_EQ(left, 1) << "KillMode=process leaves the others alone";
-  for (const pid_t pid : pids["process"]) kill(pid, SIGKILL);
+  // Their cgroup cannot go before they have.
+  for (const pid_t pid : pids["process"]) {
+    kill(pid, SIGKILL);
+    EXPECT_TRUE(wait_until([&] { return !is_alive(pid); }));
+  }
 }
 
 TEST_F(Services, GiveTheirProcessesWhatTheirFilesSay) {
