@@ -1,5 +1,7 @@
 #include "client/endpoint.h"
 
+#include <algorithm>
+
 namespace flotilla::client {
 
 base::Result<Endpoint> parse_endpoint(std::string_view text) {
@@ -50,6 +52,36 @@ base::Result<Endpoint> parse_endpoint(std::string_view text) {
     return base::invalid("endpoint \"{}\": \"{}\" is no port", text, endpoint.port);
   }
   return endpoint;
+}
+
+base::Result<std::vector<Endpoint>> parse_endpoints(std::string_view text) {
+  std::vector<Endpoint> endpoints;
+  while (true) {
+    const size_t comma = std::min(text.find(','), text.size());
+    std::string_view one = text.substr(0, comma);
+    while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
+    while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
+    if (!one.empty()) {
+      FLOTILLA_ASSIGN(Endpoint endpoint, parse_endpoint(one));
+      endpoints.push_back(std::move(endpoint));
+    }
+    if (comma == text.size()) break;
+    text.remove_prefix(comma + 1);
+  }
+  if (endpoints.empty()) return base::invalid("URL scheme undefined");
+  return endpoints;
+}
+
+std::string describe(const Endpoint& endpoint) {
+  switch (endpoint.kind) {
+    case Endpoint::Kind::kUnix:
+      return "unix://" + endpoint.path;
+    case Endpoint::Kind::kTcp:
+      return "http://" + endpoint.host + ":" + endpoint.port;
+    case Endpoint::Kind::kCommand:
+      return fmt::format("the other end of \"{}\"", fmt::join(endpoint.command, " "));
+  }
+  return {};
 }
 
 }  // namespace flotilla::client

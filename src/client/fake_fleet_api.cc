@@ -7,18 +7,31 @@ base::Status FakeFleetApi::check() const {
   return {};
 }
 
+base::Status FakeFleetApi::check_inspection() const {
+  FLOTILLA_TRY(check());
+  if (!inspection_failure.message.empty()) return base::unexpected(inspection_failure);
+  return {};
+}
+
+void FakeFleetApi::report_launched(const Unit& unit) {
+  const std::string hash = unit::hash_hex(unit.options);
+  const bool bad = bad_hashes.count(hash) != 0;
+  state_map[unit.name] = {unit.name,
+                          unit.machine_id,
+                          hash,
+                          "loaded",
+                          bad ? "failed" : active_state_when_launched,
+                          bad ? "failed" : "running",
+                          ++starts_ * 1'000'000};
+}
+
 void FakeFleetApi::progress(Unit& unit) {
   if (unit.current_state == unit.desired_state || stuck.count(unit.name) != 0) return;
   if (++polls_[unit.name] < polls_until_done) return;
   unit.current_state = unit.desired_state;
   unit.machine_id = unit.desired_state == "inactive" ? std::string() : machine_list.front().id;
   if (unit.desired_state == "launched") {
-    state_map[unit.name] = {unit.name,
-                            unit.machine_id,
-                            unit::hash_hex(unit.options),
-                            "loaded",
-                            active_state_when_launched,
-                            "running"};
+    report_launched(unit);
   } else if (unit.desired_state == "inactive") {
     state_map.erase(unit.name);
   }
@@ -39,6 +52,16 @@ base::Result<std::optional<Unit>> FakeFleetApi::unit(const std::string& name) {
   return std::optional<Unit>(found->second);
 }
 
+base::Result<std::vector<std::optional<Unit>>> FakeFleetApi::units_named(
+    const std::vector<std::string>& names) {
+  std::vector<std::optional<Unit>> result;
+  for (const std::string& name : names) {
+    FLOTILLA_ASSIGN(std::optional<Unit> found, unit(name));
+    result.push_back(std::move(found));
+  }
+  return result;
+}
+
 base::Status FakeFleetApi::create_unit(const Unit& unit) {
   FLOTILLA_TRY(check());
   calls.push_back("create " + unit.name);
@@ -52,27 +75,56 @@ base::Status FakeFleetApi::create_unit(const Unit& unit) {
   return {};
 }
 
-base::Status FakeFleetApi::set_desired_state(const std::string& name, const std::string& state) {
+std::vector<base::Status> FakeFleetApi::create_units(const std::vector<Unit>& units) {
+  std::vector<base::Status> results;
+  for (const Unit& unit : units) results.push_back(create_unit(unit));
+  return results;
+}
+
+std::vector<base::Status> FakeFleetApi::set_desired_states(const std::vector<std::string>& names,
+                                                           const std::string& state) {
+  std::vector<base::Status> results;
+  for (const std::string& name : names) {
+    results.push_back(check());
+    if (!results.back()) continue;
+    calls.push_back("set " + name + " " + state);
+    unit_map.at(name).desired_state = state;
+    polls_[name] = 0;
+  }
+  return results;
+}
+
+base::Status FakeFleetApi::replace_contents(const Unit& unit) {
   FLOTILLA_TRY(check());
-  calls.push_back("set " + name + " " + state);
-  unit_map.at(name).desired_state = state;
-  polls_[name] = 0;
+  calls.push_back("replace " + unit.name);
+  Unit& stored = unit_map.at(unit.name);
+  stored.options = unit.options;
+  if (stored.current_state == "launched") report_launched(stored);
+  for (UnitState& state : more_states) {
+    if (state.name == unit.name) state.hash = unit::hash_hex(unit.options);
+  }
   return {};
 }
 
-base::Status FakeFleetApi::destroy_unit(const std::string& name) {
-  FLOTILLA_TRY(check());
-  calls.push_back("destroy " + name);
-  if (unit_map.erase(name) == 0)
-    return base::not_found("googleapi: Error 404: unit does not exist");
-  if (stuck.count(name) == 0) state_map.erase(name);
-  return {};
+std::vector<base::Status> FakeFleetApi::destroy_units(const std::vector<std::string>& names) {
+  std::vector<base::Status> results;
+  for (const std::string& name : names) {
+    calls.push_back("destroy " + name);
+    if (unit_map.erase(name) == 0) {
+      results.emplace_back(base::not_found("googleapi: Error 404: unit does not exist"));
+      continue;
+    }
+    if (stuck.count(name) == 0) state_map.erase(name);
+    results.emplace_back();
+  }
+  return results;
 }
 
 base::Result<std::vector<UnitState>> FakeFleetApi::unit_states() {
   FLOTILLA_TRY(check());
   std::vector<UnitState> result;
   for (const auto& [name, state] : state_map) result.push_back(state);
+  result.insert(result.end(), more_states.begin(), more_states.end());
   return result;
 }
 
@@ -81,6 +133,9 @@ base::Result<std::vector<UnitState>> FakeFleetApi::unit_states_of(const std::str
   std::vector<UnitState> result;
   if (const auto found = state_map.find(name); found != state_map.end())
     result.push_back(found->second);
+  for (const UnitState& state : more_states) {
+    if (state.name == name) result.push_back(state);
+  }
   return result;
 }
 
@@ -89,17 +144,43 @@ base::Result<std::vector<Machine>> FakeFleetApi::machines() {
   return machine_list;
 }
 
-base::Result<StatusText> FakeFleetApi::unit_status(const std::string& name) {
-  FLOTILLA_TRY(check());
+base::Result<StatusText> FakeFleetApi::unit_status(const std::string& name,
+                                                   const std::string& machine) {
+  calls.push_back("status " + name + (machine.empty() ? "" : " " + machine));
+  FLOTILLA_TRY(check_inspection());
   const bool active = state_map.count(name) != 0 && state_map[name].active_state == "active";
   return StatusText{name + ": " + (active ? "active" : "inactive") + "\n", active ? 0 : 3};
 }
 
-base::Status FakeFleetApi::unit_log(const std::string& name, int lines, bool follow,
+base::Status FakeFleetApi::unit_log(const std::string& name, const std::string& machine, int lines,
+                                    bool follow,
                                     const std::function<void(std::string_view)>& sink) {
-  FLOTILLA_TRY(check());
-  calls.push_back("log " + name + " " + std::to_string(lines) + (follow ? " follow" : ""));
+  calls.push_back("log " + name + " " + std::to_string(lines) + (follow ? " follow" : "") +
+                  (machine.empty() ? "" : " " + machine));
+  FLOTILLA_TRY(check_inspection());
   sink("hello, world\n");
+  return {};
+}
+
+base::Status FakeFleetApi::restart_unit(const std::string& name, const std::string& machine) {
+  calls.push_back("restart " + name + (machine.empty() ? "" : " " + machine));
+  FLOTILLA_TRY(check_inspection());
+  if (machine.empty()) report_launched(unit_map.at(name));
+  return {};
+}
+
+base::Result<std::vector<Eligibility>> FakeFleetApi::explain(const std::string& name) {
+  FLOTILLA_TRY(check_inspection());
+  if (unit_map.count(name) == 0)
+    return base::not_found("googleapi: Error 404: unit does not exist");
+  return eligibilities;
+}
+
+base::Status FakeFleetApi::wait_for_change(std::chrono::milliseconds) {
+  if (changes_left < 0) return base::unsupported("the server has no events");
+  if (changes_left == 0) return base::unavailable("the events have ended");
+  --changes_left;
+  if (on_change) on_change();
   return {};
 }
 

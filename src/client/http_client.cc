@@ -1,11 +1,17 @@
 #include "client/http_client.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <utility>
+
+#include "client/connection.h"
 
 namespace flotilla::client {
 namespace {
@@ -15,126 +21,202 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 
 constexpr size_t kMaxBody = size_t{64} << 20;
+// What is sent before the first answer is read: little enough that neither side waits for the
+// other's full buffer.
+constexpr size_t kWindowRequests = 64;
+constexpr size_t kWindowBytes = size_t{64} << 10;
 
-std::string describe(const Endpoint& endpoint) {
-  return endpoint.kind == Endpoint::Kind::kUnix ? "unix://" + endpoint.path
-                                                : "http://" + endpoint.host + ":" + endpoint.port;
+std::string bytes_of(const HttpRequest& request, const Endpoint& endpoint) {
+  std::string text = fmt::format(
+      "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: fleetctl\r\n", request.method, request.target,
+      endpoint.kind == Endpoint::Kind::kTcp ? endpoint.host : "domain-sock");
+  if (!request.json_body.empty()) {
+    text += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n",
+                        request.json_body.size());
+  } else if (request.method != "GET") {
+    text += "Content-Length: 0\r\n";
+  }
+  return text + "\r\n" + request.json_body;
 }
 
 }  // namespace
 
-// One socket of either kind; generic::stream_protocol serves both.
-class HttpClient::Connection {
+// One connection as Beast reads it.
+class HttpClient::Wire {
  public:
-  base::Status open(const Endpoint& endpoint) {
-    error_code error;
-    if (endpoint.kind == Endpoint::Kind::kUnix) {
-      if (endpoint.path.size() > 107) {
-        return base::invalid("the path of the API's socket is too long (107 bytes at most): {}",
-                             endpoint.path);
-      }
-      const asio::local::stream_protocol::endpoint address(endpoint.path);
-      socket_.connect(asio::generic::stream_protocol::endpoint(address), error);
-    } else {
-      asio::ip::tcp::resolver resolver(context_);
-      const auto found = resolver.resolve(endpoint.host, endpoint.port, error);
-      for (const auto& entry : found) {
-        error_code ignored;
-        socket_.close(ignored);
-        socket_.connect(asio::generic::stream_protocol::endpoint(entry.endpoint()), error);
-        if (!error) break;
-      }
-    }
-    if (error) {
-      return base::unavailable("cannot connect to the API at {}: {}; is fleetd running?",
-                               describe(endpoint), error.message());
-    }
-    return {};
+  explicit Wire(Connection connection) : connection_(std::move(connection)) {
+    // Asio owns a descriptor of its own, so that closing the connection can end its command.
+    socket_.assign(asio::generic::stream_protocol(AF_UNIX, 0),
+                   fcntl(connection_.fd(), F_DUPFD_CLOEXEC, 0));
   }
 
+  Connection connection_;
   asio::io_context context_;
   asio::generic::stream_protocol::socket socket_{context_};
   boost::beast::flat_buffer buffer_;
   bool used_ = false;
 };
 
-HttpClient::HttpClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+HttpClient::HttpClient(std::vector<Endpoint> endpoints) : endpoints_(std::move(endpoints)) {}
 HttpClient::~HttpClient() = default;
 
+void HttpClient::use_next() {
+  wire_.reset();
+  current_ = (current_ + 1) % endpoints_.size();
+}
+
 base::Status HttpClient::connect() {
-  if (connection_) return {};
-  auto fresh = std::make_unique<Connection>();
-  FLOTILLA_TRY(fresh->open(endpoint_));
-  connection_ = std::move(fresh);
-  return {};
+  if (wire_) return {};
+  base::Error error;
+  for (size_t tries = 0; tries < endpoints_.size(); ++tries) {
+    base::Result<Connection> opened = Connection::open(endpoint());
+    if (opened) {
+      wire_ = std::make_unique<Wire>(std::move(*opened));
+      return {};
+    }
+    if (tries == 0) {
+      error = opened.error();
+    } else {
+      error.message += "; " + opened.error().message;
+    }
+    use_next();
+  }
+  return base::unexpected(std::move(error));
 }
 
 base::Result<HttpResponse> HttpClient::request(std::string_view method, const std::string& target,
                                                const std::string& json_body) {
-  http::request<http::string_body> request;
-  request.version(11);
-  request.method_string({method.data(), method.size()});
-  request.target(target);
-  request.set(http::field::host,
-              endpoint_.kind == Endpoint::Kind::kUnix ? "domain-sock" : endpoint_.host);
-  request.set(http::field::user_agent, "fleetctl");
-  if (!json_body.empty()) {
-    request.set(http::field::content_type, "application/json");
-    request.body() = json_body;
-    request.prepare_payload();
+  const HttpRequest request{std::string(method), target, json_body};
+  for (size_t tries = 1;; ++tries) {
+    base::Result<HttpResponse> response = request_once(request);
+    // What may have been done is not asked for again elsewhere; 503 says that nothing was.
+    const bool refused = response && response->status == 503;
+    const bool broken = !response && response.error().code == base::Errc::kUnavailable;
+    if (tries >= endpoints_.size() || (!refused && !(broken && request.method != "POST"))) {
+      return response;
+    }
+    use_next();
   }
+}
+
+base::Result<HttpResponse> HttpClient::request_once(const HttpRequest& request) {
   for (;;) {
     FLOTILLA_TRY(connect());
-    const bool reused = std::exchange(connection_->used_, true);
+    const bool reused = std::exchange(wire_->used_, true);
     error_code error;
-    http::write(connection_->socket_, request, error);
+    asio::write(wire_->socket_, asio::buffer(bytes_of(request, endpoint())), error);
     http::response_parser<http::string_body> parser;
     parser.body_limit(kMaxBody);
     // A server that refuses a request may answer and hang up before it has read it all.
     error_code unread;
-    http::read(connection_->socket_, connection_->buffer_, parser, unread);
+    http::read(wire_->socket_, wire_->buffer_, parser, unread);
     if (!error || !unread) error = unread;
     if (!error) {
       const bool keep = parser.get().keep_alive();
       HttpResponse response{static_cast<int>(parser.get().result_int()),
                             std::move(parser.get().body())};
-      if (!keep) connection_.reset();
+      if (!keep) wire_.reset();
       return response;
     }
     const bool nothing_came = !parser.got_some();
-    connection_.reset();
+    wire_.reset();
     // An idle connection may have been closed by the server just now: that request was not
     // received.
     if (reused && nothing_came) continue;
     if (error == http::error::body_limit) {
       return base::too_large("the answer of the API at {} has more than 64 MiB",
-                             describe(endpoint_));
+                             describe(endpoint()));
     }
-    return base::unavailable("the API at {} did not answer: {}", describe(endpoint_),
+    return base::unavailable("the API at {} did not answer: {}", describe(endpoint()),
                              error.message());
   }
 }
 
+// Sends some requests from `begin` on and appends the answers that came. Fails if the connection
+// broke before the last of them.
+base::Status HttpClient::exchange_window(const std::vector<HttpRequest>& requests, size_t begin,
+                                         std::vector<HttpResponse>& responses) {
+  FLOTILLA_TRY(connect());
+  wire_->used_ = true;
+  std::string bytes;
+  size_t end = begin;
+  while (end < requests.size() && end - begin < kWindowRequests && bytes.size() < kWindowBytes) {
+    bytes += bytes_of(requests[end++], endpoint());
+  }
+  error_code error;
+  asio::write(wire_->socket_, asio::buffer(bytes), error);
+  error_code unread;
+  for (size_t i = begin; i < end && !unread; ++i) {
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(kMaxBody);
+    http::read(wire_->socket_, wire_->buffer_, parser, unread);
+    if (unread) break;
+    const bool keep = parser.get().keep_alive();
+    responses.push_back(
+        {static_cast<int>(parser.get().result_int()), std::move(parser.get().body())});
+    if (!keep) {
+      wire_.reset();
+      return {};
+    }
+  }
+  if (unread) {
+    wire_.reset();
+    return base::unavailable("the API at {} did not answer: {}", describe(endpoint()),
+                             unread.message());
+  }
+  return {};
+}
+
+std::vector<base::Result<HttpResponse>> HttpClient::exchange(
+    const std::vector<HttpRequest>& requests) {
+  std::vector<base::Result<HttpResponse>> results;
+  results.reserve(requests.size());
+  int failures = 0;  // in a row, without any answer
+  while (results.size() < requests.size()) {
+    std::vector<HttpResponse> responses;
+    const base::Status sent = exchange_window(requests, results.size(), responses);
+    for (HttpResponse& response : responses) results.emplace_back(std::move(response));
+    failures = sent || !responses.empty() ? 0 : failures + 1;
+    // A kept connection may just have been closed; a fresh one, and the other endpoints, are tried.
+    if (failures <= static_cast<int>(endpoints_.size())) {
+      if (failures > 1) use_next();
+      continue;
+    }
+    while (results.size() < requests.size()) results.emplace_back(base::unexpected(sent.error()));
+  }
+  if (endpoints_.size() == 1) return results;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!results[i] || results[i]->status != 503) continue;
+    results[i] = request(requests[i].method, requests[i].target, requests[i].json_body);
+  }
+  return results;
+}
+
 base::Result<HttpResponse> HttpClient::stream(const std::string& target,
                                               const std::function<void(std::string_view)>& sink) {
-  connection_.reset();  // a stream has a connection of its own, which ends with it
+  for (size_t tries = 1;; ++tries) {
+    base::Result<HttpResponse> response = stream_once(target, sink);
+    if (!response || response->status != 503 || tries >= endpoints_.size()) return response;
+    use_next();
+  }
+}
+
+base::Result<HttpResponse> HttpClient::stream_once(
+    const std::string& target, const std::function<void(std::string_view)>& sink) {
+  wire_.reset();  // a stream has a connection of its own, which ends with it
   FLOTILLA_TRY(connect());
-  const std::unique_ptr<Connection> connection = std::move(connection_);
-  http::request<http::empty_body> request(http::verb::get, target, 11);
-  request.set(http::field::host,
-              endpoint_.kind == Endpoint::Kind::kUnix ? "domain-sock" : endpoint_.host);
-  request.set(http::field::user_agent, "fleetctl");
+  const std::unique_ptr<Wire> wire = std::move(wire_);
   error_code error;
-  http::write(connection->socket_, request, error);
+  asio::write(wire->socket_, asio::buffer(bytes_of({"GET", target, {}}, endpoint())), error);
   http::response_parser<http::buffer_body> parser;
   parser.body_limit(boost::none);
-  if (!error) http::read_header(connection->socket_, connection->buffer_, parser, error);
+  if (!error) http::read_header(wire->socket_, wire->buffer_, parser, error);
   HttpResponse response{static_cast<int>(parser.get().result_int()), {}};
   char piece[16384];
   while (!error && !parser.is_done()) {
     parser.get().body().data = piece;
     parser.get().body().size = sizeof piece;
-    http::read_some(connection->socket_, connection->buffer_, parser, error);
+    http::read_some(wire->socket_, wire->buffer_, parser, error);
     if (error == http::error::need_buffer) error = {};
     const std::string_view got(piece, sizeof piece - parser.get().body().size);
     if (got.empty()) continue;
@@ -145,7 +227,7 @@ base::Result<HttpResponse> HttpClient::stream(const std::string& target,
     }
   }
   if (error) {
-    return base::unavailable("the API at {} ended the answer early: {}", describe(endpoint_),
+    return base::unavailable("the API at {} ended the answer early: {}", describe(endpoint()),
                              error.message());
   }
   return response;

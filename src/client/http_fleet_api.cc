@@ -1,6 +1,7 @@
 #include "client/http_fleet_api.h"
 
 #include <boost/json.hpp>
+#include <charconv>
 
 namespace flotilla::client {
 namespace {
@@ -11,6 +12,20 @@ std::string text_of(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(json::string_view(key.data(), key.size()));
   if (value == nullptr || !value->is_string()) return {};
   return std::string(value->get_string());
+}
+
+uint64_t number_of(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(json::string_view(key.data(), key.size()));
+  if (value == nullptr) return 0;
+  if (value->is_uint64()) return value->get_uint64();
+  if (value->is_int64() && value->get_int64() > 0) {
+    return static_cast<uint64_t>(value->get_int64());
+  }
+  if (!value->is_string()) return 0;  // Google's format has 64-bit numbers as strings
+  const json::string& text = value->get_string();
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
 }
 
 base::Result<json::object> parse_object(const std::string& body) {
@@ -52,7 +67,8 @@ UnitState state_of(const json::object& object) {
           text_of(object, "hash"),
           text_of(object, "systemdLoadState"),
           text_of(object, "systemdActiveState"),
-          text_of(object, "systemdSubState")};
+          text_of(object, "systemdSubState"),
+          number_of(object, "systemdActiveEnterTimestamp")};
 }
 
 Machine machine_of(const json::object& object) {
@@ -64,6 +80,34 @@ Machine machine_of(const json::object& object) {
     }
   }
   return machine;
+}
+
+json::array options_of(const Unit& unit) {
+  json::array options;
+  for (const unit::UnitOption& option : unit.options) {
+    options.push_back(
+        json::object{{"name", option.name}, {"section", option.section}, {"value", option.value}});
+  }
+  return options;
+}
+
+// "?machineID=ID", or nothing.
+std::string machine_query(const std::string& machine, char separator = '?') {
+  return machine.empty() ? std::string() : separator + ("machineID=" + percent_encode(machine));
+}
+
+// An answer that a server gives which does not know the route: fleet's to every unknown path.
+bool is_no_such_route(const HttpResponse& response) {
+  if (response.status == 405 || response.status == 501) return true;
+  return response.status == 404 && response.body.find("\"message\":\"\"") != std::string::npos;
+}
+
+base::Status status_of(const HttpResponse& response) {
+  if (is_no_such_route(response)) {
+    return base::unsupported("{}", error_of(response).message);
+  }
+  if (response.status / 100 != 2) return base::unexpected(error_of(response));
+  return {};
 }
 
 std::string unit_target(const std::string& name) {
@@ -115,13 +159,13 @@ base::Result<std::string> HttpFleetApi::get(const std::string& target) {
   return std::move(response.body);
 }
 
-base::Result<std::vector<Unit>> HttpFleetApi::units() {
+base::Result<std::vector<Unit>> HttpFleetApi::all_units(const std::string& query) {
   std::vector<Unit> result;
   std::string token;
   do {
     FLOTILLA_ASSIGN(
         const std::string body,
-        get("/fleet/v1/units?alt=json" +
+        get("/fleet/v1/units?alt=json" + query +
             (token.empty() ? std::string() : "&nextPageToken=" + percent_encode(token))));
     FLOTILLA_ASSIGN(const json::object page, parse_object(body));
     for_each_object(page, "units",
@@ -131,43 +175,97 @@ base::Result<std::vector<Unit>> HttpFleetApi::units() {
   return result;
 }
 
-base::Result<std::optional<Unit>> HttpFleetApi::unit(const std::string& name) {
-  FLOTILLA_ASSIGN(const HttpResponse response,
-                  http_.request("GET", unit_target(name) + "?alt=json", {}));
+base::Result<std::vector<Unit>> HttpFleetApi::units() { return all_units({}); }
+
+base::Result<std::vector<Unit>> HttpFleetApi::units_without_options() {
+  // Google's form of a partial answer; a server that does not know it sends everything.
+  return all_units("&fields=units(name,desiredState,currentState,machineID),nextPageToken");
+}
+
+namespace {
+
+base::Result<std::optional<Unit>> unit_of_answer(const HttpResponse& response) {
   if (response.status == 404) return std::optional<Unit>();
   if (response.status != 200) return base::unexpected(error_of(response));
   FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
   return std::optional<Unit>(unit_of(object));
 }
 
-base::Status HttpFleetApi::create_unit(const Unit& unit) {
-  json::array options;
-  for (const unit::UnitOption& option : unit.options) {
-    options.push_back(
-        json::object{{"name", option.name}, {"section", option.section}, {"value", option.value}});
+}  // namespace
+
+base::Result<std::optional<Unit>> HttpFleetApi::unit(const std::string& name) {
+  FLOTILLA_ASSIGN(const HttpResponse response,
+                  http_.request("GET", unit_target(name) + "?alt=json", {}));
+  return unit_of_answer(response);
+}
+
+base::Result<std::vector<std::optional<Unit>>> HttpFleetApi::units_named(
+    const std::vector<std::string>& names) {
+  std::vector<HttpRequest> requests;
+  for (const std::string& name : names) {
+    requests.push_back({"GET", unit_target(name) + "?alt=json", {}});
   }
-  json::object body{{"name", unit.name}, {"options", std::move(options)}};
-  if (!unit.desired_state.empty()) body["desiredState"] = unit.desired_state;
+  std::vector<std::optional<Unit>> units;
+  for (const base::Result<HttpResponse>& response : http_.exchange(requests)) {
+    if (!response) return base::unexpected(response.error());
+    FLOTILLA_ASSIGN(std::optional<Unit> unit, unit_of_answer(*response));
+    units.push_back(std::move(unit));
+  }
+  return units;
+}
+
+std::vector<base::Status> HttpFleetApi::change_all(const std::vector<HttpRequest>& requests) {
+  std::vector<base::Status> results;
+  for (const base::Result<HttpResponse>& response : http_.exchange(requests)) {
+    if (!response) {
+      results.emplace_back(base::unexpected(response.error()));
+    } else if (response->status / 100 != 2) {
+      results.emplace_back(base::unexpected(error_of(*response)));
+    } else {
+      results.emplace_back();
+    }
+  }
+  return results;
+}
+
+std::vector<base::Status> HttpFleetApi::create_units(const std::vector<Unit>& units) {
+  std::vector<HttpRequest> requests;
+  for (const Unit& unit : units) {
+    json::object body{{"name", unit.name}, {"options", options_of(unit)}};
+    if (!unit.desired_state.empty()) body["desiredState"] = unit.desired_state;
+    requests.push_back({"PUT", unit_target(unit.name) + "?alt=json", json::serialize(body)});
+  }
+  return change_all(requests);
+}
+
+std::vector<base::Status> HttpFleetApi::set_desired_states(const std::vector<std::string>& names,
+                                                           const std::string& state) {
+  std::vector<HttpRequest> requests;
+  for (const std::string& name : names) {
+    const json::object body{{"desiredState", state}, {"name", name}};
+    requests.push_back({"PUT", unit_target(name) + "?alt=json", json::serialize(body)});
+  }
+  return change_all(requests);
+}
+
+base::Status HttpFleetApi::replace_contents(const Unit& unit) {
+  const json::object body{{"options", options_of(unit)}};
   FLOTILLA_ASSIGN(
       const HttpResponse response,
-      http_.request("PUT", unit_target(unit.name) + "?alt=json", json::serialize(body)));
-  if (response.status / 100 != 2) return base::unexpected(error_of(response));
-  return {};
+      http_.request("PUT", unit_target(unit.name) + "/contents", json::serialize(body)));
+  const base::Status replaced = status_of(response);
+  if (replaced || replaced.error().code != base::Errc::kUnsupported) return replaced;
+  // Without that route the same is one request, too, but it sets the state it has read before.
+  Unit whole = unit;
+  return create_units({std::move(whole)})[0];
 }
 
-base::Status HttpFleetApi::set_desired_state(const std::string& name, const std::string& state) {
-  const json::object body{{"desiredState", state}, {"name", name}};
-  FLOTILLA_ASSIGN(const HttpResponse response,
-                  http_.request("PUT", unit_target(name) + "?alt=json", json::serialize(body)));
-  if (response.status / 100 != 2) return base::unexpected(error_of(response));
-  return {};
-}
-
-base::Status HttpFleetApi::destroy_unit(const std::string& name) {
-  FLOTILLA_ASSIGN(const HttpResponse response,
-                  http_.request("DELETE", unit_target(name) + "?alt=json", {}));
-  if (response.status / 100 != 2) return base::unexpected(error_of(response));
-  return {};
+std::vector<base::Status> HttpFleetApi::destroy_units(const std::vector<std::string>& names) {
+  std::vector<HttpRequest> requests;
+  for (const std::string& name : names) {
+    requests.push_back({"DELETE", unit_target(name) + "?alt=json", {}});
+  }
+  return change_all(requests);
 }
 
 base::Result<std::vector<UnitState>> HttpFleetApi::all_states(const std::string& filter) {
@@ -208,9 +306,12 @@ base::Result<std::vector<Machine>> HttpFleetApi::machines() {
   return result;
 }
 
-base::Result<StatusText> HttpFleetApi::unit_status(const std::string& name) {
-  FLOTILLA_ASSIGN(const std::string body, get(unit_target(name) + "/status"));
-  FLOTILLA_ASSIGN(const json::object object, parse_object(body));
+base::Result<StatusText> HttpFleetApi::unit_status(const std::string& name,
+                                                   const std::string& machine) {
+  FLOTILLA_ASSIGN(const HttpResponse response,
+                  http_.request("GET", unit_target(name) + "/status" + machine_query(machine), {}));
+  FLOTILLA_TRY(status_of(response));
+  FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
   StatusText status{text_of(object, "text"), 0};
   if (const json::value* exit_status = object.if_contains("exitStatus");
       exit_status != nullptr && exit_status->is_int64()) {
@@ -219,13 +320,43 @@ base::Result<StatusText> HttpFleetApi::unit_status(const std::string& name) {
   return status;
 }
 
-base::Status HttpFleetApi::unit_log(const std::string& name, int lines, bool follow,
+base::Status HttpFleetApi::unit_log(const std::string& name, const std::string& machine, int lines,
+                                    bool follow,
                                     const std::function<void(std::string_view)>& sink) {
-  const std::string target =
-      fmt::format("{}/log?lines={}{}", unit_target(name), lines, follow ? "&follow" : "");
+  const std::string target = fmt::format("{}/log?lines={}{}{}", unit_target(name), lines,
+                                         follow ? "&follow" : "", machine_query(machine, '&'));
   FLOTILLA_ASSIGN(const HttpResponse response, http_.stream(target, sink));
-  if (response.status != 200) return base::unexpected(error_of(response));
-  return {};
+  return status_of(response);
+}
+
+base::Status HttpFleetApi::restart_unit(const std::string& name, const std::string& machine) {
+  FLOTILLA_ASSIGN(
+      const HttpResponse response,
+      http_.request("POST", unit_target(name) + "/restart" + machine_query(machine), {}));
+  return status_of(response);
+}
+
+base::Result<std::vector<Eligibility>> HttpFleetApi::explain(const std::string& name) {
+  FLOTILLA_ASSIGN(const HttpResponse response,
+                  http_.request("GET", unit_target(name) + "/explain", {}));
+  FLOTILLA_TRY(status_of(response));
+  FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
+  std::vector<Eligibility> machines;
+  for_each_object(object, "machines", [&](const json::object& machine) {
+    const json::value* eligible = machine.if_contains("eligible");
+    machines.push_back({text_of(machine, "id"),
+                        eligible != nullptr && eligible->is_bool() && eligible->get_bool(),
+                        text_of(machine, "reason")});
+  });
+  return machines;
+}
+
+base::Status HttpFleetApi::wait_for_change(std::chrono::milliseconds at_most) {
+  if (!has_events_) return base::unsupported("the server has no events");
+  base::Status waited = events_.wait(http_.endpoint(), at_most);
+  // Whatever the reason, who waits looks again at times of its own.
+  if (!waited) has_events_ = false;
+  return waited;
 }
 
 }  // namespace flotilla::client

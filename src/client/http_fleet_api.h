@@ -1,6 +1,7 @@
 // FleetApi over HTTP.
 #pragma once
 
+#include "client/event_stream.h"
 #include "client/fleet_api.h"
 #include "client/http_client.h"
 
@@ -8,25 +9,38 @@ namespace flotilla::client {
 
 class HttpFleetApi final : public FleetApi {
  public:
-  explicit HttpFleetApi(Endpoint endpoint) : http_(std::move(endpoint)) {}
+  explicit HttpFleetApi(std::vector<Endpoint> endpoints) : http_(std::move(endpoints)) {}
 
   base::Result<std::vector<Unit>> units() override;
+  base::Result<std::vector<Unit>> units_without_options() override;
   base::Result<std::optional<Unit>> unit(const std::string& name) override;
-  base::Status create_unit(const Unit& unit) override;
-  base::Status set_desired_state(const std::string& name, const std::string& state) override;
-  base::Status destroy_unit(const std::string& name) override;
+  base::Result<std::vector<std::optional<Unit>>> units_named(
+      const std::vector<std::string>& names) override;
+  std::vector<base::Status> create_units(const std::vector<Unit>& units) override;
+  std::vector<base::Status> set_desired_states(const std::vector<std::string>& names,
+                                               const std::string& state) override;
+  base::Status replace_contents(const Unit& unit) override;
+  std::vector<base::Status> destroy_units(const std::vector<std::string>& names) override;
   base::Result<std::vector<UnitState>> unit_states() override;
   base::Result<std::vector<UnitState>> unit_states_of(const std::string& name) override;
   base::Result<std::vector<Machine>> machines() override;
-  base::Result<StatusText> unit_status(const std::string& name) override;
-  base::Status unit_log(const std::string& name, int lines, bool follow,
+  base::Result<StatusText> unit_status(const std::string& name,
+                                       const std::string& machine) override;
+  base::Status unit_log(const std::string& name, const std::string& machine, int lines, bool follow,
                         const std::function<void(std::string_view)>& sink) override;
+  base::Status restart_unit(const std::string& name, const std::string& machine) override;
+  base::Result<std::vector<Eligibility>> explain(const std::string& name) override;
+  base::Status wait_for_change(std::chrono::milliseconds at_most) override;
 
  private:
   base::Result<std::string> get(const std::string& target);
+  base::Result<std::vector<Unit>> all_units(const std::string& query);
   base::Result<std::vector<UnitState>> all_states(const std::string& filter);
+  std::vector<base::Status> change_all(const std::vector<HttpRequest>& requests);
 
   HttpClient http_;
+  EventStream events_;
+  bool has_events_ = true;  // until the server says otherwise
 };
 
 // The error that an answer stands for, in the form of Google's API clients, which users' scripts

@@ -26,12 +26,20 @@ struct UnitState {
   std::string load_state;
   std::string active_state;
   std::string sub_state;
+  uint64_t active_enter_usec = 0;  // wall clock, microseconds since 1970; 0: unknown
 };
 
 struct Machine {
   std::string id;
   std::string primary_ip;
   std::map<std::string, std::string> metadata;
+};
+
+// Whether a machine may run a unit, and if not, why.
+struct Eligibility {
+  std::string machine_id;
+  bool eligible = false;
+  std::string reason;
 };
 
 // What `systemctl status` prints on the machine that runs the unit, and the exit status it would

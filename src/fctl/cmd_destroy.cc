@@ -9,11 +9,6 @@ int cmd_destroy(Context& context) {
     context.output.err_line("No units given");
     return 0;
   }
-  const base::Result<Patience> patience = patience_of(context.flags);
-  if (!patience) {
-    context.output.err_line(patience.error().message);
-    return 2;
-  }
   const base::Result<std::vector<client::Unit>> units = find_units(context);
   if (!units) {
     context.output.err_line(units.error().message);
@@ -29,22 +24,31 @@ int cmd_destroy(Context& context) {
     exit_code = 1;
   };
   // All are asked for before the first is waited for: they stop side by side.
+  std::vector<std::string> names;
+  for (const client::Unit& unit : *units) names.push_back(unit.name);
+  const std::vector<base::Status> results = context.api.destroy_units(names);
   std::vector<std::string> going;
-  for (const client::Unit& unit : *units) {
-    if (const base::Status gone = context.api.destroy_unit(unit.name); gone) {
-      going.push_back(unit.name);
-    } else if (gone.error().code != base::Errc::kNotFound) {  // else somebody was faster
-      report(gone.error());
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (results[i]) {
+      going.push_back(names[i]);
+    } else if (results[i].error().code != base::Errc::kNotFound) {  // else somebody was faster
+      report(results[i].error());
     }
   }
-  for (const std::string& name : going) {
-    if (patience->kind != Patience::Kind::kNone) {
-      if (const base::Status waited = wait_until_gone(context, name, *patience); !waited) {
-        report(waited.error());
-        continue;
-      }
-    }
-    context.output.out_line("Destroyed " + name);
+  const auto say = [&](const std::string& name) { context.output.out_line("Destroyed " + name); };
+  const Patience patience = patience_of(context.flags);
+  if (patience.kind == Patience::Kind::kNone) {
+    for (const std::string& name : going) say(name);
+    return exit_code;
+  }
+  const base::Result<std::vector<std::string>> left =
+      wait_until_gone(context, going, patience, say);
+  if (!left) {
+    report(left.error());
+    return exit_code;
+  }
+  for (const std::string& name : *left) {
+    report({base::Errc::kTimedOut, "timed out waiting for unit " + name + " to be gone"});
   }
   return exit_code;
 }

@@ -9,14 +9,10 @@ int cmd_load(Context& context) {
     context.output.err_line("No units given");
     return 0;
   }
-  const base::Result<Patience> patience = patience_of(context.flags);
-  if (!patience) {
-    context.output.err_line(patience.error().message);
-    return 2;
-  }
+  const Patience patience = patience_of(context.flags);
   const Raised raised = raise_units(context, Purpose::kLoad, "loaded", "load", "loading");
   if (raised.exit_code != 0) return raised.exit_code;
-  if (const base::Status done = settle_states(context, raised.units, "load", "loaded", *patience);
+  if (const base::Status done = settle_states(context, raised.units, "load", "loaded", patience);
       !done) {
     context.output.err_line("Error waiting for unit states, exit status: " + done.error().message);
     return 1;

@@ -2,9 +2,9 @@
 
 namespace flotilla::fctl {
 
-base::Result<Patience> patience_of(const Flags& flags) {
+Patience patience_of(const Flags& flags) {
   if (flags.is_set("no-block")) return Patience{Patience::Kind::kNone, 0};
-  FLOTILLA_ASSIGN(const int attempts, flags.number("block-attempts"));
+  const int attempts = flags.number("block-attempts");
   if (attempts < 0) return Patience{Patience::Kind::kNone, 0};
   if (attempts == 0) return Patience{Patience::Kind::kForever, 0};
   return Patience{Patience::Kind::kAttempts, attempts};

@@ -1,27 +1,23 @@
-// What a verb works with: handed to every verb, owned by main (or a test).
+// What a verb works with: handed to every verb, owned by run().
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "client/fleet_api.h"
+#include "fctl/environment.h"
 #include "fctl/flags.h"
-#include "fctl/output.h"
-#include "fctl/pacer.h"
 
 namespace flotilla::fctl {
 
 struct Context {
   client::FleetApi& api;
-  Output& output;
-  Pacer& pacer;
-  // The text of a local file; kNotFound if there is none.
-  std::function<base::Result<std::string>(const std::string& path)> read_file;
+  const Environment& environment;
   const Flags& flags;
-  const std::vector<std::string>& arguments;
+  std::vector<std::string> arguments;  // patterns are names of units by now
+  Output& output = environment.output;
+  Pacer& pacer = environment.pacer;
 };
 
 // How long a verb waits for its units: attempts of two seconds each.
@@ -31,7 +27,7 @@ struct Patience {
   int attempts = 0;
 };
 
-// From --no-block and --block-attempts. Errors: kInvalid for a value that is no number.
-base::Result<Patience> patience_of(const Flags& flags);
+// From --no-block and --block-attempts.
+Patience patience_of(const Flags& flags);
 
 }  // namespace flotilla::fctl

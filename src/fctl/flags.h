@@ -16,11 +16,14 @@
 namespace flotilla::fctl {
 
 struct Flag {
-  std::string_view name;     // without dashes
-  bool takes_value;          // otherwise a boolean
+  enum class Kind { kBoolean, kText, kNumber, kSeconds };
+  enum class Scope { kGlobal, kCommand };
+
+  std::string_view name;  // without dashes
+  Kind kind;
   std::string_view initial;  // "true" or "false" for booleans
   std::string_view meaning;  // one line of help
-  bool global;               // may also be set as FLEETCTL_<NAME>
+  Scope scope;               // global ones may also be set as FLEETCTL_<NAME>
 };
 
 const std::vector<Flag>& all_flags();
@@ -30,9 +33,9 @@ class Flags {
   // The value given, or the flag's initial one. Requires: the flag is in all_flags().
   const std::string& text(std::string_view name) const;
   bool is_set(std::string_view name) const;  // of a boolean: whether it is true
-  bool was_given(std::string_view name) const { return given_.count(std::string(name)) != 0; }
-  // Errors: kInvalid if the value is no number.
-  base::Result<int> number(std::string_view name) const;
+  bool was_given(std::string_view name) const { return given_.find(name) != given_.end(); }
+  int number(std::string_view name) const;      // Requires: a kNumber
+  double seconds(std::string_view name) const;  // Requires: a kSeconds
 
   void set(std::string_view name, std::string value);
 
@@ -44,12 +47,20 @@ struct CommandLine {
   std::string command;  // as written, or empty
   std::vector<std::string> arguments;
   Flags flags;
+  std::vector<std::string> flags_in_words;  // names of those that were on the line, in order
 };
 
 // `environment` answers for FLEETCTL_* variables; empty values count as unset, the command line
-// wins. Errors: kInvalid ("unknown flag: --x").
-base::Result<CommandLine> parse_command_line(
+// wins. Errors: kInvalid ("unknown flag: --x"); `line` then holds what was read before it.
+base::Status parse_command_line(
     const std::vector<std::string>& words,
-    const std::function<std::optional<std::string>(const std::string&)>& environment);
+    const std::function<std::optional<std::string>(const std::string&)>& environment,
+    CommandLine& line);
+
+// Flags that a mistyped one may have meant, with their dashes.
+std::vector<std::string> flags_like(std::string_view word);
+
+// How many letters must be changed, added or left out to get from one word to the other.
+size_t edit_distance(std::string_view a, std::string_view b);
 
 }  // namespace flotilla::fctl

@@ -8,11 +8,14 @@ namespace {
 using Variables = std::map<std::string, std::string>;
 
 base::Result<CommandLine> parse(std::vector<std::string> words, const Variables& variables = {}) {
-  return parse_command_line(words, [&](const std::string& name) -> std::optional<std::string> {
+  CommandLine line;
+  const auto variable = [&](const std::string& name) -> std::optional<std::string> {
     const auto found = variables.find(name);
     if (found == variables.end()) return std::nullopt;
     return found->second;
-  });
+  };
+  FLOTILLA_TRY(parse_command_line(words, variable, line));
+  return line;
 }
 
 TEST(Flags, MayStandAnywhere) {
@@ -23,7 +26,7 @@ TEST(Flags, MayStandAnywhere) {
   EXPECT_EQ(line->arguments, (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(line->flags.text("endpoint"), "unix:///a");
   EXPECT_TRUE(line->flags.is_set("no-block"));
-  EXPECT_EQ(*line->flags.number("block-attempts"), 3);
+  EXPECT_EQ(line->flags.number("block-attempts"), 3);
 }
 
 TEST(Flags, TwoDashesEndThem) {
@@ -57,7 +60,38 @@ TEST(Flags, SayWhatIsWrong) {
   EXPECT_EQ(parse({"--full=maybe"}).error().message,
             "invalid argument \"maybe\" for \"--full\" flag: strconv.ParseBool: parsing \"maybe\": "
             "invalid syntax");
-  EXPECT_FALSE(parse({"journal", "--lines=many"})->flags.number("lines"));
+  EXPECT_EQ(parse({"journal", "--lines=many"}).error().message,
+            "invalid argument \"many\" for \"--lines\" flag: strconv.ParseInt: parsing \"many\": "
+            "invalid syntax");
+  EXPECT_FALSE(parse({"--ssh-timeout=1.2.3", "ssh"}));
+  EXPECT_FALSE(parse({"list-units", "-o"}));
+}
+
+TEST(Flags, EveryGlobalFlagHasAVariable) {
+  const auto line = parse({"ssh"}, {{"FLEETCTL_SSH_USERNAME", "me"},
+                                    {"FLEETCTL_STRICT_HOST_KEY_CHECKING", "false"},
+                                    {"FLEETCTL_SSH_TIMEOUT", "2.5"}});
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->flags.text("ssh-username"), "me");
+  EXPECT_FALSE(line->flags.is_set("strict-host-key-checking"));
+  EXPECT_EQ(line->flags.seconds("ssh-timeout"), 2.5);
+  EXPECT_TRUE(line->flags_in_words.empty());
+}
+
+TEST(Flags, OutputHasAShortForm) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"list-units", "-o", "json"},
+        {"-ojson", "list-units"},
+        {"list-units", "-o=json"},
+        {"list-units", "--output", "json"}}) {
+    EXPECT_EQ(parse(words)->flags.text("output"), "json");
+    EXPECT_EQ(parse(words)->command, "list-units");
+  }
+}
+
+TEST(Flags, AreSuggestedToWhoMistypesThem) {
+  EXPECT_EQ(flags_like("ful"), (std::vector<std::string>{"--full"}));
+  EXPECT_TRUE(flags_like("something-else").empty());
 }
 
 }  // namespace

@@ -4,13 +4,25 @@
 
 namespace flotilla::fctl {
 
-std::string warning_line(std::string_view text) {
+namespace {
+
+std::string stamped(std::string_view text) {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
   localtime_r(&now, &parts);
   char stamp[32];
   std::strftime(stamp, sizeof stamp, "%Y/%m/%d %H:%M:%S", &parts);
-  return std::string(stamp) + " WARN fleetctl.go:674: " + std::string(text);
+  return std::string(stamp) + std::string(text);
+}
+
+}  // namespace
+
+std::string warning_line(std::string_view text) {
+  return stamped(" WARN fleetctl.go:674: " + std::string(text));
+}
+
+std::string info_line(std::string_view text) {
+  return stamped(" INFO restart.go:98: " + std::string(text));
 }
 
 }  // namespace flotilla::fctl

@@ -1,8 +1,12 @@
 #include "fctl/machine_names.h"
 
-#include "fctl/waiting.h"
-
 namespace flotilla::fctl {
+
+std::string machine_label(const client::Machine& machine, bool full) {
+  std::string label = full ? machine.id : machine.id.substr(0, 8) + "...";
+  if (!machine.primary_ip.empty()) label += "/" + machine.primary_ip;
+  return label;
+}
 
 MachineNames::MachineNames(const std::vector<client::Machine>& machines) {
   for (const client::Machine& machine : machines) addresses_[machine.id] = machine.primary_ip;

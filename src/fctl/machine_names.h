@@ -9,6 +9,10 @@
 
 namespace flotilla::fctl {
 
+// "113f16a7.../192.0.2.10": the first 8 characters (the whole id if `full`) and the address, if
+// known.
+std::string machine_label(const client::Machine& machine, bool full);
+
 class MachineNames {
  public:
   explicit MachineNames(const std::vector<client::Machine>& machines);

@@ -1,6 +1,8 @@
 // Where a verb prints: results to out, diagnostics to err, whole lines. The fake keeps both.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -12,6 +14,8 @@ class Output {
   virtual ~Output() = default;
   virtual void out(std::string_view text) = 0;
   virtual void err(std::string_view text) = 0;
+  // Of standard error: somebody watches.
+  virtual bool is_terminal() const = 0;
   void out_line(std::string_view line) { out(std::string(line) + "\n"); }
   void err_line(std::string_view line) { err(std::string(line) + "\n"); }
 };
@@ -23,12 +27,15 @@ class StdOutput final : public Output {
     std::fflush(stdout);
   }
   void err(std::string_view text) override { std::fwrite(text.data(), 1, text.size(), stderr); }
+  bool is_terminal() const override { return isatty(STDERR_FILENO) == 1; }
 };
 
 class FakeOutput final : public Output {
  public:
   void out(std::string_view text) override { out_text += text; }
   void err(std::string_view text) override { err_text += text; }
+  bool is_terminal() const override { return terminal; }
+  bool terminal = false;
   std::string out_text;
   std::string err_text;
 };

@@ -3,82 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cerrno>
-#include <climits>
-#include <map>
-
-#include "client/fake_fleet_api.h"
 #include "fctl/commands.h"
+#include "fctl/fleetctl_test.h"
 
 namespace flotilla::fctl {
 namespace {
 
-constexpr const char* kHello = "[Service]\nExecStart=/bin/hello\n";
-
-// Hands the fake out while the test keeps it.
-class Borrowed final : public client::FleetApi {
- public:
-  explicit Borrowed(client::FakeFleetApi& api) : api_(api) {}
-  base::Result<std::vector<client::Unit>> units() override { return api_.units(); }
-  base::Result<std::optional<client::Unit>> unit(const std::string& name) override {
-    return api_.unit(name);
-  }
-  base::Status create_unit(const client::Unit& unit) override { return api_.create_unit(unit); }
-  base::Status set_desired_state(const std::string& name, const std::string& state) override {
-    return api_.set_desired_state(name, state);
-  }
-  base::Status destroy_unit(const std::string& name) override { return api_.destroy_unit(name); }
-  base::Result<std::vector<client::UnitState>> unit_states() override { return api_.unit_states(); }
-  base::Result<std::vector<client::UnitState>> unit_states_of(const std::string& name) override {
-    return api_.unit_states_of(name);
-  }
-  base::Result<std::vector<client::Machine>> machines() override { return api_.machines(); }
-  base::Result<client::StatusText> unit_status(const std::string& name) override {
-    return api_.unit_status(name);
-  }
-  base::Status unit_log(const std::string& name, int lines, bool follow,
-                        const std::function<void(std::string_view)>& sink) override {
-    return api_.unit_log(name, lines, follow, sink);
-  }
-
- private:
-  client::FakeFleetApi& api_;
-};
-
-class Fleetctl : public testing::Test {
- protected:
-  int run_words(const std::vector<std::string>& words) {
-    output = FakeOutput();
-    return run(
-        words,
-        {output, pacer, [](const std::string&) { return std::nullopt; },
-         [this](const std::string& path) -> base::Result<std::string> {
-           if (path.size() > NAME_MAX) return base::system_error(ENAMETOOLONG, "open {}", path);
-           const auto found = files.find(path);
-           if (found == files.end()) return base::not_found("open {}: no such file", path);
-           return found->second;
-         },
-         [this](const std::string& endpoint) -> base::Result<std::unique_ptr<client::FleetApi>> {
-           endpoint_used = endpoint;
-           return std::unique_ptr<client::FleetApi>(std::make_unique<Borrowed>(api));
-         }});
-  }
-  void add_unit(const std::string& name, const std::string& text, const std::string& state) {
-    client::Unit unit{name, state, state, state == "inactive" ? "" : api.machine_list[0].id,
-                      *unit::parse_fleet_file(text)};
-    api.unit_map[name] = unit;
-    if (state == "launched") {
-      api.state_map[name] = {name,     unit.machine_id, unit::hash_hex(unit.options),
-                             "loaded", "active",        "running"};
-    }
-  }
-
-  client::FakeFleetApi api;
-  FakePacer pacer;
-  FakeOutput output;
-  std::map<std::string, std::string> files;
-  std::string endpoint_used;
-};
+class Fleetctl : public FleetctlTest {};
 
 TEST_F(Fleetctl, StartSubmitsLaunchesAndSaysWhere) {
   files["examples/hello.service"] = kHello;
@@ -288,6 +219,7 @@ TEST_F(Fleetctl, JournalAsksForLinesAndFollows) {
   EXPECT_EQ(run_words({"journal", "--lines", "3", "--follow", "a"}), 0);
   EXPECT_EQ(output.out_text, "hello, world\n");
   EXPECT_EQ(api.calls, (std::vector<std::string>{"log a.service 3 follow"}));
+  EXPECT_EQ(run_words({"journal", "--lines=-1", "a"}), 2);
   EXPECT_EQ(run_words({"journal"}), 1);
   EXPECT_EQ(output.err_text, "One unit file must be provided.\n");
   EXPECT_EQ(run_words({"journal", "--lines=x", "a"}), 2);
@@ -301,9 +233,9 @@ TEST_F(Fleetctl, ListsAreTables) {
   api.unit_map["global.service"].machine_id.clear();
   EXPECT_EQ(run_words({"list-units"}), 0);
   EXPECT_EQ(output.out_text,
-            "UNIT\t\tMACHINE\t\t\tACTIVE\tSUB\n"
-            "global.service\t113f16a7.../192.0.2.10\tactive\trunning\n"
-            "hello.service\t113f16a7.../192.0.2.10\tactive\trunning\n");
+            "UNIT\t\tMACHINE\t\t\tACTIVE\tSUB\tUPTIME\n"
+            "global.service\t113f16a7.../192.0.2.10\tactive\trunning\t-\n"
+            "hello.service\t113f16a7.../192.0.2.10\tactive\trunning\t-\n");
   EXPECT_EQ(run_words({"list-unit-files", "--no-legend",
                        "--fields=unit,dstate,state,target,desc,global"}),
             0);
@@ -345,36 +277,85 @@ TEST_F(Fleetctl, CommandsMayBeShortened) {
   EXPECT_NE(output.err_text.find("\tlist-units\n"), std::string::npos);
 }
 
-TEST_F(Fleetctl, WrongUsageExitsWithTwo) {
+TEST_F(Fleetctl, WrongUsageExitsWithTwoAndSaysSoInThreeLines) {
   EXPECT_EQ(run_words({"bogus"}), 2);
-  EXPECT_EQ(
-      output.err_text,
-      "Error: unknown command \"bogus\" for \"fleetctl\"\nRun 'fleetctl --help' for usage.\n");
+  EXPECT_EQ(output.out_text, "");
+  EXPECT_EQ(output.err_text,
+            "Error: unknown command \"bogus\" for \"fleetctl\"\n"
+            "Run 'fleetctl --help' for usage.\n"
+            "cannot execute cmdFleet: unknown command \"bogus\" for \"fleetctl\"\n");
   EXPECT_EQ(run_words({"list-units", "--bogus"}), 2);
-  EXPECT_EQ(output.err_text, "Error: unknown flag: --bogus\nRun 'fleetctl --help' for usage.\n");
+  EXPECT_EQ(output.out_text.substr(0, 20), "NAME:\n\tlist-units - ");
+  EXPECT_EQ(output.err_text,
+            "Error: unknown flag: --bogus\n\ncannot execute cmdFleet: unknown flag: --bogus\n");
+  EXPECT_EQ(run_words({"journal", "--lines=x", "a"}), 2);
+  EXPECT_EQ(output.err_text.substr(0, 47), "Error: invalid argument \"x\" for \"--lines\" flag:");
+  EXPECT_EQ(run_words({"start", "-A", "x"}), 2);
+  EXPECT_EQ(run_words({"start", "--endpoint"}), 2);
+}
+
+TEST_F(Fleetctl, SaysWhatAMistypedWordMayHaveMeant) {
+  EXPECT_EQ(run_words({"strat"}), 2);
+  EXPECT_EQ(output.err_text,
+            "Error: unknown command \"strat\" for \"fleetctl\"\n\nDid you mean this?\n"
+            "\tstart\n\nRun 'fleetctl --help' for usage.\n"
+            "cannot execute cmdFleet: unknown command \"strat\" for \"fleetctl\"\n\n"
+            "Did you mean this?\n\tstart\n\n");
+  EXPECT_EQ(run_words({"start", "--no-blok"}), 2);
+  EXPECT_EQ(output.err_text,
+            "Error: unknown flag: --no-blok\n\nDid you mean this?\n\t--no-block\n\n\n"
+            "cannot execute cmdFleet: unknown flag: --no-blok\n");
+  add_unit("hello.service", kHello, "launched");
+  EXPECT_EQ(run_words({"status", "helo"}), 1);
+  EXPECT_EQ(output.err_text, "Unit helo.service does not exist.\n");
+}
+
+TEST_F(Fleetctl, FlagsOfOtherCommandsAreWarnedAboutAndAccepted) {
+  add_unit("hello.service", kHello, "launched");
+  EXPECT_EQ(run_words({"status", "--no-block", "hello"}), 0);
+  EXPECT_EQ(output.out_text, "hello.service: active\n");
+  EXPECT_EQ(output.err_text, "WARNING: --no-block has no effect on fleetctl status\n");
 }
 
 TEST_F(Fleetctl, HelpAndVersionNeedNoApi) {
   EXPECT_EQ(run_words({"version"}), 0);
   EXPECT_EQ(output.out_text.substr(0, 17), "fleetctl version ");
   EXPECT_EQ(run_words({"--version"}), 0);
+  EXPECT_EQ(run_words({"list-units", "--version"}), 0);
+  EXPECT_EQ(output.out_text.substr(0, 20), "NAME:\n\tlist-units - ");
   EXPECT_EQ(run_words({}), 0);
+  EXPECT_NE(output.out_text.find("\nAvailable Commands:\n"), std::string::npos);
+  EXPECT_EQ(output.out_text.find("verify"), std::string::npos);
+  EXPECT_EQ(run_words({"help"}), 0);
   EXPECT_NE(output.out_text.find("COMMANDS:\n"), std::string::npos);
   for (const Command& command : all_commands()) {
     EXPECT_EQ(run_words({"help", std::string(command.name)}), 0);
     EXPECT_NE(output.out_text.find(std::string(command.name) + " - "), std::string::npos);
     EXPECT_EQ(run_words({std::string(command.name), "--help"}), 0);
   }
-  EXPECT_EQ(endpoint_used, "");
+  EXPECT_TRUE(endpoints_used.empty());
 }
 
-TEST_F(Fleetctl, OnlyTheFirstEndpointIsUsed) {
-  EXPECT_EQ(run_words({"--endpoint", "http://a,http://b", "list-units"}), 0);
-  EXPECT_EQ(endpoint_used, "http://a");
-  EXPECT_NE(output.err_text.find(" WARN "), std::string::npos);
-  EXPECT_EQ(run_words({"--driver=etcd", "list-units"}), 1);
-  EXPECT_EQ(output.err_text,
-            "Unable to initialize client: the etcd driver is not built in; use the API driver\n");
+TEST_F(Fleetctl, AListOfEndpointsGoesToTheClient) {
+  variables["FLEETCTL_ENDPOINT"] = "http://a:1, unix:///b";
+  EXPECT_EQ(run_words({"list-units"}), 0);
+  ASSERT_EQ(endpoints_used.size(), 2U);
+  EXPECT_EQ(endpoints_used[0].host, "a");
+  EXPECT_EQ(endpoints_used[1].path, "/b");
+  EXPECT_EQ(output.err_text, "");
+}
+
+TEST_F(Fleetctl, SaysWhyThereIsNoClient) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"--driver=etcd", "the etcd driver is not built in; use the API driver"},
+      {"--driver=x", "unrecognized driver \"x\""},
+      {"--endpoint=/x", "URL scheme undefined"},
+      {"--endpoint=unix://x/y", "unable to connect to host \"x\" with scheme \"unix\""},
+  };
+  for (const auto& [flag, why] : cases) {
+    EXPECT_EQ(run_words({flag, "list-units"}), 1);
+    EXPECT_EQ(output.err_text, std::string("Unable to initialize client: ") + why + "\n");
+  }
 }
 
 TEST_F(Fleetctl, AUnitMayHaveANameLongerThanAnyFiles) {
@@ -384,16 +365,9 @@ TEST_F(Fleetctl, AUnitMayHaveANameLongerThanAnyFiles) {
   EXPECT_EQ(output.err_text, "");
 }
 
-TEST_F(Fleetctl, NeverTakesTheLocalClusterForTheOneBehindATunnel) {
-  EXPECT_EQ(run_words({"--tunnel=192.0.2.1", "list-units"}), 1);
-  EXPECT_EQ(output.err_text,
-            "Unable to initialize client: --tunnel is not built in; forward the API's socket with "
-            "ssh -L and name it by --endpoint\n");
-  EXPECT_EQ(run_words({"--strict-host-key-checking=false", "--ssh-username=me", "list-units"}), 0);
-}
-
 TEST_F(Fleetctl, SaysWhenNoUnitsAreGiven) {
-  for (const char* verb : {"submit", "load", "start", "stop", "unload", "destroy"}) {
+  for (const char* verb :
+       {"submit", "load", "start", "stop", "unload", "destroy", "restart", "overwrite"}) {
     EXPECT_EQ(run_words({verb}), 0) << verb;
     EXPECT_EQ(output.err_text, "No units given\n");
   }

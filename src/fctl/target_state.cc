@@ -1,19 +1,27 @@
 #include "fctl/target_state.h"
 
 #include <optional>
+#include <set>
 
 namespace flotilla::fctl {
 namespace {
 
 // The units whose desired state was not `state` yet and now is.
 base::Result<std::vector<client::Unit>> set_states(Context& context, const std::string& state) {
+  const std::vector<std::string> names = unit_names_of(context.arguments);
+  FLOTILLA_ASSIGN(std::vector<std::optional<client::Unit>> units, context.api.units_named(names));
   std::vector<client::Unit> changed;
-  for (const std::string& name : unit_names_of(context.arguments)) {
-    FLOTILLA_ASSIGN(std::optional<client::Unit> unit, context.api.unit(name));
-    if (!unit) return base::not_found("unable to find Unit({})", name);
-    if (unit->desired_state == state) continue;
-    FLOTILLA_TRY(context.api.set_desired_state(name, state));
-    changed.push_back(std::move(*unit));
+  std::vector<std::string> changed_names;
+  std::set<std::string> seen;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!seen.insert(names[i]).second) continue;
+    if (!units[i]) return base::not_found("unable to find Unit({})", names[i]);
+    if (units[i]->desired_state == state) continue;
+    changed.push_back(std::move(*units[i]));
+    changed_names.push_back(names[i]);
+  }
+  for (base::Status& set : context.api.set_desired_states(changed_names, state)) {
+    FLOTILLA_TRY(std::move(set));
   }
   return changed;
 }

@@ -2,7 +2,8 @@
 
 #include <array>
 #include <cerrno>
-#include <optional>
+#include <map>
+#include <set>
 
 #include "fctl/log_line.h"
 #include "fctl/waiting.h"
@@ -15,10 +16,6 @@ namespace {
 
 using Options = std::vector<unit::UnitOption>;
 
-bool same_options(const Options& a, const Options& b) {
-  return unit::hash_hex(a) == unit::hash_hex(b);
-}
-
 std::string sibling_of(const std::string& path, const std::string& name) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? name : path.substr(0, slash + 1) + name;
@@ -26,7 +23,7 @@ std::string sibling_of(const std::string& path, const std::string& name) {
 
 // nullopt if there is no such file.
 base::Result<std::optional<Options>> read_unit_file(Context& context, const std::string& path) {
-  base::Result<std::string> text = context.read_file(path);
+  base::Result<std::string> text = context.environment.read_file(path);
   if (!text) {
     // The longest names of units are longer than any file's.
     const bool cannot_exist = text.error().error_number == ENAMETOOLONG;
@@ -48,16 +45,20 @@ base::Result<std::optional<client::Unit>> registered(Context& context, const std
   return unit;
 }
 
-void warn_if_different(Context& context, const Options& stored, const Options& local,
-                       const std::string& name, const std::string& path, std::string_view kind) {
-  if (same_options(stored, local)) return;
-  context.output.err_line(fmt::format(
-      "WARNING: Unit {} in registry differs from local {} {}. Add --replace to override.", name,
-      kind, path));
+// What the registry has, asked for each name once.
+using Known = std::map<std::string, std::optional<client::Unit>>;
+
+base::Result<std::optional<client::Unit>> known_unit(Context& context, Known& known,
+                                                     const std::string& name) {
+  const auto found = known.find(name);
+  if (found != known.end()) return found->second;
+  FLOTILLA_ASSIGN(std::optional<client::Unit> unit, registered(context, name));
+  known.emplace(name, unit);
+  return unit;
 }
 
 // What an argument that is not in the registry stands for.
-base::Result<Options> find_options(Context& context, const std::string& path,
+base::Result<Options> find_options(Context& context, Known& known, const std::string& path,
                                    const std::string& name) {
   FLOTILLA_ASSIGN(std::optional<Options> local, read_unit_file(context, path));
   if (local) return std::move(*local);
@@ -67,7 +68,8 @@ base::Result<Options> find_options(Context& context, const std::string& path,
     return base::not_found("unable to find Unit({}) in Registry or on filesystem", name);
   }
   const std::string template_path = sibling_of(path, parts->template_name);
-  FLOTILLA_ASSIGN(std::optional<client::Unit> stored, registered(context, parts->template_name));
+  FLOTILLA_ASSIGN(std::optional<client::Unit> stored,
+                  known_unit(context, known, parts->template_name));
   FLOTILLA_ASSIGN(std::optional<Options> beside, read_unit_file(context, template_path));
   if (stored) {
     if (beside) {
@@ -83,24 +85,6 @@ base::Result<Options> find_options(Context& context, const std::string& path,
       path, parts->template_name);
 }
 
-// The local file an existing unit is compared with: its own, or its template's. nullopt if there is
-// none.
-struct LocalFile {
-  std::optional<Options> options;
-  std::string_view kind = "unit file";
-};
-
-base::Result<LocalFile> find_local(Context& context, const std::string& path,
-                                   const std::string& name) {
-  FLOTILLA_ASSIGN(std::optional<Options> local, read_unit_file(context, path));
-  if (local) return LocalFile{std::move(local), "unit file"};
-  const std::optional<unit::FleetName> parts = unit::split_fleet_name(name);
-  if (!parts || !parts->is_instance()) return LocalFile{};
-  FLOTILLA_ASSIGN(std::optional<Options> beside,
-                  read_unit_file(context, sibling_of(path, parts->template_name)));
-  return LocalFile{std::move(beside), "template unit file"};
-}
-
 bool may_replace(Purpose purpose, const std::string& desired_state) {
   switch (purpose) {
     case Purpose::kSubmit:
@@ -108,6 +92,7 @@ bool may_replace(Purpose purpose, const std::string& desired_state) {
     case Purpose::kLoad:
       return desired_state == "inactive" || desired_state == "loaded";
     case Purpose::kStart:
+    case Purpose::kRestart:
       return true;
   }
   return false;
@@ -117,8 +102,8 @@ bool may_replace(Purpose purpose, const std::string& desired_state) {
 base::Result<std::optional<Options>> find_replacement(Context& context, Purpose purpose,
                                                       const std::string& path,
                                                       const client::Unit& stored) {
-  FLOTILLA_ASSIGN(LocalFile local, find_local(context, path, stored.name));
-  if (!context.flags.is_set("replace")) {
+  FLOTILLA_ASSIGN(LocalFile local, find_local_file(context, path, stored.name));
+  if (!context.flags.is_set("replace") || purpose == Purpose::kRestart) {
     if (local.options) {
       warn_if_different(context, stored.options, *local.options, stored.name, path, local.kind);
     }
@@ -142,7 +127,8 @@ base::Result<std::optional<Options>> find_replacement(Context& context, Purpose 
   return std::move(local.options);
 }
 
-base::Status create(Context& context, const std::string& name, Options options) {
+// Checks what is to be created, as the API would.
+base::Result<client::Unit> prepare(Context& context, const std::string& name, Options options) {
   FLOTILLA_TRY(unit::validate_fleet_options(options));
   const unit::FleetRequirements requirements = unit::extract_requirements(options, name);
   if (!requirements.unknown.empty()) {
@@ -154,13 +140,76 @@ base::Status create(Context& context, const std::string& name, Options options) 
   unit.name = name;
   unit.desired_state = "inactive";
   unit.options = std::move(options);
-  if (base::Status created = context.api.create_unit(unit); !created) {
-    return base::in_context(std::move(created).error(), "failed creating unit {}", name);
+  return unit;
+}
+
+// The unit that an argument asks to create or to overwrite; nullopt if there is nothing to do.
+base::Result<std::optional<client::Unit>> unit_to_create(Context& context, Purpose purpose,
+                                                         Known& known,
+                                                         const std::string& argument) {
+  const std::string path = with_default_type(argument);
+  const std::string name = unit_name_of(argument);
+  FLOTILLA_TRY(unit::validate_fleet_name(name));
+  FLOTILLA_ASSIGN(const std::optional<client::Unit> stored, known_unit(context, known, name));
+  std::optional<Options> options;
+  if (stored) {
+    FLOTILLA_ASSIGN(options, find_replacement(context, purpose, path, *stored));
+    if (!options) return std::optional<client::Unit>();
+  } else {
+    FLOTILLA_ASSIGN(options, find_options(context, known, path, name));
+  }
+  FLOTILLA_ASSIGN(client::Unit unit, prepare(context, name, std::move(*options)));
+  known[name] = unit;
+  return std::optional<client::Unit>(std::move(unit));
+}
+
+// Asks for all arguments at once, so that a long list costs few round trips.
+base::Result<Known> look_up_all(Context& context) {
+  std::vector<std::string> names = unit_names_of(context.arguments);
+  Known known;
+  if (names.size() < 2) return known;
+  FLOTILLA_ASSIGN(std::vector<std::optional<client::Unit>> units, context.api.units_named(names));
+  for (size_t i = 0; i < names.size(); ++i) {
+    known.emplace(std::move(names[i]), std::move(units[i]));
+  }
+  return known;
+}
+
+base::Status create_all(Context& context, const std::vector<client::Unit>& units) {
+  std::vector<base::Status> results = context.api.create_units(units);
+  for (size_t i = 0; i < units.size(); ++i) {
+    if (!results[i]) {
+      return base::in_context(std::move(results[i]).error(), "failed creating unit {}",
+                              units[i].name);
+    }
   }
   return {};
 }
 
 }  // namespace
+
+bool same_options(const Options& a, const Options& b) {
+  return unit::hash_hex(a) == unit::hash_hex(b);
+}
+
+void warn_if_different(Context& context, const Options& stored, const Options& local,
+                       const std::string& name, const std::string& path, std::string_view kind) {
+  if (same_options(stored, local)) return;
+  context.output.err_line(fmt::format(
+      "WARNING: Unit {} in registry differs from local {} {}. Add --replace to override.", name,
+      kind, path));
+}
+
+base::Result<LocalFile> find_local_file(Context& context, const std::string& path,
+                                        const std::string& name) {
+  FLOTILLA_ASSIGN(std::optional<Options> local, read_unit_file(context, path));
+  if (local) return LocalFile{std::move(local), "unit file"};
+  const std::optional<unit::FleetName> parts = unit::split_fleet_name(name);
+  if (!parts || !parts->is_instance()) return LocalFile{};
+  FLOTILLA_ASSIGN(std::optional<Options> beside,
+                  read_unit_file(context, sibling_of(path, parts->template_name)));
+  return LocalFile{std::move(beside), "template unit file"};
+}
 
 std::string with_default_type(std::string_view argument) {
   static constexpr std::array<std::string_view, 7> kTypes = {
@@ -185,35 +234,49 @@ std::vector<std::string> unit_names_of(const std::vector<std::string>& arguments
 }
 
 base::Status create_units_lazily(Context& context, Purpose purpose) {
-  FLOTILLA_ASSIGN(Patience patience, patience_of(context.flags));
+  Patience patience = patience_of(context.flags);
   if (patience.kind == Patience::Kind::kNone) patience = {Patience::Kind::kAttempts, 1};
-  std::vector<std::string> created;
+  base::Result<Known> known = look_up_all(context);
+  if (!known) known = Known();  // each is asked for by itself, and the error has its unit's name
+  std::vector<client::Unit> units;
+  std::vector<std::string> names;
   for (const std::string& argument : context.arguments) {
-    const std::string path = with_default_type(argument);
-    const std::string name = unit_name_of(argument);
-    FLOTILLA_TRY(unit::validate_fleet_name(name));
-    FLOTILLA_ASSIGN(const std::optional<client::Unit> stored, registered(context, name));
-    std::optional<Options> options;
-    if (stored) {
-      FLOTILLA_ASSIGN(options, find_replacement(context, purpose, path, *stored));
-      if (!options) continue;
-    } else {
-      FLOTILLA_ASSIGN(options, find_options(context, path, name));
+    base::Result<std::optional<client::Unit>> unit =
+        unit_to_create(context, purpose, *known, argument);
+    if (!unit) {
+      // The first error stops the rest; what came before it is made.
+      FLOTILLA_TRY(create_all(context, units));
+      return base::unexpected(std::move(unit).error());
     }
-    FLOTILLA_TRY(create(context, name, std::move(*options)));
-    created.push_back(name);
+    if (!*unit) continue;
+    names.push_back((*unit)->name);
+    units.push_back(std::move(**unit));
   }
-  return wait_for_states(context, created, "inactive", patience);
+  FLOTILLA_TRY(create_all(context, units));
+  return wait_until_created(context, names, patience);
 }
 
 base::Result<std::vector<client::Unit>> find_units(Context& context) {
+  const std::vector<std::string> given = unit_names_of(context.arguments);
+  const std::set<std::string> sorted(given.begin(), given.end());
+  FLOTILLA_ASSIGN(std::vector<std::optional<client::Unit>> units,
+                  context.api.units_named({sorted.begin(), sorted.end()}));
   std::vector<client::Unit> found;
-  // A few names are asked for one by one; the whole list costs one request for each hundred units.
-  for (const std::string& name : unit_names_of(context.arguments)) {
-    FLOTILLA_ASSIGN(std::optional<client::Unit> unit, context.api.unit(name));
+  for (std::optional<client::Unit>& unit : units) {
     if (unit) found.push_back(std::move(*unit));
   }
   return found;
+}
+
+void suggest_units(Context& context, const std::string& name) {
+  if (!context.output.is_terminal()) return;
+  const base::Result<std::vector<client::Unit>> units = context.api.units_without_options();
+  if (!units) return;
+  for (const client::Unit& unit : *units) {
+    if (edit_distance(unit.name, name) <= 2) {
+      context.output.err_line("Did you mean " + unit.name + "?");
+    }
+  }
 }
 
 bool is_global(const client::Unit& unit) {

@@ -1,9 +1,12 @@
 #include "fctl/waiting.h"
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <optional>
+#include <set>
+
+#include "fctl/machine_names.h"
+#include "fctl/progress.h"
 
 namespace flotilla::fctl {
 namespace {
@@ -12,25 +15,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAttempt{2000};
 constexpr milliseconds kLongestPause{250};
-
-// Asks `is_done` at once and then ever more slowly, up to every 250 ms, for the attempts that
-// patience has. Returns whether it was done in time; an error of is_done ends the waiting.
-base::Result<bool> poll(Pacer& pacer, Patience patience,
-                        const std::function<base::Result<bool>()>& is_done) {
-  const milliseconds begin = pacer.now();
-  milliseconds pause{5};
-  for (;;) {
-    FLOTILLA_ASSIGN(const bool done, is_done());
-    if (done) return true;
-    if (patience.kind == Patience::Kind::kNone) return false;
-    if (patience.kind == Patience::Kind::kAttempts &&
-        pacer.now() - begin >= kAttempt * patience.attempts) {
-      return false;
-    }
-    pacer.pause(pause);
-    pause = std::min(pause * 2, kLongestPause);
-  }
-}
+// More units than this are looked up in the list of all, which has a hundred in each answer.
+constexpr size_t kFewUnits = 32;
 
 // "on MACHINE" needs the machines; they are asked for once, when the first scheduled unit is there.
 class Machines {
@@ -39,12 +25,11 @@ class Machines {
   // " on 113f16a7.../192.0.2.10", or nothing where the machine is not registered.
   std::string place_of(const std::string& id) {
     if (id.empty()) return {};
-    if (!read_ || known_.find(id) == known_.end()) {
+    if (known_.find(id) == known_.end()) {
       if (auto list = api_.machines()) {
         for (client::Machine& machine : *list)
           known_.insert_or_assign(machine.id, std::move(machine));
       }
-      read_ = true;
     }
     const auto found = known_.find(id);
     return found == known_.end() ? std::string() : " on " + machine_label(found->second, false);
@@ -53,49 +38,109 @@ class Machines {
  private:
   client::FleetApi& api_;
   std::map<std::string, client::Machine> known_;
-  bool read_ = false;
 };
+
+base::Result<std::vector<std::optional<client::Unit>>> look_up(
+    Context& context, const std::vector<std::string>& names) {
+  if (names.size() <= kFewUnits) return context.api.units_named(names);
+  FLOTILLA_ASSIGN(std::vector<client::Unit> all, context.api.units_without_options());
+  std::map<std::string_view, client::Unit*> by_name;
+  for (client::Unit& unit : all) by_name[unit.name] = &unit;
+  std::vector<std::optional<client::Unit>> found;
+  for (const std::string& name : names) {
+    const auto unit = by_name.find(name);
+    if (unit == by_name.end()) {
+      found.emplace_back();
+    } else {
+      found.emplace_back(*unit->second);
+    }
+  }
+  return found;
+}
+
+using LookUp = std::function<base::Result<std::vector<std::optional<client::Unit>>>(
+    const std::vector<std::string>& names)>;
+
+// Waits until `has_reached` is true of each, and prints their lines.
+base::Status wait_for_each(Context& context, const std::vector<std::string>& names,
+                           const std::string& state, Patience patience, const LookUp& look_up_all,
+                           const std::function<bool(const client::Unit&)>& has_reached) {
+  if (names.empty()) return {};
+  Machines machines(context.api);
+  Progress progress(context.output, names.size());
+  std::vector<std::string> waiting = names;
+  const auto look = [&]() -> base::Result<bool> {
+    FLOTILLA_ASSIGN(const auto units, look_up_all(waiting));
+    std::vector<std::string> left;
+    for (size_t i = 0; i < waiting.size(); ++i) {
+      if (!units[i] || !has_reached(*units[i])) {
+        left.push_back(waiting[i]);
+        continue;
+      }
+      progress.hide();
+      context.output.out_line("Unit " + waiting[i] + " " + units[i]->current_state +
+                              machines.place_of(units[i]->machine_id));
+    }
+    waiting = std::move(left);
+    if (!waiting.empty()) progress.show(names.size() - waiting.size());
+    return waiting.empty();
+  };
+  const base::Result<bool> done = wait_until(context, patience, look);
+  progress.hide();
+  if (done && *done) return {};
+  base::Error error;
+  if (!done) {
+    error = done.error();
+  } else {
+    error = {base::Errc::kTimedOut,
+             "timed out waiting for unit " + waiting.front() + " to report state " + state};
+  }
+  context.output.err_line("Error waiting for units: " + error.message);
+  return base::unexpected(std::move(error));
+}
 
 }  // namespace
 
-std::string machine_label(const client::Machine& machine, bool full) {
-  std::string label = full ? machine.id : machine.id.substr(0, 8) + "...";
-  if (!machine.primary_ip.empty()) label += "/" + machine.primary_ip;
-  return label;
+base::Result<bool> wait_until(Context& context, Patience patience,
+                              const std::function<base::Result<bool>()>& is_done) {
+  Pacer& pacer = context.pacer;
+  const milliseconds begin = pacer.now();
+  milliseconds pause{5};
+  for (;;) {
+    const milliseconds before = pacer.now();
+    FLOTILLA_ASSIGN(const bool done, is_done());
+    if (done) return true;
+    const milliseconds now = pacer.now();
+    if (patience.kind == Patience::Kind::kNone) return false;
+    if (patience.kind == Patience::Kind::kAttempts && now - begin >= kAttempt * patience.attempts) {
+      return false;
+    }
+    // Never busier than half of the time, however many events there are.
+    if (now > before) pacer.pause(std::min(now - before, kLongestPause));
+    if (!context.api.wait_for_change(kLongestPause)) {
+      pacer.pause(pause);
+      pause = std::min(pause * 2, kLongestPause);
+    }
+  }
+}
+
+base::Status wait_until_created(Context& context, const std::vector<std::string>& names,
+                                Patience patience) {
+  // One by one: in a list a global unit has a current state, by itself it has none.
+  return wait_for_each(
+      context, names, "inactive", patience,
+      [&](const std::vector<std::string>& some) { return context.api.units_named(some); },
+      [](const client::Unit& unit) {
+        return unit.current_state == "inactive" || unit.current_state.empty();
+      });
 }
 
 base::Status wait_for_states(Context& context, const std::vector<std::string>& names,
                              const std::string& state, Patience patience) {
-  Machines machines(context.api);
-  std::vector<std::string> waiting = names;
-  const auto look = [&]() -> base::Result<bool> {
-    for (auto name = waiting.begin(); name != waiting.end();) {
-      FLOTILLA_ASSIGN(const std::optional<client::Unit> unit, context.api.unit(*name));
-      // A global unit has no current state; it counts as created once it is there.
-      const bool reached = unit && (unit->current_state == state ||
-                                    (state == "inactive" && unit->current_state.empty()));
-      if (!reached) {
-        ++name;
-        continue;
-      }
-      context.output.out_line("Unit " + *name + " " + unit->current_state +
-                              machines.place_of(unit->machine_id));
-      name = waiting.erase(name);
-    }
-    return waiting.empty();
-  };
-  const base::Result<bool> done = poll(context.pacer, patience, look);
-  base::Error error;
-  if (!done) {
-    error = done.error();
-  } else if (!*done) {
-    error = {base::Errc::kTimedOut,
-             "timed out waiting for unit " + waiting.front() + " to report state " + state};
-  } else {
-    return {};
-  }
-  context.output.err_line("Error waiting for units: " + error.message);
-  return base::unexpected(std::move(error));
+  return wait_for_each(
+      context, names, state, patience,
+      [&](const std::vector<std::string>& some) { return look_up(context, some); },
+      [&](const client::Unit& unit) { return unit.current_state == state; });
 }
 
 base::Status settle_states(Context& context, const std::vector<std::string>& names,
@@ -109,39 +154,105 @@ base::Status settle_states(Context& context, const std::vector<std::string>& nam
   return wait_for_states(context, names, state, patience);
 }
 
-base::Status wait_until_active(Context& context, const std::vector<std::string>& names,
-                               Patience patience) {
-  if (patience.kind == Patience::Kind::kNone) return {};
-  for (const std::string& name : names) {
-    const auto look = [&]() -> base::Result<bool> {
+namespace {
+
+// The names without an active unit.
+base::Result<std::vector<std::string>> find_inactive(Context& context,
+                                                     const std::vector<std::string>& names) {
+  std::set<std::string> active;
+  const auto add = [&](const std::vector<client::UnitState>& states) {
+    for (const client::UnitState& state : states) {
+      if (state.active_state == "active" && state.load_state == "loaded") active.insert(state.name);
+    }
+  };
+  if (names.size() > kFewUnits) {
+    FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, context.api.unit_states());
+    add(states);
+  } else {
+    for (const std::string& name : names) {
       FLOTILLA_ASSIGN(const std::vector<client::UnitState> states,
                       context.api.unit_states_of(name));
-      return std::any_of(states.begin(), states.end(), [](const client::UnitState& state) {
-        return state.active_state == "active" && state.load_state == "loaded";
-      });
-    };
-    const base::Result<bool> done = poll(context.pacer, {Patience::Kind::kAttempts, 1}, look);
-    if (!done || !*done) {
-      const std::string why =
-          "Failed to find an active unit " + name + " within 2s, err: " +
-          (done ? std::string("Failed to fetch states within 2s") : done.error().message);
-      context.output.err_line("Error waiting for units: " + why);
-      return base::timed_out("{}", why);
+      add(states);
     }
   }
-  return {};
+  std::vector<std::string> left;
+  for (const std::string& name : names) {
+    if (active.count(name) == 0) left.push_back(name);
+  }
+  return left;
 }
 
-base::Status wait_until_gone(Context& context, const std::string& name, Patience patience) {
+}  // namespace
+
+base::Status wait_until_active(Context& context, const std::vector<std::string>& names,
+                               Patience patience) {
+  if (patience.kind == Patience::Kind::kNone || names.empty()) return {};
+  std::vector<std::string> waiting = names;
   const auto look = [&]() -> base::Result<bool> {
-    FLOTILLA_ASSIGN(const std::optional<client::Unit> unit, context.api.unit(name));
-    if (unit) return false;
-    FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, context.api.unit_states_of(name));
-    return states.empty();
+    FLOTILLA_ASSIGN(waiting, find_inactive(context, waiting));
+    return waiting.empty();
   };
-  FLOTILLA_ASSIGN(const bool done, poll(context.pacer, patience, look));
-  if (!done) return base::timed_out("timed out waiting for unit {} to be gone", name);
-  return {};
+  // As long as units still become active, those behind them have their time as well.
+  size_t before = 0;
+  base::Result<bool> done = false;
+  do {
+    before = waiting.size();
+    done = wait_until(context, {Patience::Kind::kAttempts, 1}, look);
+  } while (done && !*done && waiting.size() < before);
+  if (done && *done) return {};
+  const std::string why =
+      "Failed to find an active unit " + waiting.front() + " within 2s, err: " +
+      (done ? std::string("Failed to fetch states within 2s") : done.error().message);
+  context.output.err_line("Error waiting for units: " + why);
+  return base::timed_out("{}", why);
+}
+
+namespace {
+
+// Those of the units that are still there, or of which a machine still reports a state.
+base::Result<std::vector<std::string>> find_remaining(Context& context,
+                                                      const std::vector<std::string>& names) {
+  FLOTILLA_ASSIGN(const auto units, look_up(context, names));
+  std::set<std::string> reported;
+  if (names.size() > kFewUnits) {
+    FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, context.api.unit_states());
+    for (const client::UnitState& state : states) reported.insert(state.name);
+  }
+  std::vector<std::string> left;
+  for (size_t i = 0; i < names.size(); ++i) {
+    bool is_there = units[i].has_value() || reported.count(names[i]) != 0;
+    if (!is_there && names.size() <= kFewUnits) {
+      FLOTILLA_ASSIGN(const std::vector<client::UnitState> states,
+                      context.api.unit_states_of(names[i]));
+      is_there = !states.empty();
+    }
+    if (is_there) left.push_back(names[i]);
+  }
+  return left;
+}
+
+}  // namespace
+
+base::Result<std::vector<std::string>> wait_until_gone(
+    Context& context, const std::vector<std::string>& names, Patience patience,
+    const std::function<void(const std::string&)>& on_gone) {
+  if (names.empty()) return names;
+  Progress progress(context.output, names.size());
+  std::vector<std::string> waiting = names;
+  const auto look = [&]() -> base::Result<bool> {
+    FLOTILLA_ASSIGN(std::vector<std::string> left, find_remaining(context, waiting));
+    for (const std::string& name : waiting) {
+      if (std::find(left.begin(), left.end(), name) != left.end()) continue;
+      progress.hide();
+      on_gone(name);
+    }
+    waiting = std::move(left);
+    if (!waiting.empty()) progress.show(names.size() - waiting.size());
+    return waiting.empty();
+  };
+  FLOTILLA_ASSIGN(const bool done, wait_until(context, patience, look));
+  (void)done;
+  return waiting;
 }
 
 }  // namespace flotilla::fctl

@@ -1,7 +1,8 @@
 // Waiting until units have reached a state, as fleetctl does: attempts of two seconds, each unit's
-// line printed as soon as it is there.
+// line printed as soon as it is there. Where the server tells of events, they end a pause early.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,18 @@
 
 namespace flotilla::fctl {
 
-// Waits for every unit's current state and prints "Unit X STATE[ on MACHINE]" for each. Prints
-// "Error waiting for units: ..." and fails at the first unit whose attempts are used up.
+// Asks `is_done` at once, after each change in the cluster and at times, for the attempts that
+// patience has. Returns whether it was done in time; an error of is_done ends the waiting.
+base::Result<bool> wait_until(Context& context, Patience patience,
+                              const std::function<base::Result<bool>()>& is_done);
+
+// Waits until every unit is there and inactive, or is global; prints "Unit X inactive" for each.
+// Prints "Error waiting for units: ..." and fails at the first unit whose attempts are used up.
+base::Status wait_until_created(Context& context, const std::vector<std::string>& names,
+                                Patience patience);
+
+// Waits for every unit's current state and prints "Unit X STATE[ on MACHINE]" for each. Fails as
+// the one above.
 base::Status wait_for_states(Context& context, const std::vector<std::string>& names,
                              const std::string& state, Patience patience);
 
@@ -24,11 +35,10 @@ base::Status settle_states(Context& context, const std::vector<std::string>& nam
 base::Status wait_until_active(Context& context, const std::vector<std::string>& names,
                                Patience patience);
 
-// Waits until the unit and its states are gone.
-base::Status wait_until_gone(Context& context, const std::string& name, Patience patience);
-
-// "113f16a7.../192.0.2.10": the first 8 characters (the whole id if `full`) and the address, if
-// known.
-std::string machine_label(const client::Machine& machine, bool full);
+// Waits until the units and their states are gone. Calls `on_gone` for each as soon as it is.
+// Returns those that were not gone in time.
+base::Result<std::vector<std::string>> wait_until_gone(
+    Context& context, const std::vector<std::string>& names, Patience patience,
+    const std::function<void(const std::string&)>& on_gone);
 
 }  // namespace flotilla::fctl

@@ -23,7 +23,7 @@ TEST_F(Fleet, AUnitGoesThroughItsWholeLife) {
                       AllOf(StartsWith("UNIT\t\tHASH\tDSTATE\t\tSTATE\t\tTARGET\nhello.service\t"),
                             HasSubstr("\tinactive\tinactive\t-\n")),
                       ""));
-  EXPECT_THAT(fleetctl({"list-units"}), Answers(0, "UNIT\tMACHINE\tACTIVE\tSUB\n", ""));
+  EXPECT_THAT(fleetctl({"list-units"}), Answers(0, "UNIT\tMACHINE\tACTIVE\tSUB\tUPTIME\n", ""));
   EXPECT_THAT(fleetctl({"load", "hello.service"}),
               Answers(0, "Unit hello.service loaded" + on, ""));
   EXPECT_TRUE(wait_for_units({std::string("hello.service ") + kMachineTail + " inactive dead"}))

@@ -4,11 +4,14 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "client/http_fleet_api.h"
+#include "cmd/fleetctl/processes.h"
 #include "fctl/run.h"
 
 namespace {
@@ -39,10 +42,17 @@ Result<std::string> read_file(const std::string& path) {
   }
 }
 
-Result<std::unique_ptr<flotilla::client::FleetApi>> connect(const std::string& text) {
-  FLOTILLA_ASSIGN(flotilla::client::Endpoint endpoint, flotilla::client::parse_endpoint(text));
-  return std::unique_ptr<flotilla::client::FleetApi>(
-      std::make_unique<flotilla::client::HttpFleetApi>(std::move(endpoint)));
+Result<std::shared_ptr<flotilla::client::FleetApi>> connect(
+    const std::vector<flotilla::client::Endpoint>& endpoints) {
+  return std::shared_ptr<flotilla::client::FleetApi>(
+      std::make_shared<flotilla::client::HttpFleetApi>(endpoints));
+}
+
+flotilla::base::Status make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return flotilla::base::unavailable("make folder {}: {}", path, error.message());
+  return {};
 }
 
 std::optional<std::string> variable(const std::string& name) {
@@ -56,6 +66,7 @@ std::optional<std::string> variable(const std::string& name) {
 int main(int argc, char** argv) {
   flotilla::fctl::StdOutput output;
   flotilla::fctl::SystemPacer pacer;
-  return flotilla::fctl::run(std::vector<std::string>(argv + 1, argv + argc),
-                             {output, pacer, variable, read_file, connect});
+  return flotilla::fctl::run(
+      std::vector<std::string>(argv + 1, argv + argc),
+      {output, pacer, variable, read_file, connect, flotilla::cmd::execute, make_folder});
 }

@@ -1,0 +1,140 @@
+#include <algorithm>
+
+#include "fctl/commands.h"
+#include "fctl/log_line.h"
+#include "fctl/remote.h"
+#include "fctl/unit_args.h"
+#include "fctl/waiting.h"
+
+namespace flotilla::fctl {
+namespace {
+
+// Restarts a global unit on each machine; says what went wrong and returns false.
+bool restart_global(Context& context, const client::Unit& unit) {
+  const base::Result<std::vector<std::string>> machines = machines_of(context, unit);
+  if (!machines) {
+    context.output.err_line(machines.error().message);
+    return false;
+  }
+  for (const std::string& machine : *machines) {
+    const base::Status asked = context.api.restart_unit(unit.name, machine);
+    if (asked) continue;
+    if (!may_fall_back(asked.error())) {
+      context.output.err_line("Error restarting unit " + unit.name + " on machine " + machine +
+                              ": " + asked.error().message);
+      return false;
+    }
+    const base::Result<int> exit_status =
+        run_on_machine(context, machine, {"systemctl", "restart", unit.name});
+    if (!exit_status) {
+      context.output.err_line(exit_status.error().message);
+      return false;
+    }
+    if (*exit_status != 0) return false;
+  }
+  context.output.out_line("Triggered global unit " + unit.name + " restart");
+  return true;
+}
+
+uint64_t last_start(Context& context, const std::string& name) {
+  const base::Result<std::vector<client::UnitState>> states = context.api.unit_states_of(name);
+  uint64_t latest = 0;
+  if (!states) return latest;
+  for (const client::UnitState& state : *states) latest = std::max(latest, state.active_enter_usec);
+  return latest;
+}
+
+base::Status set_state(Context& context, const std::string& name, const std::string& state) {
+  return context.api.set_desired_states({name}, state)[0];
+}
+
+// Waits until the unit has been started again; where the API tells no times, until it is active.
+base::Status wait_for_new_start(Context& context, const std::string& name, uint64_t before,
+                                Patience patience) {
+  const std::chrono::milliseconds begin = context.pacer.now();
+  const auto look = [&]() -> base::Result<bool> {
+    // At first the state may still be that of the time before.
+    const bool is_fresh = context.pacer.now() - begin >= std::chrono::seconds(2);
+    FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, context.api.unit_states_of(name));
+    for (const client::UnitState& state : states) {
+      if (is_fresh && state.active_state == "failed") {
+        return base::conflict("unit {} has failed", name);
+      }
+      if (state.active_state == "active" && (before == 0 || state.active_enter_usec > before)) {
+        return true;
+      }
+    }
+    return false;
+  };
+  FLOTILLA_ASSIGN(const bool done, wait_until(context, patience, look));
+  if (!done) return base::timed_out("timed out waiting for unit {} to be restarted", name);
+  return wait_for_states(context, {name}, "launched", patience);
+}
+
+// A running unit is restarted by its machine. Where no machine can be asked, it is stopped and
+// started through its desired state.
+base::Status restart_launched(Context& context, const client::Unit& unit, Patience patience) {
+  const uint64_t before = last_start(context, unit.name);
+  const base::Status asked = context.api.restart_unit(unit.name, "");
+  if (asked) {
+    if (patience.kind == Patience::Kind::kNone) {
+      context.output.out_line("Triggered unit " + unit.name + " restart");
+      return {};
+    }
+    return wait_for_new_start(context, unit.name, before, patience);
+  }
+  if (!may_fall_back(asked.error())) return asked;
+  FLOTILLA_TRY(set_state(context, unit.name, "loaded"));
+  // Even with --no-block: a unit that is set back before it has stopped is not restarted.
+  const Patience stopping =
+      patience.kind == Patience::Kind::kNone ? Patience{Patience::Kind::kForever, 0} : patience;
+  FLOTILLA_TRY(wait_for_states(context, {unit.name}, "loaded", stopping));
+  FLOTILLA_TRY(set_state(context, unit.name, "launched"));
+  return settle_states(context, {unit.name}, "restart", "launched", patience);
+}
+
+base::Status restart_unit(Context& context, const client::Unit& unit, Patience patience) {
+  if (unit.current_state == "launched") return restart_launched(context, unit, patience);
+  FLOTILLA_TRY(set_state(context, unit.name, "launched"));
+  return settle_states(context, {unit.name}, "restart", "launched", patience);
+}
+
+}  // namespace
+
+int cmd_restart(Context& context) {
+  Output& output = context.output;
+  if (context.arguments.empty()) {
+    output.err_line("No units given");
+    return 0;
+  }
+  if (const base::Status created = create_units_lazily(context, Purpose::kRestart); !created) {
+    output.err_line("Error creating units: " + created.error().message);
+    return 1;
+  }
+  const base::Result<std::vector<client::Unit>> units = find_units(context);
+  if (!units) {
+    output.err_line(units.error().message);
+    return 1;
+  }
+  int exit_code = 0;
+  for (const client::Unit& unit : *units) {
+    if (is_global(unit)) {
+      if (!restart_global(context, unit)) exit_code = 1;
+      continue;
+    }
+    if (unit.current_state == "inactive") {
+      output.err_line("Unable to restart unit " + unit.name + " in state inactive");
+      continue;
+    }
+    const base::Status restarted = restart_unit(context, unit, patience_of(context.flags));
+    if (!restarted) {
+      output.err_line("Error restarting unit " + unit.name + ": " + restarted.error().message);
+      exit_code = 1;
+      continue;
+    }
+    output.err_line(info_line("Unit(" + unit.name + ") was restarted."));
+  }
+  return exit_code;
+}
+
+}  // namespace flotilla::fctl
