@@ -91,9 +91,9 @@ json::array options_of(const Unit& unit) {
   return options;
 }
 
-// "?machineID=ID", or nothing.
+// "?machine=ID", or nothing.
 std::string machine_query(const std::string& machine, char separator = '?') {
-  return machine.empty() ? std::string() : separator + ("machineID=" + percent_encode(machine));
+  return machine.empty() ? std::string() : separator + ("machine=" + percent_encode(machine));
 }
 
 // An answer that a server gives which does not know the route: fleet's to every unknown path.
