@@ -103,6 +103,14 @@ void limit(S s, W w) {
 }
 }  // namespace bus_exec
 
+// The limits in the order of systemd: ROW(name, resource) for each.
+#define FLOTILLA_EACH_LIMIT(ROW)                                                      \
+  ROW("CPU", RLIMIT_CPU), ROW("FSIZE", RLIMIT_FSIZE), ROW("DATA", RLIMIT_DATA),       \
+      ROW("STACK", RLIMIT_STACK), ROW("CORE", RLIMIT_CORE), ROW("RSS", RLIMIT_RSS),   \
+      ROW("NOFILE", RLIMIT_NOFILE), ROW("AS", RLIMIT_AS), ROW("NPROC", RLIMIT_NPROC), \
+      ROW("MEMLOCK", RLIMIT_MEMLOCK), ROW("LOCKS", RLIMIT_LOCKS),                     \
+      ROW("SIGPENDING", RLIMIT_SIGPENDING), ROW("MSGQUEUE", RLIMIT_MSGQUEUE),         \
+      ROW("NICE", RLIMIT_NICE), ROW("RTPRIO", RLIMIT_RTPRIO), ROW("RTTIME", RLIMIT_RTTIME)
 #define FLOTILLA_LIMIT(name, resource)                                                         \
   BusProperty{"Limit" name, "t", Emits::kConst,                                                \
               bus_exec::limit<resource, bus_exec::Bound::kHard>},                              \
@@ -116,22 +124,7 @@ inline constexpr auto kBusExecProperties = std::to_array<BusProperty>({
     {"PassEnvironment", "as", Emits::kConst, bus_exec::pass_environment},
     {"UnsetEnvironment", "as", Emits::kConst, bus_exec::unset_environment},
     {"UMask", "u", Emits::kConst, bus_exec::umask},
-    FLOTILLA_LIMIT("CPU", RLIMIT_CPU),
-    FLOTILLA_LIMIT("FSIZE", RLIMIT_FSIZE),
-    FLOTILLA_LIMIT("DATA", RLIMIT_DATA),
-    FLOTILLA_LIMIT("STACK", RLIMIT_STACK),
-    FLOTILLA_LIMIT("CORE", RLIMIT_CORE),
-    FLOTILLA_LIMIT("RSS", RLIMIT_RSS),
-    FLOTILLA_LIMIT("NOFILE", RLIMIT_NOFILE),
-    FLOTILLA_LIMIT("AS", RLIMIT_AS),
-    FLOTILLA_LIMIT("NPROC", RLIMIT_NPROC),
-    FLOTILLA_LIMIT("MEMLOCK", RLIMIT_MEMLOCK),
-    FLOTILLA_LIMIT("LOCKS", RLIMIT_LOCKS),
-    FLOTILLA_LIMIT("SIGPENDING", RLIMIT_SIGPENDING),
-    FLOTILLA_LIMIT("MSGQUEUE", RLIMIT_MSGQUEUE),
-    FLOTILLA_LIMIT("NICE", RLIMIT_NICE),
-    FLOTILLA_LIMIT("RTPRIO", RLIMIT_RTPRIO),
-    FLOTILLA_LIMIT("RTTIME", RLIMIT_RTTIME),
+    FLOTILLA_EACH_LIMIT(FLOTILLA_LIMIT),
     {"WorkingDirectory", "s", Emits::kConst, bus_exec::working_directory},
     {"RootDirectory", "s", Emits::kConst, bus_exec::root_directory},
     {"OOMScoreAdjust", "i", Emits::kConst, bus_exec::oom_score_adjust,
