@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "init/bus_limits.h"
 #include "init/bus_table.h"
 
 namespace flotilla::init {
@@ -103,14 +104,6 @@ void limit(S s, W w) {
 }
 }  // namespace bus_exec
 
-// The limits in the order of systemd: ROW(name, resource) for each.
-#define FLOTILLA_EACH_LIMIT(ROW)                                                      \
-  ROW("CPU", RLIMIT_CPU), ROW("FSIZE", RLIMIT_FSIZE), ROW("DATA", RLIMIT_DATA),       \
-      ROW("STACK", RLIMIT_STACK), ROW("CORE", RLIMIT_CORE), ROW("RSS", RLIMIT_RSS),   \
-      ROW("NOFILE", RLIMIT_NOFILE), ROW("AS", RLIMIT_AS), ROW("NPROC", RLIMIT_NPROC), \
-      ROW("MEMLOCK", RLIMIT_MEMLOCK), ROW("LOCKS", RLIMIT_LOCKS),                     \
-      ROW("SIGPENDING", RLIMIT_SIGPENDING), ROW("MSGQUEUE", RLIMIT_MSGQUEUE),         \
-      ROW("NICE", RLIMIT_NICE), ROW("RTPRIO", RLIMIT_RTPRIO), ROW("RTTIME", RLIMIT_RTTIME)
 #define FLOTILLA_LIMIT(name, resource)                                                         \
   BusProperty{"Limit" name, "t", Emits::kConst,                                                \
               bus_exec::limit<resource, bus_exec::Bound::kHard>},                              \

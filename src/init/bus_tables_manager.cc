@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "bus/object_path.h"
+#include "init/bus_limits.h"
 #include "init/bus_methods.h"
 #include "init/bus_table.h"
 #include "init/bus_write.h"
@@ -60,9 +61,10 @@ void default_limit(S s, W w) {
   w.u64(limit.*Bound == RLIM_INFINITY ? UINT64_MAX : limit.*Bound);
 }
 
-#define FLOTILLA_LIMIT(name, resource)                                                  \
-  {"DefaultLimit" name, "t", kConst, default_limit<resource, &rlimit::rlim_max>}, {     \
-    "DefaultLimit" name "Soft", "t", kConst, default_limit<resource, &rlimit::rlim_cur> \
+#define FLOTILLA_LIMIT(name, resource)                                                       \
+  BusProperty{"DefaultLimit" name, "t", kConst, default_limit<resource, &rlimit::rlim_max>}, \
+      BusProperty {                                                                          \
+    "DefaultLimit" name "Soft", "t", kConst, default_limit<resource, &rlimit::rlim_cur>      \
   }
 
 constexpr BusProperty kManagerProperties[] = {
