@@ -32,9 +32,11 @@ void Server::Impl::watch(Listener& listener) {
 
 void Server::Impl::accept_all(Listener& listener) {
   for (;;) {
-    if (open < limits.connections || make_room()) {
+    if (has_room()) {
       const int fd = accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd >= 0) {
+        // Only now is it known that somebody needs the place.
+        if (open >= limits.connections) (idle.empty() ? reading : idle).front()->close();
         begin_session(base::Fd(fd), {});
         continue;
       }
@@ -46,13 +48,6 @@ void Server::Impl::accept_all(Listener& listener) {
     listener.rest = event_loop.after(kAcceptRest, [this, &listener] { watch(listener); });
     return;
   }
-}
-
-bool Server::Impl::make_room() {
-  const std::list<Session*>& candidates = idle.empty() ? reading : idle;
-  if (candidates.empty()) return false;
-  candidates.front()->close();
-  return true;
 }
 
 void Server::Impl::begin_session(base::Fd fd, std::string_view received) {

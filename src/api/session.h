@@ -58,7 +58,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   };
   void accept_all(Listener& listener);
   void watch(Listener& listener);
-  bool make_room();
+  bool has_room() const { return open < limits.connections || !idle.empty() || !reading.empty(); }
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::function<void()> on_settled_;
