@@ -48,7 +48,14 @@ class BestEffortGroup final : public ProcessGroup {
     for (const ProcessStat& process : members(read_all_processes())) out.push_back(process.pid);
   }
   bool is_populated() const override { return is_populated_among(read_all_processes()); }
-  bool watch_until_empty() override { return is_populated(); }
+  bool watch_until_empty() override {
+    const bool is_populated_now = is_populated();
+    // An earlier manager's, whose processes have lost their parents.
+    if (is_populated_now && known_.empty() && !contains_waiting()) {
+      tracker_.waiting_.push_back(this);
+    }
+    return is_populated_now;
+  }
   size_t signal(int signal, std::span<const pid_t> except) override {
     std::unordered_set<pid_t> signalled;
     for (int pass = 0; pass < kMostPasses; ++pass) {

@@ -24,6 +24,7 @@ std::string FakeSpawner::Spawned::variable(const std::string& name) const {
 }
 
 SpawnResult FakeSpawner::spawn(const ExecSpec& spec) noexcept {
+  if (before_clone) before_clone();
   Failure failure{SpawnStage::kNone, 0};
   const std::string path = copy_string(spec.path);
   if (const auto found = failing_paths_.find(path); found != failing_paths_.end()) {
@@ -68,6 +69,7 @@ SpawnResult FakeSpawner::spawn(const ExecSpec& spec) noexcept {
   spawned.cgroup_fd = spec.cgroup_fd;
   spawned.stage = failure.stage;
   spawned_.push_back(std::move(spawned));
+  if (after_clone) after_clone();
   return result;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -43,6 +44,10 @@ class FakeSpawner final : public Spawner {
   // The next spawn (of this program) fails at `stage`; calls queue up.
   void fail_next(SpawnStage stage, int error);
   void fail_path(const std::string& path, SpawnStage stage, int error);
+
+  // Called in the middle of each spawn, before the process is there and when its pid has been
+  // written: what a manager that is killed just then leaves behind can be looked at.
+  std::function<void()> before_clone, after_clone;
 
   const std::vector<Spawned>& spawned() const { return spawned_; }
   // The last spawn, which must be there.

@@ -91,7 +91,11 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
     if (pipe2(ends.data(), O_CLOEXEC) != 0) return base::system_error(errno, "make a pipe");
     stream->read_end.reset(ends[0]);
     stream->write_end.reset(ends[1]);
-    to_store_.push_back(stream->id);
+    // Before any process writes: one whose readers all died would get EPIPE.
+    const KeptFd kept_fd{stream->kept_name, stream->read_end.get()};
+    if (const auto stored = keeper_.store({&kept_fd, 1}); !stored) {
+      say(fmt::format("Failed to hand a log pipe to the keeper: {}", stored.error().message));
+    }
   }
   const Fds fds{stream->write_end.get(), stream->write_end.get()};
   open_by_unit_[stream->unit] = stream->id;
@@ -153,18 +157,6 @@ void LogStreams::send_messages() {
 void LogStreams::flush() {
   send_messages();
   if (!client_ && !streams_.empty() && !restart_.is_armed() && !is_shut_down_) start_logd();
-  std::vector<KeptFd> kept;
-  for (const uint64_t id : to_store_) {
-    const auto stream = streams_.find(id);
-    if (stream == streams_.end()) continue;
-    kept.push_back({stream->second->kept_name, stream->second->read_end.get()});
-  }
-  to_store_.clear();
-  if (!kept.empty()) {
-    if (const auto stored = keeper_.store(kept); !stored) {
-      say(fmt::format("Failed to hand log pipes to the keeper: {}", stored.error().message));
-    }
-  }
   if (client_) {
     // "Started" before what a process that was started in this turn has to say.
     std::stable_partition(to_add_.begin(), to_add_.end(), [&](uint64_t id) {

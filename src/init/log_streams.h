@@ -87,7 +87,6 @@ class LogStreams final : public UnitLogs {
   std::map<std::string, uint64_t, std::less<>> open_by_unit_;
   std::map<std::string, base::Fd, std::less<>> unclaimed_;    // by kept name
   std::map<std::string, std::string, std::less<>> messages_;  // by unit, lines with "<N>"
-  std::vector<uint64_t> to_store_;                            // in the keeper
   std::vector<uint64_t> to_add_;                              // to the log process
   std::string stderr_buffer_;
   uint64_t next_id_ = 1;

@@ -49,5 +49,28 @@ TEST(LogStreams, StartsNoLogProcessAfterTheEnd) {
   EXPECT_EQ(spawner.count, 1);
 }
 
+TEST(LogStreams, TheKeeperHasAPipeBeforeAnyProcessDoes) {
+  auto loop = Loop::create();
+  ASSERT_TRUE(loop);
+  EndingSpawner spawner;
+  FakeTracker tracker;
+  FakeProcesses processes(tracker);
+  FakeKeeper keeper;
+  LogStreamsOptions options;
+  options.program = "/flotilla-logd";
+  options.is_quiet = true;
+  {
+    LogStreams streams(**loop, spawner, processes, keeper, options);
+    UnitLogs::Request request;
+    request.unit = "a.service";
+    ASSERT_TRUE(streams.open_streams(request));
+    EXPECT_EQ(keeper.held.count("log:a.service"), 1u);
+    ASSERT_TRUE(streams.open_streams(request));
+    EXPECT_EQ(keeper.held.count("log:a.service"), 1u) << "it is the same pipe";
+  }
+  while (waitpid(-1, nullptr, 0) > 0) {
+  }
+}
+
 }  // namespace
 }  // namespace flotilla::init

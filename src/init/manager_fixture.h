@@ -133,6 +133,7 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
     turn_requested_ = false;
     make_manager();
     ASSERT_TRUE(manager_->impl().adopt());
+    manager_->impl().look_for_gone_processes();
     settle();
   }
   void settle() {

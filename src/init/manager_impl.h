@@ -2,8 +2,8 @@
 // manager_garbage.cc, manager_transient.cc (units and settings that come over the bus),
 // manager_jobs.cc (requests and the job queue), manager_services.cc (the
 // service machine's actions), manager_spawn.cc (processes and signals), manager_notify.cc,
-// manager_state.cc (the state file), manager_lifecycle.cc (boot and shutdown), manager.cc (the
-// public face).
+// manager_state.cc (the state file), manager_adopt.cc (taking over), manager_lifecycle.cc (boot and
+// shutdown), manager.cc (the public face).
 #pragma once
 
 #include <deque>
@@ -43,6 +43,8 @@ class Manager::Impl {
   // Takes over what the state file holds of an earlier manager. `exits` are those the keeper
   // queued; deliver them after this. Returns whether there was anything.
   bool adopt();
+  // After adopt(), and after the exits were delivered.
+  void look_for_gone_processes();
   // Queues the start of the default unit; not to be called after an adoption.
   void boot();
   // At the end of each turn of the loop in which something happened.
@@ -173,6 +175,8 @@ class Manager::Impl {
     UnitId unit;
     ActiveState before, now;
     bool will_auto_restart;
+    bool is_judged = false;   // the job has heard of it; an earlier manager did that
+    bool unexpected = false;  // what was found then
   };
   struct Wish {  // a request that an action of a service asked for
     JobRequest request;
@@ -290,7 +294,11 @@ class Manager::Impl {
   std::vector<int> passed_descriptors(const Unit& unit, std::string& names) const;
 
   // state file
+  uint32_t change_flags_of(UnitId unit) const noexcept;
+  size_t adopt_units(JobId next_job);
   bool adopt_unit(StateFile::SlotId slot, JobId next_job);
+  void adopt_job(Unit& unit, const UnitRecord& record);
+  void resume_service(Unit& unit, StateFile::SlotId slot);
   void restore_service(Unit& unit, const UnitRecord& record);
   void resume_spawn(Unit& unit, StateFile::SlotId slot);
 
@@ -302,6 +310,7 @@ class Manager::Impl {
   std::unordered_map<UnitId, std::pair<int, base::MonotonicTime>> settle_limits_;
   std::unordered_map<JobId, std::unique_ptr<JobTimer>> job_timers_;
   std::deque<Change> changes_;
+  std::vector<Change> wishing_changes_;  // where wishes_ come from, until all of these are jobs
   std::deque<Wish> wishes_;
   std::deque<UnitId> run_queue_;
   std::vector<bool> queued_;  // by UnitId: in run_queue_
@@ -317,6 +326,7 @@ class Manager::Impl {
   bool booting_ = false;
   Generators generators_{options, edges};
   bool waits_for_generators_ = false;               // the boot does
+  bool generators_may_run_ = false;                 // until what they write is whole
   std::vector<std::function<void()>> reloading_;    // who waits for the reload under way
   std::vector<std::function<void()>> reload_next_;  // and for the one after it
   bool reload_again_ = false;

@@ -96,8 +96,10 @@ void Manager::Impl::take_generated_environment(const std::vector<std::string>& a
 
 void Manager::Impl::boot() {
   booting_ = true;
+  generators_may_run_ = true;
+  save_manager();
   waits_for_generators_ = generators_.start([this](const std::vector<std::string>& environment) {
-    waits_for_generators_ = false;
+    waits_for_generators_ = generators_may_run_ = false;
     take_generated_environment(environment);
     loader.refresh();
     if (!is_stopping()) boot_units();
@@ -113,6 +115,8 @@ void Manager::Impl::begin_reload(std::function<void()> done) {
     return;
   }
   if (done) reloading_.push_back(std::move(done));
+  generators_may_run_ = true;
+  save_manager();
   const bool runs = generators_.start([this](const std::vector<std::string>& environment) {
     take_generated_environment(environment);
     end_reload();
@@ -121,6 +125,8 @@ void Manager::Impl::begin_reload(std::function<void()> done) {
 }
 
 void Manager::Impl::end_reload() {
+  generators_may_run_ = false;
+  save_manager();
   static_cast<void>(reload_all());
   for (const auto& done : std::exchange(reloading_, {})) done();
   if (!std::exchange(reload_again_, false)) return;
@@ -129,6 +135,7 @@ void Manager::Impl::end_reload() {
 }
 
 void Manager::Impl::boot_units() {
+  generators_may_run_ = false;
   units_load_start = now();
   const auto start = [&](const std::string& name) -> base::Status {
     FLOTILLA_ASSIGN(Unit * unit, load(name));

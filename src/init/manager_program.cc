@@ -153,7 +153,9 @@ Status ManagerProgram::open_runtime() {
   } else {
     problems_.push_back(side.error().message);
   }
-  if (is_first() && state_->is_inherited()) end_life_before();
+  // Also where an earlier manager of this keeper died in the middle of that.
+  const bool is_of_earlier_life = is_first() || state_->manager().keeper_pid != getppid();
+  if (state_->is_inherited() && is_of_earlier_life) end_life_before();
   state_->edit_manager()->keeper_pid = getppid();
   return {};
 }
@@ -161,6 +163,8 @@ Status ManagerProgram::open_runtime() {
 // A new keeper means a new life: the exits of processes of an earlier one come to nobody.
 void ManagerProgram::end_life_before() {
   const EarlierLife life = EarlierLife::of(*state_);
+  // PID 1 is the keeper of every life.
+  if (life.keeper == getppid()) state_->edit_manager()->keeper_pid = 0;
   std::string cgroup;
   const bool keeper_is_gone =
       life.keeper == getppid() || (kill(life.keeper, 0) != 0 && errno == ESRCH);
@@ -287,7 +291,8 @@ Status ManagerProgram::make_manager() {
       *loop_,
       Callback<void(const NotifySender&, const NotifyMessage&)>::to<&Manager::Impl::on_notify>(
           manager_->impl()),
-      Callback<void(std::string_view)>::to<&ManagerProgram::on_notify_problem>(*this)));
+      Callback<void(std::string_view)>::to<&ManagerProgram::on_notify_problem>(*this),
+      state_->notify_attempts()));
   return {};
 }
 
@@ -347,6 +352,7 @@ Result<int> ManagerProgram::run() {
   logs_->drop_unclaimed();
   manager_->impl().drop_unclaimed_stored();
   for (const KeeperExit& exit : inheritance_.exits) on_keeper_exit(exit);
+  if (adopted) manager_->impl().look_for_gone_processes();
   FLOTILLA_TRY(keeper_.attach(
       *loop_, Callback<void(const KeeperExit&)>::to<&ManagerProgram::on_keeper_exit>(*this),
       Callback<void()>::to<&ManagerProgram::on_keeper_gone>(*this)));
@@ -461,17 +467,18 @@ void ManagerProgram::finish(FinalAction action, int exit_code) {
     }
     return loop_->exit(0);
   }
+  const auto end = action == FinalAction::kReboot     ? MachineEnd::kReboot
+                   : action == FinalAction::kPoweroff ? MachineEnd::kPoweroff
+                   : action == FinalAction::kHalt     ? MachineEnd::kHalt
+                                                      : MachineEnd::kNone;
+  // From here on the keeper ends, however we do: a next manager would boot again.
+  static_cast<void>(keeper_.request_shutdown(exit_code, end));
   logs_->shut_down();
   // Nothing is left that a later manager could take over.
   for (const char* name : {"/flotilla/state", "/flotilla/state.side"}) {
     static_cast<void>(tree_->remove(runtime_ + name));
   }
   remove_cgroups();
-  const auto end = action == FinalAction::kReboot     ? MachineEnd::kReboot
-                   : action == FinalAction::kPoweroff ? MachineEnd::kPoweroff
-                   : action == FinalAction::kHalt     ? MachineEnd::kHalt
-                                                      : MachineEnd::kNone;
-  static_cast<void>(keeper_.request_shutdown(exit_code, end));
   loop_->exit(exit_code);
 }
 

@@ -28,6 +28,9 @@ struct SandboxRuntime {
 };
 
 struct ServiceRuntime {
+  // From an adoption to the look whether its processes are still there.
+  static constexpr base::Micros kVerifyDelay{1'000'000};
+
   struct Stored;  // in manager_fd_store.cc
 
   ServiceRuntime(Manager::Impl& owner, Unit& of_unit);
@@ -67,6 +70,7 @@ struct ServiceRuntime {
   std::unique_ptr<SandboxRuntime> sandbox;  // null: none of it
   std::unique_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
   bool streams_open = false;
+  bool was_lost = false;                 // at the first look of on_verify()
   bool group_was_killed = false;         // then the next run gets a new one
   bool group_is_configured = false;      // what the settings say is in its files
   uint64_t cpu_usage_nsec = UINT64_MAX;  // of the last run, once that is over

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "init/manager_impl.h"
 #include "init/terminal.h"
@@ -43,12 +44,17 @@ void ServiceRuntime::on_watchdog() {
 }
 void ServiceRuntime::on_pid_file_change() { manager.feed(unit, ServiceEvent::of(Kind::kPidFile)); }
 
-// After an adoption: a process that is gone and whose exit nobody told within a second was reaped
-// by a keeper that died too.
+// After an adoption: a process that is gone and whose exit nobody has told a second later was
+// reaped by a keeper that died too. The first look may come between the keeper's reaping and its
+// word.
 void ServiceRuntime::on_verify() {
   const auto is_lost = [&](const ChildWatch& watch) {
     return watch.is_watching() && !manager.edges.processes.inspect(watch.pid());
   };
+  const bool is_any_lost = is_lost(main_watch) || is_lost(control_watch);
+  if (is_any_lost && !std::exchange(was_lost, true)) {
+    return manager.edges.timers.arm_after(verify, kVerifyDelay);
+  }
   const auto lose = [&](ChildWatch& watch, bool is_main) {
     const ChildExit exit{watch.pid(), CLD_KILLED, SIGKILL, 0};
     manager.edges.logs.message(
@@ -391,12 +397,18 @@ bool Manager::Impl::run_one_change() {
   if (unit->service && unit->service->state.reload_result != ServiceResult::kSuccess) {
     reload = ReloadOutcome::kFailed;
   }
-  const Job* job = jobs.of_unit(change.unit);
-  const JobVerdict verdict = judge_job(job, change.now, reload);
+  const Job* job = change.is_judged ? nullptr : jobs.of_unit(change.unit);
+  JobVerdict verdict;
+  if (change.is_judged) {
+    verdict.unexpected = change.unexpected;
+  } else {
+    verdict = judge_job(job, change.now, reload);
+  }
   if (job != nullptr && verdict.result) finish(job->id, *verdict.result);
   if (verdict.look_again) queue_job(change.unit);
   const StateChange told{change.unit, change.before, change.now, verdict.unexpected,
                          change.will_auto_restart};
+  const size_t wishes_before = wishes_.size();
   std::optional<Reason> said;
   for (const Consequence& consequence : requests_of_change(view(), told)) {
     const bool is_handler =
@@ -407,7 +419,14 @@ bool Manager::Impl::run_one_change() {
     }
     wishes_.push_back({consequence.request, kNoUnit});
   }
-  if (unit->settings.actions.is_set()) act_on_change(*unit, change.before, change.now);
+  if (unit->settings.actions.is_set() && !change.is_judged) {
+    act_on_change(*unit, change.before, change.now);
+  }
+  if (wishes_.size() != wishes_before) {
+    wishing_changes_.push_back(change);
+    wishing_changes_.back().is_judged = true;
+    wishing_changes_.back().unexpected = verdict.unexpected;
+  }
   for (const UnitId other : units_to_settle(view(), told)) settle_queue_.push_back(other);
   if (is_down(change.now)) queue_garbage(change.unit);
   save(*unit);  // the change is not pending any more
@@ -415,7 +434,13 @@ bool Manager::Impl::run_one_change() {
 }
 
 bool Manager::Impl::run_one_wish() {
-  if (wishes_.empty()) return false;
+  if (wishes_.empty()) {
+    // All are jobs now, or were refused: nothing has to be told again.
+    for (const Change& change : std::exchange(wishing_changes_, {})) {
+      if (Unit* unit = unit_at(change.unit)) save(*unit);
+    }
+    return false;
+  }
   const Wish wish = wishes_.front();
   wishes_.pop_front();
   Unit* unit = unit_at(wish.request.unit);

@@ -190,7 +190,8 @@ Result<std::unique_ptr<NotifySocket>> NotifySocket::adopt(base::Fd socket) {
 
 base::Status NotifySocket::attach(
     Loop& loop, Callback<void(const NotifySender&, const NotifyMessage&)> on_message,
-    Callback<void(std::string_view)> on_problem) {
+    Callback<void(std::string_view)> on_problem, int32_t* attempts) {
+  if (attempts != nullptr) attempts_ = attempts;
   on_message_ = on_message;
   on_problem_ = on_problem;
   return loop.watch(source_, fd_.get(), EPOLLIN);
@@ -203,6 +204,22 @@ void NotifySocket::drain() {
   }
 }
 
+// Takes the message that was looked at out of the socket when it has been dealt with.
+class NotifySocket::Consumed {
+ public:
+  explicit Consumed(NotifySocket& socket) noexcept : socket_(socket) { ++*socket_.attempts_; }
+  ~Consumed() {
+    while (recv(socket_.fd_.get(), nullptr, 0, MSG_DONTWAIT) < 0 && errno == EINTR) {
+    }
+    *socket_.attempts_ = 0;
+  }
+  Consumed(const Consumed&) = delete;
+  Consumed& operator=(const Consumed&) = delete;
+
+ private:
+  NotifySocket& socket_;
+};
+
 bool NotifySocket::receive_one() {
   iovec part{buffer_.data(), buffer_.size()};
   alignas(cmsghdr)
@@ -213,8 +230,11 @@ bool NotifySocket::receive_one() {
   header.msg_iovlen = 1;
   header.msg_control = control.data();
   header.msg_controllen = control.size();
-  const ssize_t size = recvmsg(fd_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  // It stays in the socket until all that follows from it is written down: if this process is
+  // killed before, the next one reads it again.
+  const ssize_t size = recvmsg(fd_.get(), &header, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (size < 0) return errno == EINTR;
+  const Consumed consumed(*this);
   NotifySender sender;
   // Descriptors are closed when this ends; for BARRIER=1 that is the answer the sender waits for.
   std::array<base::Fd, kMaxNotifyFds> fds;
@@ -234,6 +254,10 @@ bool NotifySocket::receive_one() {
         fds[fd_count++].reset(fd);
       }
     }
+  }
+  if (*attempts_ > kMaxNotifyAttempts) {
+    problem("A notify message ended the manager again and again. Ignoring.");
+    return true;
   }
   const auto length = static_cast<size_t>(size);
   std::string_view text(buffer_.data(), std::min(length, kMaxNotifyMessage));

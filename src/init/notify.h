@@ -51,7 +51,8 @@ struct NotifyMessage {
 };
 
 inline constexpr size_t kMaxNotifyMessage = 4096;
-inline constexpr size_t kMaxNotifyFds = 253;  // more the kernel does not pass
+inline constexpr int32_t kMaxNotifyAttempts = 2;  // to survive one message
+inline constexpr size_t kMaxNotifyFds = 253;      // more the kernel does not pass
 
 NotifyMessage parse_notify(std::string_view text) noexcept;
 
@@ -68,13 +69,19 @@ class NotifySocket {
   static base::Result<std::unique_ptr<NotifySocket>> adopt(base::Fd socket);
 
   int fd() const noexcept { return fd_.get(); }
+  // `on_message` writes down what it does about a message before it returns: until then the message
+  // stays in the socket for the next manager. `attempts`, which outlives this process, counts how
+  // often that was so with the first message there (null: nobody else reads it).
   base::Status attach(Loop& loop,
                       Callback<void(const NotifySender&, const NotifyMessage&)> on_message,
-                      Callback<void(std::string_view)> on_problem = {});
+                      Callback<void(std::string_view)> on_problem = {},
+                      int32_t* attempts = nullptr);
   // Reads all that is there. Also called before child exits are looked at.
   void drain();
 
  private:
+  class Consumed;
+
   explicit NotifySocket(base::Fd fd) noexcept;
   void on_ready(uint32_t events);
   bool receive_one();
@@ -86,6 +93,8 @@ class NotifySocket {
   // Where the messages go that are none: why, in one sentence.
   Callback<void(std::string_view)> on_problem_;
   std::array<char, kMaxNotifyMessage + 1> buffer_{};
+  int32_t own_attempts_ = 0;
+  int32_t* attempts_ = &own_attempts_;
 };
 
 }  // namespace flotilla::init

@@ -1,11 +1,19 @@
 #include "init/notify.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
 
 namespace flotilla::init {
 namespace {
@@ -97,6 +105,109 @@ TEST(Notify, TellsTheSenderAndDropsWhatIsTooLong) {
   EXPECT_EQ(sender_pid, getpid());
   unlink(path.c_str());
   rmdir(directory);
+}
+
+// A manager in a process of its own, which is killed while it deals with a message.
+class DyingManagers : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    kept_.reset(ends[0]);
+    service_.reset(ends[1]);
+    void* const shared =
+        mmap(nullptr, sizeof(int32_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(shared, MAP_FAILED);
+    attempts_ = static_cast<int32_t*>(shared);
+  }
+  void TearDown() override { munmap(attempts_, sizeof(int32_t)); }
+
+  void say(std::string_view text) {
+    ASSERT_EQ(send(service_.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  }
+  // What a manager reads, and the complaints it has.
+  std::vector<std::string> read_all() {
+    std::vector<std::string> read;
+    auto on_message = [&](const NotifySender&, const NotifyMessage& message) {
+      read.emplace_back(message.status.value_or("no status"));
+    };
+    auto on_problem = [&](std::string_view text) { read.emplace_back(text); };
+    run(Callback<void(const NotifySender&, const NotifyMessage&)>::from(on_message),
+        Callback<void(std::string_view)>::from(on_problem));
+    return read;
+  }
+  int service() const { return service_.get(); }
+  void die_at_the_first() {
+    const pid_t manager = fork();
+    if (manager == 0) {
+      auto on_message = [](const NotifySender&, const NotifyMessage&) { _exit(0); };
+      run(Callback<void(const NotifySender&, const NotifyMessage&)>::from(on_message), {});
+      _exit(1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(manager, &status, 0), manager);
+    ASSERT_EQ(status, 0) << "it had nothing to die of";
+  }
+
+ private:
+  void run(Callback<void(const NotifySender&, const NotifyMessage&)> on_message,
+           Callback<void(std::string_view)> on_problem) {
+    auto loop = Loop::create();
+    auto socket = NotifySocket::adopt(base::Fd(dup(kept_.get())));
+    ASSERT_TRUE(loop && socket);
+    ASSERT_TRUE((*socket)->attach(**loop, on_message, on_problem, attempts_));
+    (*socket)->drain();
+  }
+
+  base::Fd kept_, service_;
+  int32_t* attempts_ = nullptr;
+};
+
+TEST_F(DyingManagers, TheNextOneReadsTheMessageAgain) {
+  say("STATUS=one");
+  say("STATUS=two");
+  die_at_the_first();
+  EXPECT_EQ(read_all(), (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(read_all(), std::vector<std::string>());
+}
+
+TEST_F(DyingManagers, AMessageThatEndsThemAllIsDroppedAlone) {
+  say("STATUS=one");
+  say("STATUS=two");
+  die_at_the_first();
+  die_at_the_first();
+  EXPECT_EQ(read_all(),
+            (std::vector<std::string>{
+                "A notify message ended the manager again and again. Ignoring.", "two"}));
+}
+
+TEST_F(DyingManagers, ADescriptorComesWithTheMessageEachTime) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const base::Fd reader(ends[0]);
+  base::Fd writer(ends[1]);
+  char text[] = "BARRIER=1";
+  iovec part{text, sizeof text - 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  const int fd = writer.get();
+  memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  say("STATUS=before");
+  ASSERT_GT(sendmsg(service(), &message, 0), 0);
+  writer.reset();
+  die_at_the_first();
+  pollfd waiting{reader.get(), POLLIN, 0};
+  EXPECT_EQ(poll(&waiting, 1, 0), 0) << "nobody has passed the barrier yet";
+  EXPECT_EQ(read_all(), std::vector<std::string>{"before"});
+  EXPECT_EQ(poll(&waiting, 1, 0), 1) << "it is passed";
 }
 
 }  // namespace

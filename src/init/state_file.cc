@@ -179,6 +179,7 @@ void StateFile::clear() noexcept {
     if (!record(index).name_view().empty()) free(index);
   }
   *edit_manager() = ManagerRecord{};
+  *notify_attempts() = 0;
   inherited_ = false;
 }
 

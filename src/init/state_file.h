@@ -86,6 +86,8 @@ class StateFile {
   // when the file is opened belongs to a spawn that a dying manager never heard the end of.
   enum class SpawnKind : uint8_t { kMain, kControl };
   int32_t* spawn_pid(SlotId slot, SpawnKind kind) noexcept;
+  // How often a manager has begun with the notify message that lies first in the socket.
+  int32_t* notify_attempts() noexcept { return &slot(kManagerSlot).spawning[0]; }
 
   size_t capacity() const noexcept { return capacity_; }
 
