@@ -218,6 +218,7 @@ class Manager::Impl {
 
   // jobs
   void queue_job(UnitId unit);
+  void queue_neighbours(UnitId unit);
   void run_job(const Job& job);
   void carry_out(const Job& job, Unit& unit);
   void run_start(const Job& job, Unit& unit);

@@ -77,6 +77,7 @@ Result<uint32_t> Manager::Impl::enqueue(const JobRequest& request, std::vector<J
         events_.removed_jobs.push_back({installed.replaced->id, unit->id, JobResult::kCanceled});
       }
       job_timers_.erase(installed.replaced->id);
+      queue_neighbours(job.unit);
     }
     if (installed.is_new) {
       ++n_installed_jobs;
@@ -137,6 +138,16 @@ void Manager::Impl::queue_job(UnitId unit) {
   queued_[unit] = true;
   run_queue_.push_back(unit);
   edges.program.request_turn();
+}
+
+// What waited for a job that is gone may run now.
+void Manager::Impl::queue_neighbours(UnitId unit) {
+  for (const Dependency kind : {Dependency::kAfter, Dependency::kBefore}) {
+    for (const UnitId other : graph.dependencies(unit, kind)) {
+      const Job* job = jobs.of_unit(other);
+      if (job != nullptr && job->state == JobState::kWaiting) queue_job(other);
+    }
+  }
 }
 
 void Manager::Impl::look_at_job(UnitId unit) { queue_job(unit); }

@@ -33,6 +33,24 @@ TEST_F(Requests, TellWhatAJobWaitsForAndWhatWaitsForIt) {
   EXPECT_TRUE(neighbours(4711, Manager::JobSide::kAfter).empty());
 }
 
+TEST_F(Requests, WhatWaitedForAReplacedJobGoesOn) {
+  unit("root.service", "[Service]\nExecStart=/bin/root\n");
+  unit("leaf.service",
+       "[Unit]\nAfter=root.service\n[Service]\nExecStart=/bin/leaf\nExecReload=/bin/reload\n");
+  boot();
+  ask("root.service", "start");
+  ask("leaf.service", "start");
+  ask("leaf.service", "stop");
+  ask("root.service", "stop");
+  ASSERT_EQ(state_of("root.service"), "active/running") << "the leaf stops first";
+  // It takes the place of the stop, and waits for the root's itself.
+  ask("leaf.service", "reload");
+  EXPECT_EQ(state_of("root.service"), "deactivating/stop-sigterm");
+  exit(main_pid("root.service"), CLD_EXITED, 0);
+  exit(main_pid("leaf.service"), CLD_EXITED, 0);
+  EXPECT_TRUE(manager_->jobs().empty());
+}
+
 TEST_F(Requests, MarkersAreSetByNameAndEndWithTheRun) {
   unit("a.service", "[Service]\nExecStart=/bin/a\n");
   boot();

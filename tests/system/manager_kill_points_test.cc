@@ -266,6 +266,9 @@ void KilledMachine::check_processes() const {
 
 // What was done by the two managers, and by the command once more where the first was lost.
 void KilledMachine::check(const std::string& verb, const std::map<std::string, Counts>& before) {
+  // The daemon of a forking service counts by itself, after its unit is there.
+  EXPECT_TRUE(verb != "start" ||
+              wait_until([&] { return count()["forking"].starts != before.at("forking").starts; }));
   const auto now = count();
   for (const std::string& name : names_) {
     const Counts& was = before.at(name);
@@ -282,7 +285,8 @@ void KilledMachine::check(const std::string& verb, const std::map<std::string, C
     }
     if (verb == "restart") {
       EXPECT_LE(starts, 1u) << text;
-      EXPECT_EQ(stops, starts) << text;
+      EXPECT_LE(stops, 1u) << text;
+      EXPECT_TRUE(starts == stops || name == "forking") << text;
     }
     EXPECT_LE(reloads, verb == "reload" ? 1u : 0u) << text;
   }
