@@ -114,6 +114,9 @@ class DyingManagers : public ::testing::Test {
     int ends[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
     kept_.reset(ends[0]);
+    // A message has its sender's name only where somebody wanted it when it was sent.
+    const int on = 1;
+    ASSERT_EQ(setsockopt(kept_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
     service_.reset(ends[1]);
     void* const shared =
         mmap(nullptr, sizeof(int32_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -194,6 +194,8 @@ void Transitions::control_spawn_failed(ServiceCommand command, size_t index) noe
       return;
     case ServiceCommand::kReload:
       s_.reload_result = Result::kResources;
+      // It never left this state, but the job waits for a word.
+      if (s_.sub == State::kRunning) enter(State::kRunning);
       enter_running(Result::kSuccess);
       return;
     case ServiceCommand::kStopPost:
