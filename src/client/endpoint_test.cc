@@ -38,5 +38,15 @@ TEST(Endpoint, SaysWhatIsWrong) {
   }
 }
 
+TEST(Endpoint, ListsHaveCommasBetween) {
+  const auto endpoints = parse_endpoints("http://a:1, unix:///b,,");
+  ASSERT_TRUE(endpoints);
+  ASSERT_EQ(endpoints->size(), 2U);
+  EXPECT_EQ(describe((*endpoints)[0]), "http://a:1");
+  EXPECT_EQ(describe((*endpoints)[1]), "unix:///b");
+  EXPECT_EQ(parse_endpoints(" , ").error().message, "URL scheme undefined");
+  EXPECT_FALSE(parse_endpoints("http://a,bad"));
+}
+
 }  // namespace
 }  // namespace flotilla::client

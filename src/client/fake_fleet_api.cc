@@ -140,6 +140,7 @@ base::Result<std::vector<UnitState>> FakeFleetApi::unit_states_of(const std::str
 }
 
 base::Result<std::vector<Machine>> FakeFleetApi::machines() {
+  if (on_machines) on_machines();
   FLOTILLA_TRY(check());
   return machine_list;
 }

@@ -47,6 +47,7 @@ class FakeFleetApi final : public FleetApi {
   base::Error inspection_failure;  // returned by status, log and restart
   int changes_left = -1;           // wait_for_change() fails at 0; has no events if negative
   std::function<void()> on_change;
+  std::function<void()> on_machines;  // called by machines()
   std::vector<Eligibility> eligibilities;
   std::vector<std::string> calls;
 

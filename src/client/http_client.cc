@@ -88,6 +88,7 @@ base::Result<HttpResponse> HttpClient::request(std::string_view method, const st
                                                const std::string& json_body) {
   const HttpRequest request{std::string(method), target, json_body};
   for (size_t tries = 1;; ++tries) {
+    FLOTILLA_TRY(connect());  // which has tried them all
     base::Result<HttpResponse> response = request_once(request);
     // What may have been done is not asked for again elsewhere; 503 says that nothing was.
     const bool refused = response && response->status == 503;

@@ -1,6 +1,7 @@
 #include "fctl/arrival.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "fctl/unit_args.h"
 #include "fctl/waiting.h"
@@ -39,29 +40,69 @@ Arrival judge_arrival(const std::vector<client::UnitState>& states, const client
   return all;
 }
 
-base::Status wait_for_arrival(Context& context, const client::Unit& unit, Patience patience) {
-  using std::chrono::milliseconds;
-  // A unit whose text is there may still be about to be started, or be started again by its
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kStay{1000};
+
+// What one look after the other says about the unit.
+class Watcher {
+ public:
+  Watcher(Pacer& pacer, const client::Unit& unit, milliseconds grace)
+      : pacer_(pacer), unit_(unit), grace_(grace), last_good_(pacer.now()) {}
+
+  Arrival judge(const std::vector<client::UnitState>& states) {
+    const milliseconds now = pacer_.now();
+    const Arrival arrival = judge_arrival(states, unit_);
+    if (arrival == Arrival::kThere) {
+      if (unit_.desired_state != "launched") return arrival;
+      if (!has_arrived_) last_good_ = now;
+      has_arrived_ = true;
+      if (!arrived_) arrived_ = now;
+      return now - *arrived_ >= kStay ? arrival : Arrival::kPending;
+    }
+    arrived_.reset();
+    // Once it was up and fell again it has no more time than this, however often it rises.
+    if (!has_arrived_ && arrival != Arrival::kFailed && !is_idle(states)) last_good_ = now;
+    return now - last_good_ >= grace_ ? Arrival::kFailed : Arrival::kPending;
+  }
+
+ private:
+  // A unit whose text is there may still be about to be started, or to be started again by its
   // Restart=: a state that is none of those that lead up lasts for a while before it counts.
-  const milliseconds grace{2000 * std::max(1, patience.attempts)};
-  const std::string hash = unit::hash_hex(unit.options);
-  milliseconds last_good = context.pacer.now();
+  bool is_idle(const std::vector<client::UnitState>& states) const {
+    const std::string hash = unit::hash_hex(unit_.options);
+    return std::any_of(states.begin(), states.end(), [&](const client::UnitState& state) {
+      return state.hash == hash && unit_.desired_state == "launched" &&
+             (state.active_state == "inactive" || state.active_state == "failed");
+    });
+  }
+
+  Pacer& pacer_;
+  const client::Unit& unit_;
+  milliseconds grace_;
+  milliseconds last_good_;
+  std::optional<milliseconds> arrived_;  // since when it has been up
+  bool has_arrived_ = false;             // ever
+};
+
+}  // namespace
+
+base::Status wait_for_arrival(Context& context, const client::Unit& unit, Patience patience) {
+  Watcher watcher(context.pacer, unit, milliseconds(2000 * std::max(1, patience.attempts)));
   const auto look = [&]() -> base::Result<bool> {
     FLOTILLA_ASSIGN(const std::vector<client::UnitState> states,
                     context.api.unit_states_of(unit.name));
-    const Arrival arrival = judge_arrival(states, unit);
-    if (arrival == Arrival::kThere) return true;
-    const bool is_idle =
-        std::any_of(states.begin(), states.end(), [&](const client::UnitState& state) {
-          return state.hash == hash && unit.desired_state == "launched" &&
-                 (state.active_state == "inactive" || state.active_state == "failed" ||
-                  state.sub_state == "auto-restart");
-        });
-    if (!is_idle && arrival != Arrival::kFailed) last_good = context.pacer.now();
-    if (context.pacer.now() - last_good >= grace) {
-      return base::conflict("unit {} did not come up with the new file", unit.name);
+    switch (watcher.judge(states)) {
+      case Arrival::kThere:
+        return true;
+      case Arrival::kPending:
+        return false;
+      case Arrival::kFailed:
+        break;
     }
-    return false;
+    return base::conflict("unit {} did not come up with its file", unit.name);
   };
   FLOTILLA_ASSIGN(const bool done, wait_until(context, patience, look));
   if (!done) {

@@ -17,10 +17,10 @@ Document::Fields entity_of(const UnitState& state) {
   add_field(fields, "hash", state.hash);
   add_field(fields, "machineID", state.machine_id);
   add_field(fields, "name", state.name);
-  add_field(fields, "systemdActiveState", state.active_state);
   if (state.active_enter_usec != 0) {
     fields.emplace_back("systemdActiveEnterTimestamp", Document(state.active_enter_usec));
   }
+  add_field(fields, "systemdActiveState", state.active_state);
   add_field(fields, "systemdLoadState", state.load_state);
   add_field(fields, "systemdSubState", state.sub_state);
   return fields;

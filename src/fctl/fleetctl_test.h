@@ -22,6 +22,7 @@ class FleetctlTest : public testing::Test {
  protected:
   int run_words(const std::vector<std::string>& words) {
     output = FakeOutput();
+    output.terminal = is_terminal;
     return run(words, {output, pacer,
                        [this](const std::string& name) -> std::optional<std::string> {
                          const auto found = variables.find(name);
@@ -66,6 +67,7 @@ class FleetctlTest : public testing::Test {
   FakePacer pacer;
   FakeOutput output;
   std::map<std::string, std::string> files;
+  bool is_terminal = false;
   std::map<std::string, std::string> variables;
   std::vector<client::Endpoint> endpoints_used;
   std::vector<std::vector<std::string>> executed;
