@@ -1,10 +1,12 @@
 #include "api/server.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 
 #include "api/session.h"
+#include "base/error.h"
 #include "overlord/loop_asio.h"
 
 namespace flotilla::api {
@@ -42,6 +44,7 @@ void Server::Impl::accept_all(Listener& listener) {
       }
       if (errno == EAGAIN) return;
       if (errno == EINTR || errno == ECONNABORTED) continue;
+      SPDLOG_ERROR("Failed serving HTTP on listener: accept: {}", base::describe_errno(errno));
     }
     // Out of descriptors, memory or places: whoever waits stays in the backlog for a moment.
     listener.watch.reset();
@@ -72,6 +75,7 @@ void Server::Impl::close() {
 }
 
 void Server::Impl::pause(std::function<void()> done) {
+  if (is_paused) return;
   is_paused = true;
   for (const auto& listener : listeners_) {
     listener->watch.reset();
@@ -79,6 +83,7 @@ void Server::Impl::pause(std::function<void()> done) {
   }
   const std::unordered_set<Session*> all = sessions;
   for (Session* session : all) session->park();
+  if (!done) return;
   on_settled_ = std::move(done);
   settling_ = event_loop.after(kSettling, [this] {
     if (on_settled_) event_loop.post(std::exchange(on_settled_, nullptr));
@@ -110,7 +115,7 @@ Server::Server(overlord::AsioLoop& loop, Api& api, std::vector<base::Fd> listene
 Server::~Server() { impl_->close(); }
 
 size_t Server::connections() const { return impl_->open; }
-size_t Server::requests() const { return impl_->requests; }
+const Answers& Server::answers() const { return impl_->answers; }
 void Server::pause(std::function<void()> done) { impl_->pause(std::move(done)); }
 void Server::resume() { impl_->resume(); }
 

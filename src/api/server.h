@@ -13,8 +13,11 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/api.h"
@@ -28,6 +31,9 @@ struct Connection {
   base::Fd fd;
   std::string received;
 };
+
+// How many answers were given since the start, by method ("other" for unusual ones) and status.
+using Answers = std::map<std::pair<std::string_view, int>, uint64_t>;
 
 struct ServerLimits {
   size_t connections = 10'000;
@@ -46,8 +52,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   size_t connections() const;
-  // Answered since the start.
-  size_t requests() const;
+  const Answers& answers() const;
 
   // Begins no request any more: whoever connects or asks waits. Calls `done` in a later turn, when
   // no request is under way.

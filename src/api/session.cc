@@ -230,7 +230,6 @@ void Session::read_body() {
 void Session::on_request() {
   leave();
   stream_.expires_never();
-  ++server_->requests;
   const auto& message = parser_->get();
   Request request;
   request.method = std::string(message.method_string());
@@ -266,6 +265,7 @@ void Session::refuse(int status, std::string_view message) {
 void Session::send(Response response) {
   if (is_closed_) return;
   if (response.stream) return send_stream(std::move(response));
+  count_answer(response.status);
   hold(0);
   if (response.body.size() > kSmallAnswer &&
       server_->held_bytes + response.body.size() > server_->limits.held_bytes) {
@@ -286,7 +286,17 @@ void Session::send(Response response) {
       [self = shared_from_this(), keep](ErrorCode error, size_t) { self->finish(!error && keep); });
 }
 
+void Session::count_answer(int status) {
+  // What a stranger calls a method is not remembered.
+  std::string_view method = "other";
+  for (const std::string_view known : {"GET", "PUT", "DELETE", "PATCH", "POST", "HEAD"}) {
+    if (parser_->get().method_string() == known) method = known;
+  }
+  ++server_->answers[{method, status}];
+}
+
 void Session::send_stream(Response response) {
+  count_answer(response.status);
   hold(0);
   if (server_->is_paused) response.stream.reset();
   body_stream_ = std::move(response.stream);

@@ -38,9 +38,9 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   const ServerLimits limits;
   bool is_closed = false;
   bool is_paused = false;
-  size_t requests = 0;
-  size_t open = 0;        // connections that are not closed
-  size_t busy = 0;        // of them, those with a request under way
+  size_t open = 0;  // connections that are not closed
+  size_t busy = 0;  // of them, those with a request under way
+  Answers answers;
   size_t held_bytes = 0;  // bodies and answers under way
   std::unordered_set<Session*> sessions;
   // Whose place may be taken: who waits between requests, and who is in the middle of sending one;
@@ -108,6 +108,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void enter(std::list<Session*>& list);
   void leave();
   void wait_parked();
+  void count_answer(int status);
   void set_busy(bool is_busy);
   void hold(size_t bytes);
   bool is_old_http() const { return parser_->get().version() < 11; }

@@ -44,6 +44,14 @@ class Pass {
     return std::move(decisions_);
   }
 
+  // After run().
+  size_t unplaced() const {
+    return static_cast<size_t>(
+        std::count_if(entries_.begin(), entries_.end(), [](const Entry& entry) {
+          return entry.job.machine.empty() && !entry.job.is_frozen && wants_to_run(entry.job);
+        }));
+  }
+
   std::vector<Verdict> explain(std::string_view unit) {
     std::vector<Verdict> verdicts;
     const Entry* entry = find_entry(unit);
@@ -59,6 +67,7 @@ class Pass {
     Job job;
     std::string_view before;  // the machine it was on when the pass began
     std::string why_removed;
+    Decision::Cause cause = Decision::Cause::kOther;
     std::vector<std::string_view> doubles;  // further machines it is scheduled to by mistake
   };
 
@@ -138,7 +147,7 @@ class Pass {
       for (Entry& entry : entries_) {
         if (entry.job.machine.empty() || entry.job.is_frozen) continue;
         if (const auto why = why_leave(entry.job)) {
-          take_off(entry, *why);
+          take_off(entry, *why, cause_of(entry.job));
           again = true;
         } else if (!entry.job.requirements->replaces.empty()) {
           again |= push_off_replaced(entry.job);
@@ -177,9 +186,11 @@ class Pass {
     }
     for (const Job* other : replaced) {
       Entry& entry = *find_entry(other->name);
-      take_off(entry, fmt::format("target Machine({}) unable to run unit: found replace with "
-                                  "locally-scheduled Unit({})",
-                                  replacer.machine, replacer.name));
+      take_off(entry,
+               fmt::format("target Machine({}) unable to run unit: found replace with "
+                           "locally-scheduled Unit({})",
+                           replacer.machine, replacer.name),
+               Decision::Cause::kUnableToRun);
     }
     return !replaced.empty();
   }
@@ -191,8 +202,18 @@ class Pass {
     return found != entries_.end() && found->job.name == name ? &*found : nullptr;
   }
 
-  void take_off(Entry& entry, std::string why) {
-    if (entry.job.machine == entry.before) entry.why_removed = std::move(why);
+  // Requires: why_leave() says that it has to.
+  Decision::Cause cause_of(const Job& job) {
+    if (!wants_to_run(job)) return Decision::Cause::kOther;
+    return placement_.find_host(job.machine) == nullptr ? Decision::Cause::kMachineAway
+                                                        : Decision::Cause::kUnableToRun;
+  }
+
+  void take_off(Entry& entry, std::string why, Decision::Cause cause) {
+    if (entry.job.machine == entry.before) {
+      entry.why_removed = std::move(why);
+      entry.cause = cause;
+    }
     placement_.remove(entry.job);
   }
 
@@ -218,6 +239,7 @@ class Pass {
       }
       if (!entry.before.empty() && entry.job.machine != entry.before) {
         add(Decision::Kind::kUnschedule, entry.job.name, entry.before, entry.why_removed);
+        decisions_.back().cause = entry.cause;
       }
     }
     for (const Entry& entry : entries_) {
@@ -269,7 +291,8 @@ class Pass {
 
   void add(Decision::Kind kind, std::string_view unit, std::string_view machine,
            std::string reason) {
-    decisions_.push_back({kind, std::string(unit), std::string(machine), std::move(reason)});
+    decisions_.push_back({kind, std::string(unit), std::string(machine), std::move(reason),
+                          Decision::Cause::kOther});
   }
 
   const Cluster& cluster_;
@@ -313,8 +336,11 @@ void RequirementsCache::prune(const Cluster& cluster) {
 }
 
 std::vector<Decision> decide(const Cluster& cluster, RequirementsCache& requirements,
-                             Absence absence) {
-  return Pass(cluster, requirements, absence).run();
+                             Absence absence, size_t* unplaced) {
+  Pass pass(cluster, requirements, absence);
+  std::vector<Decision> decisions = pass.run();
+  if (unplaced != nullptr) *unplaced = pass.unplaced();
+  return decisions;
 }
 
 std::vector<Verdict> explain(const Cluster& cluster, RequirementsCache& requirements,

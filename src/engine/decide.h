@@ -32,6 +32,9 @@ struct Decision {
   std::string unit;
   std::string machine;  // empty for globals
   std::string reason;
+  // Of a kUnschedule: what of the machine was to blame, if anything.
+  enum class Cause : uint8_t { kOther, kMachineAway, kUnableToRun };
+  Cause cause = Cause::kOther;
 
   friend bool operator==(const Decision&, const Decision&) = default;
 };
@@ -57,8 +60,9 @@ class RequirementsCache {
 // not say so: its units stay where they are.
 enum class Absence : uint8_t { kTrusted, kDoubted };
 
+// `unplaced`, if given, gets the number of units that should run and found no machine.
 std::vector<Decision> decide(const registry::Cluster& cluster, RequirementsCache& requirements,
-                             Absence absence = Absence::kTrusted);
+                             Absence absence = Absence::kTrusted, size_t* unplaced = nullptr);
 
 // Whether a machine may run a unit as things stand: why not, or nothing.
 struct Verdict {

@@ -48,8 +48,12 @@ base::Status EngineManager::ensure() {
   if (!is_leader() || is_writing_ || !has_caught_up()) return {};
   ++counters_.passes;
   const Absence absence = look_out_for_storms();
-  std::vector<Decision> decisions = decide(view_.cluster(), requirements_, absence);
+  const base::MonotonicTime begin = loop_.clock().monotonic();
+  size_t unplaced = 0;
+  std::vector<Decision> decisions = decide(view_.cluster(), requirements_, absence, &unplaced);
   requirements_.prune(view_.cluster());
+  counters_.unplaced += unplaced;
+  counters_.pass_time += loop_.clock().monotonic() - begin;
   if (!decisions.empty()) write(std::move(decisions));
   return {};
 }
@@ -159,6 +163,7 @@ void EngineManager::write_from(const std::shared_ptr<std::vector<Decision>>& dec
     const bool is_lost = result && !result->succeeded;
     if (!result || is_lost) {
       ++counters_.failed_writes;
+      report_failure(*decisions, from, next);
       is_writing_ = false;
       if (is_lost) {
         SPDLOG_INFO("Engine leadership lost while writing decisions");
@@ -210,12 +215,22 @@ store::Op EngineManager::operation_for(const Decision& decision) const {
       {}};
 }
 
+void EngineManager::report_failure(const std::vector<Decision>& decisions, size_t from,
+                                   size_t end) {
+  for (size_t i = from; i < end; ++i) {
+    if (decisions[i].kind == Decision::Kind::kSchedule) ++counters_.failed_scheduling;
+    if (decisions[i].kind == Decision::Kind::kUnschedule) ++counters_.failed_unscheduling;
+  }
+}
+
 void EngineManager::report(const Decision& decision) {
   if (decision.kind == Decision::Kind::kSchedule) {
     ++counters_.scheduled;
     SPDLOG_INFO("Scheduled Unit({}) to Machine({})", decision.unit, decision.machine);
   } else if (decision.kind == Decision::Kind::kUnschedule) {
     ++counters_.unscheduled;
+    if (decision.cause == Decision::Cause::kMachineAway) ++counters_.machine_away;
+    if (decision.cause == Decision::Cause::kUnableToRun) ++counters_.unable_to_run;
     SPDLOG_INFO("Unscheduled Job({}) from Machine({})", decision.unit, decision.machine);
   }
   SPDLOG_INFO(

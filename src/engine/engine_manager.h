@@ -24,7 +24,13 @@ struct EngineCounters {
   uint64_t scheduled = 0;
   uint64_t unscheduled = 0;
   uint64_t failed_writes = 0;
-  base::WallTime leader_since;  // 0: not the leader
+  uint64_t failed_scheduling = 0;    // decisions in them, by kind
+  uint64_t failed_unscheduling = 0;  //
+  uint64_t machine_away = 0;         // units unscheduled because their machine went away ...
+  uint64_t unable_to_run = 0;        // ... or because it may not run them any more
+  uint64_t unplaced = 0;             // units that found no machine, counted in each pass
+  base::Micros pass_time{0};         // of all passes together
+  base::WallTime leader_since;       // 0: not the leader
 };
 
 class EngineManager final : public overlord::StateManager {
@@ -53,6 +59,7 @@ class EngineManager final : public overlord::StateManager {
   void write_from(const std::shared_ptr<std::vector<Decision>>& decisions, size_t from);
   store::Op operation_for(const Decision& decision) const;
   void report(const Decision& decision);
+  void report_failure(const std::vector<Decision>& decisions, size_t from, size_t end);
 
   store::Store& store_;
   base::EventLoop& loop_;

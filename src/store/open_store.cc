@@ -5,15 +5,24 @@
 
 namespace flotilla::store {
 
-base::Result<std::unique_ptr<Store>> open_store(std::string_view address, base::EventLoop& loop) {
-  constexpr std::string_view kSqlite = "sqlite:";
-  if (address == "memory:") return make_memory_store(loop);
-  if (address.starts_with(kSqlite)) {
-    const std::string path(address.substr(kSqlite.size()));
-    if (path.empty()) return base::invalid("store \"{}\": expected a path after sqlite:", address);
-    return open_sqlite_store(path, loop);
+namespace {
+
+constexpr std::string_view kSqlite = "sqlite:";
+
+}  // namespace
+
+base::Status check_store_address(std::string_view address) {
+  if (address == kSqlite) {
+    return base::invalid("store \"{}\": expected a path after sqlite:", address);
   }
+  if (address == "memory:" || address.starts_with(kSqlite)) return {};
   return base::invalid("store \"{}\": expected sqlite:PATH or memory:", address);
+}
+
+base::Result<std::unique_ptr<Store>> open_store(std::string_view address, base::EventLoop& loop) {
+  FLOTILLA_TRY(check_store_address(address));
+  if (address == "memory:") return make_memory_store(loop);
+  return open_sqlite_store(std::string(address.substr(kSqlite.size())), loop);
 }
 
 }  // namespace flotilla::store

@@ -16,4 +16,7 @@ namespace flotilla::store {
 // kUnsupported for one written by a newer version, kInvalid for one that is no store or is damaged.
 base::Result<std::unique_ptr<Store>> open_store(std::string_view address, base::EventLoop& loop);
 
+// Whether open_store() knows such an address; says nothing of what is there.
+base::Status check_store_address(std::string_view address);
+
 }  // namespace flotilla::store

@@ -215,7 +215,7 @@ TEST_F(FleetdReached, ReadsItsConfigurationAnewAtSighup) {
   // One that cannot be read, and one that cannot be used, change nothing.
   reload_with("nonsense\n");
   EXPECT_TRUE(wait_until([&] { return log().find("syntax error") != std::string::npos; })) << log();
-  reload_with("registry=redis:x\n");
+  reload_with("registry=sqlite:" + (root() / "none/fleet.db") + "\n");
   EXPECT_TRUE(wait_until([&] {
     return log().find("going on with the one before") != std::string::npos;
   })) << log();
@@ -238,7 +238,7 @@ TEST_F(FleetdReached, RefusesWhatItCannotDoInOneSentence) {
   EXPECT_THAT(try_config(head + "agent_ttl=soon\n"),
               Answers(1, "", AllOf(one_line, HasSubstr("etc/fleet.conf:3: agent_ttl="))));
   EXPECT_THAT(try_config(head + "registry=redis:x\nlisten=" + socket() + "\n"),
-              Answers(1, "", AllOf(one_line, HasSubstr("redis"))));
+              Answers(1, "", AllOf(one_line, HasSubstr("etc/fleet.conf:3: registry=: "))));
   EXPECT_THAT(try_config(head + "etcd_servers=http://127.0.0.1:2379\n"),
               Answers(1, "", AllOf(one_line, HasSubstr("etcd_servers="))));
   EXPECT_THAT(try_config(head + "listen=192.0.2.1:4000\nregistry=sqlite:" + (root() / "db") + "\n"),
@@ -246,6 +246,23 @@ TEST_F(FleetdReached, RefusesWhatItCannotDoInOneSentence) {
   EXPECT_THAT(run_command({FLOTILLA_FLEETD, "--config", root() / "none.conf"}),
               Answers(1, "", AllOf(one_line, HasSubstr("none.conf"))));
   EXPECT_THAT(run_command({FLOTILLA_FLEETD, "--nonsense"}).exit_code, 2);
+}
+
+TEST_F(FleetdReached, SaysWhetherAConfigurationCanBeUsed) {
+  const auto check = [&](const std::string& text) {
+    root().write("etc/fleet.conf", text);
+    return run_command({FLOTILLA_FLEETD, "--config", root() / "etc/fleet.conf", "--check-config"});
+  };
+  const std::string file = root() / "etc/fleet.conf";
+  EXPECT_THAT(check("verbosity=1\n"), Answers(0, file + ": the configuration can be used\n", ""));
+  EXPECT_THAT(check("verbosity=much\n"),
+              Answers(0, file + ": the configuration can be used\n",
+                      file + ":1: verbosity=: expected a number, got \"much\"; left as it is\n"));
+  EXPECT_THAT(check("\nlisten=fleet.sock\n"),
+              Answers(1, "",
+                      file + ":2: listen=fleet.sock: expected /PATH of a unix socket or "
+                             "HOST:PORT\n"));
+  EXPECT_FALSE(root().has("fleet/lock")) << "nothing is started";
 }
 
 TEST_F(FleetdReached, LetsNoSecondDaemonIntoItsStateDirectory) {

@@ -9,6 +9,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "api/listener.h"
+#include "store/open_store.h"
+
 namespace flotilla::fleetd {
 
 namespace {
@@ -78,11 +81,17 @@ std::map<std::string, std::string> parse_metadata(std::string_view text) {
   return metadata;
 }
 
-void set_listen(std::vector<std::string>& target, std::string_view text) {
+base::Status set_listen(std::vector<std::string>& target, std::string_view text,
+                        std::string_view where) {
   target.clear();
-  for (const std::string_view address : split(text, ',')) {
-    if (!trim(address).empty()) target.emplace_back(trim(address));
+  for (const std::string_view part : split(text, ',')) {
+    const std::string_view address = trim(part);
+    if (address.empty()) continue;
+    auto parsed = api::parse_listen_address(address);
+    if (!parsed) return base::in_context(std::move(parsed).error(), "{}", where);
+    target.emplace_back(address);
   }
+  return {};
 }
 
 // Options of fleet's that have nothing to set here: its files work as they are.
@@ -171,9 +180,12 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
         fmt::format("{}: {}=: expected {}, got \"{}\"; left as it is", where, key, what, value));
   };
   if (key == "registry") {
+    if (auto known = store::check_store_address(value); !known && !value.empty()) {
+      return base::in_context(std::move(known).error(), "{}: registry=", where);
+    }
     config.registry = value;
   } else if (key == "listen") {
-    set_listen(config.listen, value);
+    FLOTILLA_TRY(set_listen(config.listen, value, where));
   } else if (key == "state_dir") {
     config.state_dir = value;
   } else if (key == "units_directory") {
@@ -194,6 +206,10 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
     expect(set_bool(config.disable_engine, value), "true or false");
   } else if (key == "verbosity") {
     expect(set_number(config.verbosity, value, 0), "a number");
+  } else if (key == "log_format") {
+    expect(value == "text" || value == "json", "text or json");
+    if (value == "json") config.log_format = LogFormat::kJson;
+    if (value == "text") config.log_format = LogFormat::kText;
   } else if (key == "agent_ttl") {
     base::Result<std::chrono::seconds> ttl = parse_go_duration(value);
     if (!ttl) return base::in_context(std::move(ttl).error(), "{}: agent_ttl=", where);

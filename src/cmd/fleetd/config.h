@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cmd/fleetd/logging.h"
 
 namespace flotilla::fleetd {
 
@@ -27,6 +28,7 @@ struct Config {
   uint16_t token_limit = 100;          // page size of the API
   bool disable_engine = false;
   int verbosity = 0;  // above 0: debug messages
+  LogFormat log_format = LogFormat::kText;
   // Sentences about what was passed over, for the log.
   std::vector<std::string> warnings;
 };

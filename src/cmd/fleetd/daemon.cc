@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cmd/fleetd/identity.h"
+#include "cmd/fleetd/metrics.h"
 #include "cmd/fleetd/service_notify.h"
 #include "store/open_store.h"
 
@@ -14,6 +15,7 @@ constexpr const char* kPrefix = "/flotilla";
 constexpr const char* kDefaultListen = "/var/run/fleet.sock";
 constexpr unsigned kThreads = 2;
 constexpr base::Micros kRetry = std::chrono::seconds(1);
+constexpr base::Micros kTakeOverLimit = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -43,7 +45,8 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   }
   FLOTILLA_ASSIGN(state_,
                   overlord::State::open(loop_, executor_, config_.state_dir + "/state.journal"));
-  FLOTILLA_ASSIGN(store_, store::open_store(address, loop_));
+  FLOTILLA_ASSIGN(std::unique_ptr<store::Store> opened, store::open_store(address, loop_));
+  store_ = std::make_unique<store::MeteredStore>(std::move(opened), loop_);
   std::vector<std::string> listen = config_.listen;
   if (listen.empty()) listen.emplace_back(kDefaultListen);
   FLOTILLA_ASSIGN(std::vector<base::Fd> listeners, open_sockets.take(listen));
@@ -72,12 +75,28 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
 
   inspector_ = std::make_unique<LocalInspector>(loop_, *unit_manager_, config_.log_directory);
   api_ = std::make_unique<api::Api>(api::ApiParts{
-      *registry_, *view_, *inspector_, session_->self().id,
-      [this] { return session_->is_registered() && view_->has_data(); }, config_.token_limit,
-      [this](const std::string& unit) { return explain(unit); }});
+      *registry_, *view_, *inspector_, session_->self().id, [this] { return is_available(); },
+      config_.token_limit, [this](const std::string& unit) { return explain(unit); },
+      [this] { return metrics(); }});
   server_ = std::make_unique<api::Server>(loop_, *api_, std::move(listeners));
   session_->on_change([this] { on_session_change(); });
   return {};
+}
+
+std::string Daemon::metrics() const {
+  const registry::Cluster& cluster = view_->cluster();
+  Figures figures;
+  if (engine_manager_) {
+    figures.engine = engine_manager_->counters();
+    figures.is_leader = engine_manager_->is_leader();
+  }
+  figures.store = store_->figures();
+  figures.units = cluster.units.size();
+  for (const auto& [unit, machines] : cluster.states) figures.states += machines.size();
+  figures.machines = cluster.machines.size();
+  figures.connections = server_->connections();
+  figures.answers = server_->answers();
+  return metrics_text(figures);
 }
 
 std::vector<api::Eligibility> Daemon::explain(const std::string& unit) const {
@@ -112,6 +131,31 @@ void Daemon::start_managers() {
   if (base::Status status = state_engine_.start_up(); !status) end(1);
 }
 
+void Daemon::hand_over() {
+  server_->pause([this] { end(0); });
+}
+
+void Daemon::take_over(std::vector<api::Connection> connections) {
+  server_->pause({});
+  server_->adopt(std::move(connections));
+  view_change_ = view_->subscribe([this](const registry::ClusterChange&) {
+    // Not from inside: the call ends the subscription.
+    loop_.post([this] { resume_if_available(); });
+  });
+  take_over_limit_ = loop_.after(kTakeOverLimit, [this] {
+    SPDLOG_WARN("The new configuration's registry does not answer; serving without it");
+    view_change_.reset();
+    server_->resume();
+  });
+}
+
+void Daemon::resume_if_available() {
+  if (!view_change_ || !is_available()) return;
+  view_change_.reset();
+  take_over_limit_.reset();
+  server_->resume();
+}
+
 void Daemon::on_session_change() {
   using SessionState = registry::MachineSession::State;
   const SessionState state = session_->state();
@@ -120,6 +164,11 @@ void Daemon::on_session_change() {
     return end(1);
   }
   state_engine_.ensure_soon();
+  resume_if_available();
+  if (was_registered_ && state == SessionState::kLost) {
+    SPDLOG_ERROR("Server monitor triggered: Monitor timed out before successful heartbeat");
+  }
+  was_registered_ = state == SessionState::kRegistered;
   if (has_said_ready_ || (state != SessionState::kRegistered && state != SessionState::kWaiting)) {
     return;
   }

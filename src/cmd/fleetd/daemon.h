@@ -20,7 +20,7 @@
 #include "registry/cluster_view.h"
 #include "registry/machine_session.h"
 #include "registry/registry.h"
-#include "store/store.h"
+#include "store/metered_store.h"
 
 namespace flotilla::fleetd {
 
@@ -40,12 +40,23 @@ class Daemon {
   void end(int exit_code);
   void log_summary() const;
 
+  // Begins no request any more and ends when none is under way; take_connections() then has those
+  // that the next daemon serves.
+  void hand_over();
+  std::vector<api::Connection> take_connections() { return server_->take_connections(); }
+  // Serves these connections and all others only when it can answer, so that nobody is told of the
+  // change; after some seconds it answers with what it has. Before run().
+  void take_over(std::vector<api::Connection> connections);
+
  private:
   Daemon(overlord::AsioLoop& loop, Config config, base::Fd lock);
   base::Status open(registry::Machine self, Listeners& listeners);
   void open_registry();
   void start_managers();
   void on_session_change();
+  bool is_available() const { return session_->is_registered() && view_->has_data(); }
+  void resume_if_available();
+  std::string metrics() const;
   std::vector<api::Eligibility> explain(const std::string& unit) const;
 
   overlord::AsioLoop& loop_;
@@ -53,7 +64,7 @@ class Daemon {
   const base::Fd lock_;
   overlord::ThreadPool executor_;
   std::unique_ptr<overlord::State> state_;
-  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<store::MeteredStore> store_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<registry::ClusterView> view_;
   std::unique_ptr<registry::MachineSession> session_;
@@ -65,7 +76,10 @@ class Daemon {
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<api::Server> server_;
   base::RegistrationPtr retry_;
+  base::RegistrationPtr view_change_;  // while the server is paused
+  base::RegistrationPtr take_over_limit_;
   bool has_said_ready_ = false;
+  bool was_registered_ = false;
   int exit_code_ = 0;
 };
 

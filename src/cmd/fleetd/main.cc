@@ -1,8 +1,5 @@
 // fleetd: the cluster daemon.
 #include <signal.h>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -14,51 +11,29 @@
 #include <vector>
 
 #include "cmd/fleetd/config.h"
+#include "cmd/fleetd/logging.h"
 #include "cmd/fleetd/program.h"
 
 namespace {
 
 constexpr const char* kUsage =
-    "Usage: fleetd [--config FILE] [--state-dir DIR] [--manager-socket PATH]\n"
+    "Usage: fleetd [--config FILE] [--state-dir DIR] [--manager-socket PATH] [--check-config]\n"
     "\n"
     "Runs this machine's part of the cluster: agent, engine and API.\n"
     "\n"
     "  --config FILE           configuration (default: /etc/fleet/fleet.conf, if it exists)\n"
     "  --state-dir DIR         what it remembers (default: /var/lib/fleet)\n"
     "  --manager-socket PATH   socket of the service manager (default: /run/systemd/private)\n"
+    "  --check-config          says whether the configuration can be used, and ends\n"
     "  --version, --help\n"
     "\n"
     "Every option of the configuration can be given as FLEET_OPTION in the environment.\n";
-
-// fleet's words for the levels.
-class LevelFlag final : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg& message, const std::tm&,
-              spdlog::memory_buf_t& out) override {
-    static constexpr const char* kNames[] = {"DEBUG", "DEBUG", "INFO", "WARN",
-                                             "ERROR", "FATAL", ""};
-    const std::string_view name = kNames[message.level];
-    out.append(name.data(), name.data() + name.size());
-  }
-  std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<LevelFlag>();
-  }
-};
-
-void set_up_logging() {
-  auto logger =
-      std::make_shared<spdlog::logger>("fleetd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<LevelFlag>('*').set_pattern("%* %s:%#: %v");
-  logger->set_formatter(std::move(formatter));
-  logger->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(logger));
-}
 
 struct Flags {
   std::optional<std::string> config;
   std::optional<std::string> state_dir;
   std::optional<std::string> manager_socket;
+  bool check_config = false;
 };
 
 // Returns an exit code where there is nothing to run.
@@ -79,6 +54,10 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
       return 1;
     }
     argument.remove_prefix(argument.substr(0, 2) == "--" ? 2 : 1);
+    if (argument == "check-config") {
+      flags.check_config = true;
+      continue;
+    }
     const std::string_view name = argument.substr(0, argument.find('='));
     std::optional<std::string>* target = name == "config"           ? &flags.config
                                          : name == "state-dir"      ? &flags.state_dir
@@ -95,6 +74,18 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
   return std::nullopt;
 }
 
+int check_config(const flotilla::base::Result<flotilla::fleetd::Config>& config) {
+  if (!config) {
+    std::fprintf(stderr, "%s\n", config.error().message.c_str());
+    return 1;
+  }
+  for (const std::string& warning : config->warnings) {
+    std::fprintf(stderr, "%s\n", warning.c_str());
+  }
+  std::printf("%s: the configuration can be used\n", config->file.c_str());
+  return 0;
+}
+
 // Each connection of the API takes one; the soft limit is often 1024.
 void use_all_descriptors() {
   rlimit limit{};
@@ -108,7 +99,7 @@ void use_all_descriptors() {
 int main(int argc, char** argv) {
   Flags flags;
   if (const std::optional<int> exit_code = parse_flags(argc, argv, flags)) return *exit_code;
-  set_up_logging();
+  flotilla::fleetd::set_up_logging(flotilla::fleetd::LogFormat::kText);
   ::signal(SIGPIPE, SIG_IGN);
   use_all_descriptors();
 
@@ -116,12 +107,13 @@ int main(int argc, char** argv) {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     environment.emplace_back(*variable);
   }
-  flotilla::fleetd::Program program([&]() -> flotilla::base::Result<flotilla::fleetd::Config> {
+  const auto load = [&]() -> flotilla::base::Result<flotilla::fleetd::Config> {
     FLOTILLA_ASSIGN(flotilla::fleetd::Config config,
                     flotilla::fleetd::load_config(flags.config, environment));
     if (flags.state_dir) config.state_dir = *flags.state_dir;
     if (flags.manager_socket) config.manager_socket = *flags.manager_socket;
     return config;
-  });
-  return program.run();
+  };
+  if (flags.check_config) return check_config(load());
+  return flotilla::fleetd::Program(load).run();
 }

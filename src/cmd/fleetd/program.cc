@@ -51,23 +51,30 @@ int Program::run() {
 }
 
 int Program::run_daemons() {
+  bool has_fallen_back = false;
   for (;;) {
     // A loop for each daemon: what the last one has still posted is never called.
     overlord::AsioLoop loop;
+    set_up_logging(config_.log_format);
     spdlog::set_level(config_.verbosity > 0 ? spdlog::level::debug : spdlog::level::info);
     base::Result<std::unique_ptr<Daemon>> daemon = Daemon::create(loop, config_, listeners_);
     if (!daemon) {
       if (!before_) return fail(daemon.error());
       SPDLOG_ERROR("The new configuration cannot be used: {}; going on with the one before",
                    daemon.error().message);
-      config_ = std::move(*std::exchange(before_, std::nullopt));
+      // It has been of use before, so it is not given up again.
+      config_ = *before_;
+      if (std::exchange(has_fallen_back, true)) return fail(daemon.error());
       continue;
     }
+    if (before_) (*daemon)->take_over(std::exchange(connections_, {}));
+    has_fallen_back = false;
     next_.reset();
     const base::RegistrationPtr watch =
         loop.watch(signals_.get(), EPOLLIN, [&](uint32_t) { on_signals(**daemon); });
     const int exit_code = (*daemon)->run();
     if (!next_) return exit_code;
+    connections_ = (*daemon)->take_connections();
     before_ = std::exchange(config_, std::move(*next_));
   }
 }
@@ -104,9 +111,11 @@ void Program::reload(Daemon& daemon) {
     SPDLOG_ERROR("{}; going on with the configuration before", config.error().message);
     return;
   }
+  const bool is_ending = next_.has_value();
   next_ = std::move(*config);
+  if (is_ending) return;
   notify_service_manager("RELOADING=1");
-  daemon.end(0);
+  daemon.hand_over();
 }
 
 }  // namespace flotilla::fleetd

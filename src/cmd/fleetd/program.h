@@ -1,6 +1,7 @@
 // Program: fleetd from its start to its end. It runs one Daemon after the other: at SIGHUP the
 // configuration is read anew, and if it can be used the daemon ends and the next one takes over
-// from the state directory, on the same sockets, without a service being touched.
+// from the state directory, on the same sockets and connections, without a service being touched.
+// Who asks in between waits until the next one serves.
 #pragma once
 
 #include <functional>
@@ -33,8 +34,9 @@ class Program {
   Listeners listeners_;
   base::Fd signals_;
   Config config_;
-  std::optional<Config> next_;    // read at SIGHUP; for the daemon after this one
-  std::optional<Config> before_;  // to go back to where a new one cannot be used
+  std::optional<Config> next_;                // read at SIGHUP; for the daemon after this one
+  std::vector<api::Connection> connections_;  // between two daemons
+  std::optional<Config> before_;              // to go back to where a new one cannot be used
 };
 
 }  // namespace flotilla::fleetd

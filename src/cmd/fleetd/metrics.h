@@ -1,0 +1,27 @@
+// What fleetd tells of itself in Prometheus' text format: fleet's names, with its double counting
+// mended, and ours.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "api/server.h"
+#include "engine/engine_manager.h"
+#include "store/metered_store.h"
+
+namespace flotilla::fleetd {
+
+struct Figures {
+  engine::EngineCounters engine;
+  bool is_leader = false;
+  store::StoreFigures store;
+  size_t units = 0;
+  size_t states = 0;
+  size_t machines = 0;
+  size_t connections = 0;
+  api::Answers answers;
+};
+
+std::string metrics_text(const Figures& figures);
+
+}  // namespace flotilla::fleetd
