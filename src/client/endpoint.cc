@@ -79,7 +79,7 @@ std::string describe(const Endpoint& endpoint) {
     case Endpoint::Kind::kTcp:
       return "http://" + endpoint.host + ":" + endpoint.port;
     case Endpoint::Kind::kCommand:
-      return fmt::format("the other end of \"{}\"", fmt::join(endpoint.command, " "));
+      return endpoint.shown;
   }
   return {};
 }

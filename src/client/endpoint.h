@@ -17,6 +17,7 @@ struct Endpoint {
   std::string host;
   std::string port;
   std::vector<std::string> command;  // its words
+  std::string shown;                 // what messages call it
 
   bool operator==(const Endpoint&) const = default;
 };

@@ -352,6 +352,8 @@ base::Result<std::vector<Eligibility>> HttpFleetApi::explain(const std::string& 
 }
 
 base::Status HttpFleetApi::wait_for_change(std::chrono::milliseconds at_most) {
+  // Through a tunnel every connection is a log-in of its own.
+  if (http_.endpoint().kind == Endpoint::Kind::kCommand) has_events_ = false;
   if (!has_events_) return base::unsupported("the server has no events");
   base::Status waited = events_.wait(http_.endpoint(), at_most);
   // Whatever the reason, who waits looks again at times of its own.

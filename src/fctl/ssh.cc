@@ -127,6 +127,7 @@ client::Endpoint tunnelled(const SshSettings& settings, const client::Endpoint& 
   const Host bastion = split_host(settings.tunnel);
   client::Endpoint result;
   result.kind = client::Endpoint::Kind::kCommand;
+  result.shown = client::describe(endpoint) + " through " + settings.tunnel;
   result.command = common_words(settings, bastion, 22);
   if (endpoint.kind == client::Endpoint::Kind::kTcp) {
     const bool is_v6 = endpoint.host.find(':') != std::string::npos;

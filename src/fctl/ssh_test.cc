@@ -72,6 +72,7 @@ TEST(Ssh, CarriesTheApiThroughTheTunnel) {
   EXPECT_EQ(tunnelled(settings, endpoint).command,
             joined({"ssh", "-l", "core"}, kStrict,
                    {"-T", "--", "bastion", "fleetctl \"fd-forward\" \"/var/run/fleet.sock\""}));
+  EXPECT_EQ(describe(tunnelled(settings, endpoint)), "unix:///var/run/fleet.sock through bastion");
   endpoint.kind = client::Endpoint::Kind::kTcp;
   endpoint.host = "127.0.0.1";
   endpoint.port = "49153";
