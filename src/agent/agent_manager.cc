@@ -153,15 +153,18 @@ void AgentManager::read_states(std::vector<std::string> names) {
       }));
 }
 
-void AgentManager::take_state(const bus::UnitState& state) {
+void AgentManager::take_state(const bus::UnitState& state, std::optional<uint64_t> enter_usec) {
   const auto found = locals_.find(state.name);
   if (found == locals_.end()) return;
-  bus::UnitState& shown = found->second->shown.state;
-  const bool became_active = state.active_state == "active" && shown.active_state != "active";
-  shown = state;
-  if (state.active_state != "active") found->second->active_enter_usec = 0;
-  if (became_active) return read_enter_time(state.name);
-  publish(state.name);
+  Local& local = *found->second;
+  const bool is_active = state.active_state == "active";
+  const bool became_active = is_active && local.shown.state.active_state != "active";
+  local.shown.state = state;
+  if (!is_active) local.active_enter_usec = 0;
+  if (is_active && enter_usec) local.active_enter_usec = *enter_usec;
+  if (became_active && !enter_usec) return read_enter_time(state.name);
+  // Else it would be told that it is active, but not since when.
+  if (!is_active || !local.is_reading_enter_time) publish(state.name);
 }
 
 void AgentManager::on_unit_changed(const bus::UnitChange& change) {
@@ -172,7 +175,7 @@ void AgentManager::on_unit_changed(const bus::UnitChange& change) {
   if (!change.load_state.empty()) state.load_state = change.load_state;
   if (!change.active_state.empty()) state.active_state = change.active_state;
   if (!change.sub_state.empty()) state.sub_state = change.sub_state;
-  take_state(state);
+  take_state(state, change.active_enter_usec);
 }
 
 void AgentManager::on_unit_removed(const std::string& unit) {
@@ -187,10 +190,12 @@ void AgentManager::on_unit_removed(const std::string& unit) {
 void AgentManager::on_reloaded() { read_all_states(); }
 
 void AgentManager::read_enter_time(const std::string& unit) {
+  locals_.at(unit)->is_reading_enter_time = true;
   unit_manager_.get_properties(
       unit, guarded<bus::Properties>([this, unit](auto properties) {
         const auto found = locals_.find(unit);
         if (found == locals_.end()) return;
+        found->second->is_reading_enter_time = false;
         if (properties && found->second->shown.state.active_state == "active") {
           found->second->active_enter_usec =
               bus::unsigned_property(*properties, "ActiveEnterTimestamp", 0);

@@ -19,6 +19,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,7 +79,7 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   void check_unconfirmed(const std::string& unit);
   void read_states(std::vector<std::string> names);
   void read_all_states();
-  void take_state(const bus::UnitState& state);
+  void take_state(const bus::UnitState& state, std::optional<uint64_t> enter_usec = {});
 
   // Passes.
   bool is_ready() const;

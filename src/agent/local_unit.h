@@ -15,6 +15,7 @@ struct AgentManager::Local {
   // The text that was on disk when the daemon started, until it has been compared.
   std::optional<std::string> unresolved_text;
   uint64_t active_enter_usec = 0;
+  bool is_reading_enter_time = false;  // its state is published when that is known
 
   Chain chain;           // what is still to be done
   bool is_busy = false;  // an operation is under way: no new plan

@@ -329,6 +329,8 @@ void Systemd1Client::on_properties_changed(const Message& message) {
   change.active_state = string_property(*properties, "ActiveState");
   change.sub_state = string_property(*properties, "SubState");
   if (change.load_state.empty() && change.active_state.empty() && change.sub_state.empty()) return;
+  const uint64_t entered = unsigned_property(*properties, "ActiveEnterTimestamp", UINT64_MAX);
+  if (entered != UINT64_MAX) change.active_enter_usec = entered;
   notify([&](UnitManagerListener& listener) { listener.on_unit_changed(change); });
 }
 

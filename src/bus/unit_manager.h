@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,7 @@ struct UnitChange {
   std::string load_state;
   std::string active_state;
   std::string sub_state;
+  std::optional<uint64_t> active_enter_usec = {};  // wall clock, where the manager tells it
 };
 
 struct JobRemoved {

@@ -1,0 +1,190 @@
+// fleetd over the distribution's own systemd, booted in namespaces by a script whose place
+// FLOTILLA_SYSTEMD_NS names (it takes SDNS_NAME, SDNS_UNITS and SDNS_BIND and writes the pid of the
+// manager to /dev/shm/NAME.pid). Skipped where there is none.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "fleet_world.h"
+
+namespace flotilla::system_test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+class RealSystemd : public FleetTest {
+ protected:
+  void SetUp() override {
+    const char* script = std::getenv("FLOTILLA_SYSTEMD_NS");
+    if (script == nullptr || ::access(script, X_OK) != 0 || ::geteuid() != 0) {
+      GTEST_SKIP() << "FLOTILLA_SYSTEMD_NS names no script, or this is not root";
+    }
+    name_ = "flotilla-sd-" + std::to_string(::getpid());
+    root().write("etc/fleet.conf", "registry=sqlite:" + (root() / "fleet.db") +
+                                       "\nlisten=" + socket() + "\nmachine_id=" + kMachineId +
+                                       "\npublic_ip=192.0.2.10\n");
+    root().write("units/fleetd.service",
+                 "[Service]\nType=notify\nRestart=always\nRestartSec=0\nExecStart=" FLOTILLA_FLEETD
+                 " --config " +
+                     (root() / "etc/fleet.conf") + " --state-dir " + (root() / "fleet") +
+                     "\nStandardError=append:" + (root() / "fleetd.log") + "\n");
+    root().write("units/foreign.service", "[Service]\nExecStart=/bin/sleep 10000\n");
+    CommandOptions options;
+    options.environment = {{"SDNS_NAME", name_},
+                           {"SDNS_UNITS", root() / "units"},
+                           {"SDNS_BIND", root().path() + ":" FLOTILLA_BINARY_DIR}};
+    systemd_ = std::make_unique<BackgroundCommand>(std::vector<std::string>{script, "full"},
+                                                   root() / "systemd.log", options);
+    ASSERT_TRUE(wait_until([&] {
+      const std::string state = inside({"systemctl", "is-system-running"}).out;
+      return state == "running\n" || state == "degraded\n";
+    })) << root().read("systemd.log");
+    ASSERT_EQ(inside({"systemctl", "start", "foreign", "fleetd"}).exit_code, 0)
+        << root().read("fleetd.log");
+    ASSERT_TRUE(wait_until([&] { return answers(); })) << root().read("fleetd.log");
+  }
+
+  void TearDown() override {
+    if (!systemd_) return;
+    if (const pid_t pid = first_process(); pid > 1) ::kill(pid, SIGKILL);
+    systemd_->wait();
+    std::filesystem::remove("/dev/shm/" + name_ + ".pid");
+    for (const char* tree : {"/sys/fs/cgroup/unified/", "/sys/fs/cgroup/"}) {
+      EXPECT_TRUE(wait_until([&] { return remove_groups(tree + name_); }));
+    }
+  }
+
+  // A killed process leaves its group a moment later.
+  static bool remove_groups(const std::string& path) {
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) return true;
+    std::vector<std::string> groups{path};
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
+      if (entry.is_directory()) groups.push_back(entry.path());
+    }
+    std::sort(groups.rbegin(), groups.rend());
+    for (const std::string& group : groups) ::rmdir(group.c_str());
+    return !std::filesystem::exists(path, error);
+  }
+
+  pid_t first_process() const {
+    std::ifstream in("/dev/shm/" + name_ + ".pid");
+    pid_t pid = 0;
+    in >> pid;
+    return pid;
+  }
+  Outcome inside(const std::vector<std::string>& command) const {
+    std::vector<std::string> words{"nsenter", "-t", std::to_string(first_process()), "-a"};
+    words.insert(words.end(), command.begin(), command.end());
+    return run_command(words);
+  }
+  std::string show(const std::string& unit, const std::string& property) const {
+    std::string value = inside({"systemctl", "show", "--value", "-p", property, unit}).out;
+    while (!value.empty() && value.back() == '\n') value.pop_back();
+    return value;
+  }
+  // How often the manager has read its files anew since it came up.
+  size_t reloads() const {
+    const std::string log = inside({"journalctl", "-b", "_PID=1", "-o", "cat", "--no-pager"}).out;
+    size_t count = 0;
+    for (const std::string& line : lines_of(log)) count += line.find("Reloading") == 0 ? 1 : 0;
+    return count;
+  }
+  std::string fleetd_log() const { return root().read("fleetd.log"); }
+
+  std::string name_;
+  std::unique_ptr<BackgroundCommand> systemd_;
+};
+
+TEST_F(RealSystemd, AUnitGoesThroughItsWholeLife) {
+  root().write("a.service", counting_unit("a"));
+  EXPECT_THAT(fleetctl({"start", "a.service"}).out, HasSubstr("Unit a.service launched on 113f"));
+  ASSERT_TRUE(wait_for_start("a"));
+  EXPECT_TRUE(wait_for_units({std::string("a.service ") + kMachineTail + " active running"}))
+      << fleetd_log();
+  EXPECT_THAT(http("GET", "/state/a.service"), HasSubstr("systemdActiveEnterTimestamp"));
+  EXPECT_THAT(http("GET", "/units/a.service/status"),
+              AllOf(StartsWith("200"), HasSubstr("active")));
+  EXPECT_EQ(fleetctl({"stop", "a.service"}).exit_code, 0);
+  EXPECT_TRUE(wait_for_units({std::string("a.service ") + kMachineTail + " inactive dead"}))
+      << fleetd_log();
+  EXPECT_EQ(show("a.service", "LoadState"), "loaded");
+  EXPECT_EQ(fleetctl({"unload", "a.service"}).exit_code, 0);
+  EXPECT_TRUE(wait_until([&] { return show("a.service", "LoadState") == "not-found"; }));
+  EXPECT_EQ(fleetctl({"start", "a.service"}).exit_code, 0);
+  EXPECT_EQ(fleetctl({"destroy", "a.service"}).exit_code, 0);
+  EXPECT_TRUE(wait_until([&] { return show("a.service", "LoadState") == "not-found"; }));
+  EXPECT_TRUE(wait_until([&] { return inside({"ls", "/run/fleet/units"}).out.empty(); }));
+  EXPECT_EQ(show("foreign.service", "ActiveState"), "active");
+}
+
+TEST_F(RealSystemd, UnitsWithAnInstallSectionAreEnabled) {
+  root().write("a.service", counting_unit("a") + "\n[Install]\nWantedBy=multi-user.target\n");
+  EXPECT_EQ(fleetctl({"start", "a.service"}).exit_code, 0);
+  EXPECT_TRUE(wait_until([&] {
+    return inside({"systemctl", "is-enabled", "a.service"}).out == "enabled-runtime\n";
+  })) << fleetd_log();
+  EXPECT_EQ(fleetctl({"destroy", "a.service"}).exit_code, 0);
+  const std::string link = "/run/systemd/system/multi-user.target.wants/a.service";
+  EXPECT_TRUE(wait_until([&] { return inside({"readlink", link}).exit_code != 0; }));
+}
+
+TEST_F(RealSystemd, FilesAreReadAnewOnlyWhenOneHasChanged) {
+  root().write("a.service", counting_unit("a"));
+  EXPECT_EQ(fleetctl({"start", "a.service"}).exit_code, 0);
+  ASSERT_TRUE(wait_for_start("a"));
+  EXPECT_EQ(fleetctl({"stop", "a.service"}).exit_code, 0);
+  EXPECT_EQ(fleetctl({"start", "a.service"}).exit_code, 0);
+  ASSERT_TRUE(wait_until([&] { return starts("a").size() == 2; }));
+  EXPECT_EQ(reloads(), 0U) << "a new unit needs none: linking it is enough";
+  const std::string options =
+      R"({"options":[{"section":"Service","name":"ExecStart","value":"/bin/sleep 7777"}]})";
+  EXPECT_THAT(http("PUT", "/units/a.service/contents", options), StartsWith("204"));
+  EXPECT_TRUE(wait_until([&] {
+    return show("a.service", "ExecStart").find("sleep 7777") != std::string::npos &&
+           show("a.service", "ActiveState") == "active";
+  })) << fleetd_log();
+  EXPECT_TRUE(wait_until([&] { return reloads() == 1; }));
+  EXPECT_EQ(show("a.service", "NeedDaemonReload"), "no");
+  EXPECT_THAT(http("PUT", "/units/a.service/contents", options), StartsWith("204"));
+  const std::string pid = show("a.service", "MainPID");
+  EXPECT_THAT(http("POST", "/units/a.service/restart"), StartsWith("204"));
+  EXPECT_NE(show("a.service", "MainPID"), pid);
+  EXPECT_EQ(reloads(), 1U);
+}
+
+TEST_F(RealSystemd, ADaemonThatIsKilledTouchesNoUnit) {
+  root().write("a.service", counting_unit("a"));
+  root().write("g.service", counting_unit("g", "Global=true\n"));
+  EXPECT_EQ(fleetctl({"start", "a.service", "g.service"}).exit_code, 0);
+  ASSERT_TRUE(wait_for_start("a"));
+  ASSERT_TRUE(wait_for_start("g"));
+  const std::string before = show("fleetd.service", "MainPID");
+  const std::string foreign = show("foreign.service", "MainPID");
+  ASSERT_EQ(inside({"kill", "-9", before}).exit_code, 0);
+  ASSERT_TRUE(wait_until([&] {
+    const std::string now = show("fleetd.service", "MainPID");
+    return now != before && now != "0" && answers();
+  })) << fleetd_log();
+  // What happens to a process is heard of, not asked for.
+  ASSERT_EQ(inside({"systemctl", "kill", "-s", "KILL", "a.service"}).exit_code, 0);
+  EXPECT_TRUE(wait_for_units({std::string("a.service ") + kMachineTail + " failed failed",
+                              std::string("g.service ") + kMachineTail + " active running"}))
+      << fleetd_log();
+  EXPECT_THAT(starts("a"), SizeIs(1)) << "fleetd starts nothing that has failed";
+  EXPECT_THAT(starts("g"), SizeIs(1));
+  EXPECT_EQ(show("foreign.service", "MainPID"), foreign);
+}
+
+}  // namespace
+}  // namespace flotilla::system_test
