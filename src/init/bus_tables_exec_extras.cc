@@ -148,7 +148,9 @@ void personality(S s, W w) {
   w.string(set ? personality_name(*set) : std::string_view());
 }
 void keyring_mode(S s, W w) {
-  w.string(to_string(extras(s).keyring_mode.value_or(KeyringMode::kInherit)));
+  const bool is_user = s.manager.is_user_manager();
+  const KeyringMode usual = is_user ? KeyringMode::kInherit : KeyringMode::kPrivate;
+  w.string(to_string(extras(s).keyring_mode.value_or(usual)));
 }
 
 void runtime_directory_preserve(S s, W w) {

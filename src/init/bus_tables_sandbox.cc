@@ -62,6 +62,8 @@ void write_calls(W w, const sandbox::SystemCallFilter& filter) {
   for (const auto& [name, error] : filter.calls) {
     names.push_back(error ? name + ":" + sandbox::errno_or_kill_name(*error) : name);
   }
+  // As words, with their errors: "a64:EPERM" stands before "a:EPERM".
+  std::sort(names.begin(), names.end());
   w.open_struct("bas").boolean(filter.is_allow_list).strings(names).close();
 }
 void syscall_filter(S s, W w) {

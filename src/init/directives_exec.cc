@@ -16,6 +16,12 @@ namespace {
 bool is_user_name(std::string_view name) {
   if (name.empty() || name.size() > 255 || name == "." || name == "..") return false;
   if (name.find_first_of(":/\n") != std::string_view::npos) return false;
+  // What looks like a number must be one that somebody can have.
+  const std::string_view digits = name.front() == '-' ? name.substr(1) : name;
+  if (digits.find_first_not_of("0123456789") == std::string_view::npos) {
+    const bool is_padded = name.size() > 1 && name.front() == '0';
+    return name.front() != '-' && !is_padded && unit::parse_unsigned(name, UINT32_MAX - 1);
+  }
   if (name.front() == ' ' || name.back() == ' ') return false;
   return std::none_of(name.begin(), name.end(),
                       [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; });
@@ -71,8 +77,15 @@ void parse_working_directory(UnitSettings& settings, const SettingContext& conte
   const auto text = context.expand(value);
   if (!text) return;
   const auto path = parse_absolute_path(*text);
-  if (!path) {
+  if (!path && missing_ok) {
     return context.reporter.warn("WorkingDirectory= path is not absolute, ignoring: {}", value);
+  }
+  if (!path) {
+    context.reporter.fail("WorkingDirectory= path is not absolute: {}", value);
+    if (context.marks.fatal.empty()) {
+      context.marks.fatal = "WorkingDirectory= path is not absolute: " + std::string(value);
+    }
+    return;
   }
   exec.working_directory = *path;
   exec.working_directory_missing_ok = missing_ok;
@@ -101,19 +114,20 @@ void parse_environment_file(UnitSettings& settings, const SettingContext& contex
   files.emplace_back(*path, missing_ok);
 }
 
-template <std::vector<std::string> ExecSettings::*Member>
+template <std::vector<std::string> ExecSettings::*Member, unit::VariableWords Words>
 void parse_variable_names(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
   auto& list = settings.exec.*Member;
   if (value.empty()) return list.clear();
-  for (std::string& name : unit::read_variable_names(value, context.specifiers, context.reporter)) {
+  for (std::string& name :
+       unit::read_variable_names(value, Words, context.specifiers, context.reporter)) {
     list.push_back(std::move(name));
   }
 }
 
 void parse_umask(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto mode = unit::parse_mode(value);
-  if (!mode || *mode > 0777) return context.warn_bad_value(value);
+  if (!mode) return context.warn_bad_value(value);
   settings.exec.umask = *mode;
 }
 
@@ -164,6 +178,10 @@ void parse_output(UnitSettings& settings, const SettingContext& context, std::st
   auto stream = parse_output_stream(*text);
   if (!stream) return context.warn_bad_value(value);
   settings.exec.*Member = std::move(*stream);
+  StreamSetting& own = settings.exec.*Member;
+  if (own.kind == StreamSetting::Kind::kFd && own.path_or_name.empty()) {
+    own.path_or_name = Member == &ExecSettings::standard_error ? "stderr" : "stdout";
+  }
   context.marks.*Mark = true;
 }
 
@@ -210,7 +228,8 @@ constexpr NamedParser kParsers[] = {
     {"Nice", parse_nice},
     {"NoNewPrivileges", parse_flag<&ExecSettings::no_new_privileges>},
     {"OOMScoreAdjust", parse_oom_score},
-    {"PassEnvironment", parse_variable_names<&ExecSettings::pass_environment>},
+    {"PassEnvironment",
+     parse_variable_names<&ExecSettings::pass_environment, unit::VariableWords::kNames>},
     {"Slice", parse_slice},
     {"StandardError", parse_output<&ExecSettings::standard_error, &SettingMarks::standard_error>},
     {"StandardInput", parse_standard_input},
@@ -221,7 +240,8 @@ constexpr NamedParser kParsers[] = {
     {"SyslogLevel", parse_level},
     {"SyslogLevelPrefix", parse_flag<&ExecSettings::syslog_level_prefix>},
     {"UMask", parse_umask},
-    {"UnsetEnvironment", parse_variable_names<&ExecSettings::unset_environment>},
+    {"UnsetEnvironment", parse_variable_names<&ExecSettings::unset_environment,
+                                              unit::VariableWords::kNamesAndAssignments>},
     {"User", parse_user<&ExecSettings::user>},
     {"WorkingDirectory", parse_working_directory},
 };

@@ -60,13 +60,14 @@ void parse_cpu_priority(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
   const auto number = unit::parse_integer(value, INT32_MIN, INT32_MAX);
   if (!number) return context.warn_bad_value(value);
-  ExecExtras& extras = settings.exec.extras.edit();
-  const int policy = extras.cpu_policy.value_or(SCHED_OTHER);
-  if (*number < sched_get_priority_min(policy) || *number > sched_get_priority_max(policy)) {
+  // The policy may be named later, so only what fits none is refused here.
+  constexpr int kMostPriority = 99;
+  if (*number < 0 || *number > kMostPriority) {
     return context.reporter.warn("CPU scheduling priority is out of range, ignoring: {}", value);
   }
+  ExecExtras& extras = settings.exec.extras.edit();
   extras.cpu_priority = static_cast<int>(*number);
-  extras.cpu_policy = policy;
+  extras.cpu_policy = extras.cpu_policy.value_or(SCHED_OTHER);
 }
 
 void parse_reset_on_fork(UnitSettings& settings, const SettingContext& context,
@@ -153,7 +154,10 @@ void parse_timer_slack(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   const auto slack = parse_nanoseconds(value);
   if (!slack) return context.warn_bad_value(value);
-  settings.exec.extras.edit().timer_slack_nsec = *slack;
+  auto& own = settings.exec.extras.edit().timer_slack_nsec;
+  // Without end is no slack of its own.
+  if (*slack == UINT64_MAX) return own.reset();
+  own = *slack;
 }
 
 // --- Privileges ---

@@ -33,7 +33,6 @@ class ExecExtrasParsing : public testing::Test {
 TEST_F(ExecExtrasParsing, APlainUnitHasNone) { EXPECT_FALSE(settings_.exec.extras.is_set()); }
 
 TEST_F(ExecExtrasParsing, ARealTimePolicyGetsItsLeastPriority) {
-  EXPECT_EQ(read("CPUSchedulingPriority", "7"), 1U);  // not with the policy so far
   EXPECT_EQ(read("CPUSchedulingPolicy", "rr"), 0U);
   EXPECT_EQ(extras().cpu_priority, 1);
   EXPECT_EQ(read("CPUSchedulingPriority", "20"), 0U);
@@ -45,11 +44,30 @@ TEST_F(ExecExtrasParsing, ARealTimePolicyGetsItsLeastPriority) {
   EXPECT_EQ(extras().cpu_policy, std::nullopt);
 }
 
+TEST_F(ExecExtrasParsing, APriorityMayStandBeforeThePolicyThatItIsOf) {
+  EXPECT_EQ(read("CPUSchedulingPriority", "7"), 0U);
+  EXPECT_EQ(extras().cpu_policy, SCHED_OTHER);  // with which no process can be started
+  EXPECT_EQ(read("CPUSchedulingPolicy", "rr"), 0U);
+  EXPECT_EQ(extras().cpu_priority, 7);
+}
+
+TEST_F(ExecExtrasParsing, ASlackWithoutEndIsNoneOfItsOwn) {
+  EXPECT_EQ(read("TimerSlackNSec", "1ms"), 0U);
+  EXPECT_EQ(extras().timer_slack_nsec, 1'000'000U);
+  EXPECT_EQ(read("TimerSlackNSec", "infinity"), 0U);
+  EXPECT_EQ(extras().timer_slack_nsec, std::nullopt);
+}
+
+TEST_F(ExecExtrasParsing, ARangeThatGoesDownIsASetOfNothing) {
+  EXPECT_EQ(read("CPUAffinity", "3-1"), 0U);
+  EXPECT_EQ(extras().cpu_affinity, std::vector<uint8_t>(8, 0));
+}
+
 TEST_F(ExecExtrasParsing, SetsOfCpusAddUpAndAnEmptyOneResets) {
   EXPECT_EQ(read("CPUAffinity", "0,2-3"), 0U);
   EXPECT_EQ(read("CPUAffinity", "9"), 0U);
   EXPECT_EQ(extras().cpu_affinity, (std::vector<uint8_t>{13, 2, 0, 0, 0, 0, 0, 0}));
-  for (const char* bad : {"3-1", "x", "-1", "9000", "1-"}) {
+  for (const char* bad : {"x", "-1", "9000", "1-"}) {
     EXPECT_EQ(read("CPUAffinity", bad), 1U) << bad;
   }
   EXPECT_EQ(read("CPUAffinity", ""), 0U);
@@ -128,6 +146,7 @@ TEST(ExecNames, ReadNumbersWithTheirUnits) {
   EXPECT_EQ(parse_nanoseconds("99999999999999999999"), std::nullopt);
   EXPECT_EQ(parse_coredump_filter("default private-dax"), 0xb3U);
   EXPECT_EQ(parse_coredump_filter("0x4 1"), 5U);
+  EXPECT_EQ(parse_coredump_filter("all"), 0xffffffffU);  // as much as the kernel takes
   EXPECT_EQ(parse_secure_bits("keep-caps bogus noroot"), 17);
 }
 

@@ -166,13 +166,12 @@ void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
   for (const std::string& word : *words) {
     if (const auto status = unit::find_exit_status(word)) {
       const auto code = static_cast<uint8_t>(*status);
-      if (std::find(set.statuses.begin(), set.statuses.end(), code) == set.statuses.end()) {
-        set.statuses.push_back(code);
-      }
+      // In their order, as they are shown.
+      const auto place = std::lower_bound(set.statuses.begin(), set.statuses.end(), code);
+      if (place == set.statuses.end() || *place != code) set.statuses.insert(place, code);
     } else if (const auto signal = unit::find_signal(word)) {
-      if (std::find(set.signals.begin(), set.signals.end(), *signal) == set.signals.end()) {
-        set.signals.push_back(*signal);
-      }
+      const auto place = std::lower_bound(set.signals.begin(), set.signals.end(), *signal);
+      if (place == set.signals.end() || *place != *signal) set.signals.insert(place, *signal);
     } else {
       context.reporter.warn("Failed to parse value, ignoring: {}", word);
     }

@@ -132,7 +132,7 @@ std::optional<StreamSetting> parse_input_stream(std::string_view text) {
     return StreamSetting{Kind::kTty, std::string(text)};
   }
   if (text.substr(0, 5) == "file:") return with_path(Kind::kFile, text.substr(5));
-  if (text == "fd") return StreamSetting{Kind::kFd, "stdin"};
+  if (text == "fd" || text == "fd:") return StreamSetting{Kind::kFd, "stdin"};
   if (text.substr(0, 3) == "fd:") return StreamSetting{Kind::kFd, std::string(text.substr(3))};
   return std::nullopt;
 }
@@ -152,7 +152,7 @@ std::optional<StreamSetting> parse_output_stream(std::string_view text) {
   if (text.substr(0, 5) == "file:") return with_path(Kind::kFile, text.substr(5));
   if (text.substr(0, 7) == "append:") return with_path(Kind::kAppend, text.substr(7));
   if (text.substr(0, 9) == "truncate:") return with_path(Kind::kTruncate, text.substr(9));
-  if (text == "fd") return StreamSetting{Kind::kFd, "stdout"};
+  if (text == "fd" || text == "fd:") return StreamSetting{Kind::kFd, {}};
   if (text.substr(0, 3) == "fd:") return StreamSetting{Kind::kFd, std::string(text.substr(3))};
   return std::nullopt;
 }

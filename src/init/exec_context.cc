@@ -90,12 +90,6 @@ int change_owners(const void* trees) {
   return 0;
 }
 
-void read_hexadecimal(std::string_view text, uint8_t (&bytes)[16]) {
-  for (size_t i = 0; i < 16 && 2 * i + 2 <= text.size(); ++i) {
-    std::from_chars(text.data() + 2 * i, text.data() + 2 * i + 2, bytes[i], 16);
-  }
-}
-
 }  // namespace
 
 std::string find_program(const unit::Command& command, const base::FileTree& host,
@@ -139,6 +133,7 @@ bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host,
                                    host,
                                    may_have_terminal(inputs.which),
                                    inputs.socket_fd,
+                                   inputs.which == ServiceCommand::kStart,
                                    inputs.named_fds,
                                    gives_terminal ? uid_ : UINT32_MAX};
   if (!streams_.open(stream_inputs, spec_, failure)) return false;
@@ -154,6 +149,7 @@ bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host,
   spec_.ignore_sigpipe = exec.ignore_sigpipe;
   spec_.program_missing_ok = inputs.command.ignore_failure;
   if (extras_) set_extras(inputs);
+  set_keyring(inputs);
   renewable_ = !extras_ && streams_.is_reusable() && exec.environment_files.empty();
   prepared_ = true;
   return true;
@@ -217,6 +213,7 @@ bool PreparedExec::find_groups(const ExecInputs& inputs, UserDb& users, Failure&
   } else if (has_own) {
     groups_.push_back(gid_);
   }
+  const size_t own_groups = groups_.size();
   for (const std::string& name : exec.supplementary_groups) {
     const auto group = users.find_group(name);
     if (!group && inputs.may_ask_nss && group.error().code == base::Errc::kNotFound) {
@@ -228,10 +225,18 @@ bool PreparedExec::find_groups(const ExecInputs& inputs, UserDb& users, Failure&
           failure_of(SpawnStage::kGroup, group.error(), "Failed to determine supplementary groups");
       return false;
     }
-    groups_.push_back(*group);
+    if (std::find(groups_.begin(), groups_.end(), *group) == groups_.end()) {
+      groups_.push_back(*group);
+    }
   }
-  if (!applies_user(inputs.command)) return true;
   const bool is_root = geteuid() == 0;
+  if (!applies_user(inputs.command)) {
+    // Only the groups that the user has by himself are taken on.
+    spec_.set_groups = is_root && own_groups > 0;
+    spec_.groups = groups_.data();
+    spec_.group_count = static_cast<uint32_t>(own_groups);
+    return true;
+  }
   spec_.uid = uid_;
   spec_.gid = gid_;
   // Only root may set groups; a plain user's manager keeps its own.
@@ -296,8 +301,8 @@ void PreparedExec::set_limits(const ExecInputs& inputs) {
       limits_.push_back(closest_limit(static_cast<int>(resource), *exec.limits[resource]));
     }
   }
-  if ((!is_limited || !exec.limits[RLIMIT_NOFILE]) && inputs.descriptors) {
-    limits_.push_back({RLIMIT_NOFILE, *inputs.descriptors});
+  if (is_limited && !exec.limits[RLIMIT_NOFILE] && inputs.descriptors) {
+    limits_.push_back(closest_limit(RLIMIT_NOFILE, *inputs.descriptors));
   }
   spec_.limits = limits_.data();
   spec_.limit_count = static_cast<uint32_t>(limits_.size());
@@ -313,6 +318,10 @@ void PreparedExec::set_extras(const ExecInputs& inputs) {
   }
   extras_->cpu_affinity =
       from.cpu_affinity_from_numa ? cpus_of_nodes(from.numa_mask) : from.cpu_affinity;
+  // Nodes without a CPU leave none to run on.
+  if (from.cpu_affinity_from_numa && extras_->cpu_affinity.empty()) {
+    extras_->cpu_affinity.resize(8);
+  }
   if (!extras_->cpu_affinity.empty()) {
     to.cpu_affinity = extras_->cpu_affinity.data();
     to.cpu_affinity_size = extras_->cpu_affinity.size();
@@ -336,13 +345,6 @@ void PreparedExec::set_extras(const ExecInputs& inputs) {
     const bool steals = inputs.settings.exec.standard_input.path_or_name == "tty-force";
     to.terminal = steals ? SpawnExtras::Terminal::kSteal : SpawnExtras::Terminal::kTake;
   }
-  if (from.keyring_mode && *from.keyring_mode != KeyringMode::kInherit) {
-    to.keyring = *from.keyring_mode == KeyringMode::kShared ? SpawnExtras::Keyring::kShared
-                                                            : SpawnExtras::Keyring::kPrivate;
-    to.keyring_uid = uid_;
-    to.keyring_gid = gid_;
-    read_hexadecimal(inputs.invocation_id, to.invocation_id);
-  }
   if (inputs.command.privilege != Privilege::kFull) {
     to.limits_capabilities = from.capability_bounding_set != ExecExtras::kAllCapabilities;
     to.bounding_set = from.capability_bounding_set;
@@ -357,6 +359,27 @@ void PreparedExec::set_extras(const ExecInputs& inputs) {
     to.work_stage = SpawnStage::kStateDirectory;
   }
   spec_.extras = &to;
+}
+
+void PreparedExec::set_keyring(const ExecInputs& inputs) {
+  const auto own = inputs.settings.exec.extras->keyring_mode;
+  const KeyringMode mode =
+      own.value_or(inputs.is_user_manager ? KeyringMode::kInherit : KeyringMode::kPrivate);
+  if (mode == KeyringMode::kInherit) return;
+  keyring_.is_shared = mode == KeyringMode::kShared;
+  keyring_.uid = uid_;
+  keyring_.gid = gid_;
+  keyring_.read_invocation(inputs.invocation_id);
+  spec_.keyring = &keyring_;
+}
+
+void PreparedExec::fail_at(const Failure& failure, const std::string& path) {
+  prepared_ = false;
+  spec_ = {};
+  path_ = path;
+  spec_.path = path_.c_str();
+  spec_.fail_stage = failure.stage;
+  spec_.fail_error = failure.error;
 }
 
 void PreparedExec::leave_privileges() noexcept {

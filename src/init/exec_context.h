@@ -85,6 +85,9 @@ class PreparedExec {
   uint32_t uid() const noexcept { return uid_; }
   uint32_t gid() const noexcept { return gid_; }
 
+  // Makes it a process that only ends, with the step of the failure that prepare() came to.
+  void fail_at(const Failure& failure, const std::string& path);
+
   // What a helper does in the child's place is left out of spec().
   void leave_privileges() noexcept;
 
@@ -109,6 +112,7 @@ class PreparedExec {
   bool find_working_directory(const ExecInputs& inputs, Failure& failure);
   void set_limits(const ExecInputs& inputs);
   void set_extras(const ExecInputs& inputs);
+  void set_keyring(const ExecInputs& inputs);
 
   ExecSpec spec_;
   bool prepared_ = false, renewable_ = false;
@@ -122,6 +126,7 @@ class PreparedExec {
   std::vector<gid_t> groups_;
   std::vector<int> passed_fds_;
   std::vector<ResourceLimit> limits_;
+  SpawnKeyring keyring_;
   size_t invocation_index_ = SIZE_MAX;  // in environment_
   PreparedStreams streams_;
   std::unique_ptr<Extras> extras_;

@@ -217,6 +217,7 @@ void PreparedExec::renew(std::string_view invocation_id) noexcept {
   std::string& assignment = environment_[invocation_index_];
   if (assignment.size() != kInvocation.size() + invocation_id.size()) return;
   assignment.replace(kInvocation.size(), invocation_id.size(), invocation_id);
+  keyring_.read_invocation(invocation_id);
 }
 
 }  // namespace flotilla::init

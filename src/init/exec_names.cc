@@ -69,7 +69,7 @@ constexpr NameTable<uint64_t, 11> kCoredumpBits{{{"private-anonymous", 1 << 0},
                                                  {"private-dax", 1 << 7},
                                                  {"shared-dax", 1 << 8},
                                                  {"default", kDefaultCoredumpFilter},
-                                                 {"all", UINT64_MAX}}};
+                                                 {"all", UINT32_MAX}}};
 #if defined(__x86_64__)
 constexpr NameTable<unsigned long, 2> kPersonalities{{{"x86", PER_LINUX32}, {"x86-64", PER_LINUX}}};
 #elif defined(__aarch64__)
@@ -184,7 +184,12 @@ std::optional<std::vector<uint8_t>> parse_number_set(std::string_view text) {
     const auto first = parse_set_number(range.substr(0, dash));
     const auto last =
         dash == std::string_view::npos ? first : parse_set_number(range.substr(dash + 1));
-    if (!first || !last || *first > *last) return std::nullopt;
+    if (!first || !last) return std::nullopt;
+    if (*first > *last) {
+      // No number at all, which is not the same as nothing said.
+      if (set.empty()) set.resize(8);
+      continue;
+    }
     const size_t size = (*last / 64 + 1) * 8;
     if (set.size() < size) set.resize(size);
     for (unsigned number = *first; number <= *last; ++number) {

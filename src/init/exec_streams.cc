@@ -238,6 +238,13 @@ int PreparedStreams::open_end(const StreamInputs& inputs, int stream, End end, b
 bool PreparedStreams::open(const StreamInputs& inputs, ExecSpec& spec, Failure& failure) {
   for (base::Fd& fd : fds_) fd.reset();
   const ExecSettings& exec = inputs.exec;
+  const bool wants_socket = exec.standard_input.kind == Kind::kSocket ||
+                            exec.standard_output.kind == Kind::kSocket ||
+                            exec.standard_error.kind == Kind::kSocket;
+  if (wants_socket && inputs.needs_socket && inputs.socket_fd < 0) {
+    failure = {SpawnStage::kNone, EINVAL, "Got no socket."};
+    return false;
+  }
   plan_ = plan_streams(exec, inputs.has_terminal_input, inputs.socket_fd >= 0);
   reusable_ = true;
   if (exec.extras.is_set()) prepare_terminal(exec);

@@ -46,6 +46,7 @@ struct StreamInputs {
   const base::FileTree& host;
   bool has_terminal_input = false;
   int socket_fd = -1;
+  bool needs_socket = false;  // without one there is nothing to start
   std::span<const std::pair<std::string, int>> named_fds{};
   uid_t terminal_owner = UINT32_MAX;  // who gets the terminal; UINT32_MAX: it stays as it is
 };

@@ -25,9 +25,11 @@ std::string FakeSpawner::Spawned::variable(const std::string& name) const {
 
 SpawnResult FakeSpawner::spawn(const ExecSpec& spec) noexcept {
   if (before_clone) before_clone();
-  Failure failure{SpawnStage::kNone, 0};
+  Failure failure{spec.fail_stage, spec.fail_error};
   const std::string path = copy_string(spec.path);
-  if (const auto found = failing_paths_.find(path); found != failing_paths_.end()) {
+  if (failure.stage != SpawnStage::kNone) {
+    // It is told to fail.
+  } else if (const auto found = failing_paths_.find(path); found != failing_paths_.end()) {
     failure = found->second;
   } else if (!failures_.empty()) {
     failure = failures_.front();

@@ -19,6 +19,28 @@ namespace {
 constexpr size_t kGuardSize = size_t{64} * 1024;  // a multiple of every page size
 constexpr size_t kStackSize = size_t{64} * 1024;
 
+// Keeps this process's own filter over the life of the object.
+class CoredumpFilter {
+ public:
+  explicit CoredumpFilter(bool is_needed) noexcept {
+    if (!is_needed) return;
+    file_.reset(open("/proc/self/coredump_filter", O_RDWR | O_CLOEXEC));
+    if (file_) size_ = pread(file_.get(), text_ + 2, sizeof text_ - 2, 0);
+  }
+  ~CoredumpFilter() {
+    if (size_ <= 0) return;
+    [[maybe_unused]] const ssize_t written =
+        pwrite(file_.get(), text_, static_cast<size_t>(size_) + 2, 0);
+  }
+  CoredumpFilter(const CoredumpFilter&) = delete;
+  CoredumpFilter& operator=(const CoredumpFilter&) = delete;
+
+ private:
+  base::Fd file_;
+  char text_[32] = {'0', 'x'};  // read without, written with
+  ssize_t size_ = 0;
+};
+
 // All but those that a process gets for its own faults: blocking these would only hide the report
 // of a sanitizer.
 sigset_t asynchronous_signals() {
@@ -146,6 +168,9 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   if (waits) sources[order.source_count++] = spec.idle_pipe_fd;
 
   if (is_low) order.unshare_files_from = slots_end_;
+  // The filter belongs to the memory, which is still ours while the child changes it.
+  const bool sets_filter = !works && spec.extras != nullptr && spec.extras->sets_coredump_filter;
+  CoredumpFilter filter(sets_filter);
   int pidfd = -1;
   // On a copy of this very stack, which has room for any work.
   const long pid = works                         ? start_copy(spec, order)

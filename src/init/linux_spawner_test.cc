@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
+#include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -394,6 +395,52 @@ TEST_P(Spawning, SetsWhatSchedulingAndCoreDumpsAreTold) {
   extras.cpu_affinity_size = sizeof cpus;
   spec.extras = &extras;
   EXPECT_THAT(run(spec), HasSubstr("0000001f\nSCHED_BATCH\n0\nCpus_allowed_list:\t0\n"));
+}
+
+// The memory that it belongs to is this process's own until the program is executed.
+TEST_P(Spawning, TheCoredumpFilterOfAProcessLeavesOursAlone) {
+  const auto own_filter = [] {
+    std::ifstream file("/proc/self/coredump_filter");
+    std::string text;
+    std::getline(file, text);
+    return text;
+  };
+  const std::string before = own_filter();
+  ExecSpec spec = shell("cat /proc/self/coredump_filter");
+  SpawnExtras extras;
+  extras.sets_coredump_filter = true;
+  extras.coredump_filter = 0x5;
+  spec.extras = &extras;
+  EXPECT_EQ(run(spec), "00000005\n");
+  EXPECT_EQ(own_filter(), before);
+}
+
+TEST_P(Spawning, AStepThatWentWrongBeforeIsTheEndOfAProcessThatDidNothingElse) {
+  ExecSpec spec = shell("echo not me");
+  spec.fail_stage = SpawnStage::kStdout;
+  spec.fail_error = ENOENT;
+  expect_failure(spec, SpawnStage::kStdout, ENOENT, 209);
+  EXPECT_EQ(output(), "");
+}
+
+TEST_P(Spawning, AmbientCapabilitiesOutsideOfTheBoundsAreLeftOut) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root has capabilities to keep";
+  ExecSpec spec = shell("grep CapAmb /proc/self/status");
+  SpawnExtras extras;
+  extras.limits_capabilities = true;
+  extras.bounding_set = 1 << 5 | 1 << 8;  // CAP_KILL, CAP_SETPCAP
+  extras.ambient_set = 1 << 5 | 1 << 6;
+  spec.extras = &extras;
+  EXPECT_EQ(run(spec), "CapAmb:\t0000000000000020\n");
+}
+
+TEST_P(Spawning, AKeyringOfItsOwnIsInNobodysWay) {
+  ExecSpec spec = shell("echo runs");
+  SpawnKeyring keyring;
+  keyring.read_invocation("00112233445566778899aabbccddeeff");
+  EXPECT_EQ(keyring.invocation_id[15], 0xff);
+  spec.keyring = &keyring;
+  EXPECT_EQ(run(spec), "runs\n");
 }
 
 TEST_P(Spawning, KeepsAmbientCapabilitiesOverAChangeOfUser) {

@@ -98,13 +98,11 @@ void Manager::Impl::on_notify(const NotifySender& sender, const NotifyMessage& m
     feed(*unit, ServiceEvent::notify_span(Kind::kNotifyExtend, *message.extend_timeout_usec));
   }
   if (message.watchdog) {
-    unit->service->watchdog_time = now();
     feed(*unit, ServiceEvent::of(Kind::kNotifyWatchdog));
   } else if (message.watchdog_trigger) {
     feed(*unit, ServiceEvent::of(Kind::kNotifyTrigger));
   }
   if (message.watchdog_usec) {
-    unit->service->watchdog_time = now();
     feed(*unit, ServiceEvent::notify_span(Kind::kNotifyWatchdogUsec, *message.watchdog_usec));
   }
   for (size_t i = 0; i < message.damaged_count; ++i) {

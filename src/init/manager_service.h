@@ -77,8 +77,6 @@ struct ServiceRuntime {
   // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows
   // what the pid beside the record is of.
   std::optional<ServiceAction> pending_spawn;
-  // A process that could not be tried "ended" with this.
-  std::optional<ServiceEvent> pretended_exit;
 };
 
 }  // namespace flotilla::init

@@ -191,6 +191,7 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
   // All that is left is to see the last process go.
   if (final_ && final_->forced) return edges.program.request_turn();
   ServiceActions actions;
+  const base::MonotonicTime fed_before = runtime.state.watchdog_fed;
   std::optional<ServiceEvent> next = event;
   while (next) {
     const ServiceEvent current = *next;
@@ -199,14 +200,17 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
     for (const ServiceAction& action : actions) {
       if (auto outcome = carry_out(unit, action)) next = outcome;
     }
-    if (!next && runtime.pretended_exit) {
-      next = runtime.pretended_exit;
-      runtime.pretended_exit.reset();
-    }
   }
   if (runtime.state.sub == ServiceSubState::kExited && !unit.cgroup_path.empty()) {
     release_group(unit);
   }
+  if (runtime.state.watchdog_at.is_never()) {
+    runtime.watchdog_time = {};
+  } else if (runtime.state.watchdog_fed != fed_before) {
+    runtime.watchdog_time = now();
+  }
+  // What says that there is nothing to do says it as a condition would.
+  if (runtime.state.condition_failed) unit.condition_result = false;
   arm_service_timers(runtime);
   if (is_down(active_states[unit.graph_id])) queue_garbage(unit.graph_id);
   save(unit);

@@ -15,9 +15,6 @@ namespace {
 using base::Status;
 using Kind = ServiceEvent::Kind;
 
-// Stands for a process that was never there because its set-up failed in the manager.
-constexpr pid_t kNoProcess = INT32_MAX;
-
 std::string_view file_name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // What its lines are marked with: the program it is about, as all its commands share one stream.
@@ -134,16 +131,9 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   if (exec.prepare(inputs, edges.host, users, failure)) return true;
   edges.logs.message(unit.id, 3, fmt::format("{}: {}", unit.id, failure.message));
   if (failure.stage == SpawnStage::kNone) return false;
-  const int code = static_cast<int>(exit_code_of(failure.stage));
-  edges.logs.message(
-      unit.id, 3,
-      fmt::format("{}: Failed at step {} spawning {}: {}", unit.id, exit_code_name(code),
-                  commands[action.index].path, base::describe_errno(failure.error)));
-  outcome = ServiceEvent::spawned(kNoProcess, false);
-  const ProcessExit exit{CLD_EXITED, code};
-  runtime.pretended_exit =
-      action.is_control ? ServiceEvent::control_exit(exit) : ServiceEvent::main_exit(exit);
-  return false;
+  // A process that does nothing but end as it would have there.
+  exec.fail_at(failure, commands[action.index].path);
+  return true;
 }
 
 ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
@@ -164,12 +154,6 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   if (can_renew) {
     exec.renew(unit.invocation_id());
   } else if (!prepare_exec(unit, action, exec, outcome)) {
-    run.exit = run.start;
-    if (runtime.pretended_exit) {
-      run.code = runtime.pretended_exit->exit.code;
-      run.status = runtime.pretended_exit->exit.status;
-    }
-    (action.is_control ? runtime.control_run : runtime.main_run) = run;
     return outcome;
   }
   ExecSpec& spec = exec.spec();
@@ -188,10 +172,12 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
       static_cast<void>(edges.tracker.delegate(group_path(unit), spec.uid, spec.gid));
     }
   }
-  if (!attach_streams(unit, exec.streams(), spec)) return outcome;
-  if (unit.settings.service.type == ServiceType::kIdle) spec.idle_pipe_fd = idle_pipe();
+  const bool is_doomed = spec.fail_stage != SpawnStage::kNone;
+  if (!is_doomed && !attach_streams(unit, exec.streams(), spec)) return outcome;
+  if (unit.settings.service.type == ServiceType::kIdle && !is_doomed)
+    spec.idle_pipe_fd = idle_pipe();
   std::unique_ptr<HelperLaunch> launch;
-  if (is_helped(unit, exec)) {
+  if (!is_doomed && is_helped(unit, exec)) {
     exec.leave_privileges();
     launch = make_launch(unit, action, exec);
     if (!launch) return outcome;
@@ -218,8 +204,10 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   }
   if (!result.is_running()) {
     const int code = static_cast<int>(exit_code_of(result.stage));
-    edges.logs.message(unit.id, 3,
-                       fmt::format("{}: {}", unit.id, describe_spawn_failure(spec, result)));
+    if (!is_doomed) {
+      edges.logs.message(unit.id, 3,
+                         fmt::format("{}: {}", unit.id, describe_spawn_failure(spec, result)));
+    }
     edges.logs.message(
         unit.id, 3,
         fmt::format("{}: Failed at step {} spawning {}: {}", unit.id, exit_code_name(code),

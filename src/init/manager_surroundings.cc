@@ -96,7 +96,7 @@ rlimit raise_descriptor_limit(bool is_pid1) {
     system.rlim_cur = system.rlim_max;
     // Refused where the kernel's own limit is lower.
     if (setrlimit(RLIMIT_NOFILE, &system) == 0) raised = system;
-    before = {kUsualDescriptors, std::min(raised.rlim_max, kSystemDescriptors)};
+    before = {kUsualDescriptors, std::max(before.rlim_max, kSystemDescriptors)};
   }
   setrlimit(RLIMIT_NOFILE, &raised);
   return before;

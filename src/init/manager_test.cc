@@ -119,6 +119,9 @@ TEST_F(ManagerTest, ReportsAnUnknownUserAs217) {
   unit("a.service", "[Service]\nUser=nobody-here\nExecStart=/bin/a\n");
   boot();
   ask("a.service", "start");
+  // A real process that only ends, so that its traces are those of any other.
+  EXPECT_EQ(spawner_.last().stage, SpawnStage::kUser);
+  exit(spawner_.last().pid, CLD_EXITED, 217);
   EXPECT_EQ(state_of("a.service"), "failed/failed");
   EXPECT_EQ(result_of("a.service"), "exit-code");
   EXPECT_EQ(manager_->find_unit("a.service")->main_run().status, 217);
@@ -132,6 +135,36 @@ TEST_F(ManagerTest, SkipsAUnitWhoseConditionDoesNotHold) {
   EXPECT_EQ(state_of("a.service"), "inactive/dead");
   EXPECT_FALSE(manager_->find_unit("a.service")->condition_result);
   EXPECT_TRUE(spawner_.spawned().empty());
+}
+
+TEST_F(ManagerTest, ACommandThatSaysThatThereIsNothingToDoIsAConditionThatDoesNotHold) {
+  unit("a.service", "[Service]\nExecCondition=/bin/c\nExecStart=/bin/a\n");
+  unit("k.service", "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/k\n");  // remembers it
+  boot();
+  ask("k.service", "start");
+  ask("a.service", "start");
+  EXPECT_TRUE(manager_->find_unit("a.service")->condition_result);
+  exit(spawner_.last().pid, CLD_EXITED, 1);
+  const Unit* const skipped = manager_->find_unit("a.service");
+  ASSERT_NE(skipped, nullptr);
+  EXPECT_EQ(result_of("a.service"), "exec-condition");
+  EXPECT_FALSE(skipped->condition_result);
+}
+
+TEST_F(ManagerTest, WithoutItsEnvironmentFileNothingOfACommandIsToBeSeen) {
+  unit("a.service", "[Service]\nEnvironmentFile=/etc/none\nExecStart=/bin/a\n");
+  boot();
+  ask("a.service", "start");
+  EXPECT_EQ(result_of("a.service"), "resources");
+  EXPECT_FALSE(manager_->find_unit("a.service")->main_run().start.is_set());
+  EXPECT_EQ(manager_->find_unit("a.service")->watchdog(), Micros(0));
+}
+
+TEST_F(ManagerTest, TheWatchdogBeginsToBeFedWhenTheServiceRuns) {
+  unit("a.service", "[Service]\nWatchdogSec=5\nExecStart=/bin/a\n");
+  boot();
+  ask("a.service", "start");
+  EXPECT_TRUE(manager_->find_unit("a.service")->watchdog_time().is_set());
 }
 
 TEST_F(ManagerTest, MarksLogLinesWithTheProgramUnlessToldOtherwise) {

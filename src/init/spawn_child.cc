@@ -117,6 +117,9 @@ void wait_until_idle(const SpawnOrder& order) noexcept {
   struct {
     long seconds, nanoseconds;
   } limit{5, 0};
+  // It may be told to end meanwhile.
+  const unsigned long none = 0;
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, raw_address(&none), 0, kKernelSigsetSize);
   raw_syscall(SYS_ppoll, raw_address(&wanted), 1, raw_address(&limit), 0, 0);
   raw_syscall(SYS_close, pipe);
 }
@@ -226,10 +229,17 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
     return value < 0;
   };
   if (failed(SpawnStage::kCgroup, join_cgroup(order))) return result;
+  if (spec.fail_stage != SpawnStage::kNone) {
+    stage = spec.fail_stage;
+    return -static_cast<long>(spec.fail_error);
+  }
   if (failed(SpawnStage::kFds, take_own_descriptors(order))) return result;
   if (failed(SpawnStage::kSession, raw_syscall(SYS_setsid))) return result;
   if (result = place_descriptors(order, stage); result < 0) return result;
-  if (spec.idle_pipe_fd >= 0) wait_until_idle(order);
+  if (spec.idle_pipe_fd >= 0) {
+    if (failed(SpawnStage::kSignalMask, clear_handlers(order))) return result;
+    wait_until_idle(order);
+  }
   const SpawnExtras* const extras = spec.extras;
   if (extras != nullptr && extras->work != nullptr &&
       failed(extras->work_stage, -extras->work(extras->work_context))) {
@@ -257,7 +267,9 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
     }
   }
   if (spec.umask != ExecSpec::kKeep) raw_syscall(SYS_umask, spec.umask);
-  if (extras != nullptr && failed(SpawnStage::kKeyring, join_keyring(*extras))) return result;
+  if (spec.keyring != nullptr && failed(SpawnStage::kKeyring, join_keyring(*spec.keyring))) {
+    return result;
+  }
   if (failed(SpawnStage::kLimits, set_limits(spec))) return result;
   if (failed(SpawnStage::kChroot, change_root(spec))) return result;
   if (result = change_privileges(spec, stage); result < 0) return result;

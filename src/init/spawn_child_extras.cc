@@ -51,6 +51,15 @@ long change_inheritable(uint64_t keep, uint64_t add) noexcept {
   return write_capabilities(own);
 }
 
+// What the bounding set does not hold cannot be given to anybody.
+uint64_t within_bounds(uint64_t set) noexcept {
+  for (int i = 0; i <= kMaxCapability; ++i) {
+    const uint64_t bit = uint64_t{1} << static_cast<unsigned>(i);
+    if ((set & bit) != 0 && raw_syscall(SYS_prctl, PR_CAPBSET_READ, i) != 1) set &= ~bit;
+  }
+  return set;
+}
+
 long raise_ambient(uint64_t set) noexcept {
   for (int i = 0; i <= kMaxCapability; ++i) {
     if ((set >> static_cast<unsigned>(i) & 1) == 0) continue;
@@ -92,14 +101,14 @@ long set_memory_policy(const SpawnExtras& extras) noexcept {
 }
 
 // As the one who will own it. Returns 0 where the kernel has none to give, which is no failure.
-long make_keyring(const SpawnExtras& extras) noexcept {
+long make_keyring(const SpawnKeyring& keyring) noexcept {
   const long ring = raw_syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
   if (ring < 0) {
     const bool is_harmless =
         ring == -ENOSYS || ring == -EPERM || ring == -EACCES || ring == -EDQUOT;
     return is_harmless ? 0 : ring;
   }
-  if (extras.keyring != SpawnExtras::Keyring::kShared) return ring;
+  if (!keyring.is_shared) return ring;
   const long linked =
       raw_syscall(SYS_keyctl, KEYCTL_LINK, KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING);
   return linked < 0 ? linked : ring;
@@ -160,24 +169,26 @@ long set_scheduling(const SpawnExtras& extras, ChildFailure& failure) noexcept {
   return 0;
 }
 
-long join_keyring(const SpawnExtras& extras) noexcept {
-  if (extras.keyring == SpawnExtras::Keyring::kInherit) return 0;
-  const long uid = raw_syscall(SYS_getuid), gid = raw_syscall(SYS_getgid);
-  const bool is_other = extras.keyring_uid != UINT32_MAX && extras.keyring_uid != uid;
-  const bool is_other_group = extras.keyring_gid != UINT32_MAX && extras.keyring_gid != gid;
+long join_keyring(const SpawnKeyring& keyring) noexcept {
+  constexpr uint32_t kOurs = SpawnKeyring::kOurs;
+  const bool has_owner = keyring.uid != kOurs || keyring.gid != kOurs;
+  const long uid = has_owner ? raw_syscall(SYS_getuid) : 0;
+  const long gid = has_owner ? raw_syscall(SYS_getgid) : 0;
+  const bool is_other = keyring.uid != kOurs && keyring.uid != uid;
+  const bool is_other_group = keyring.gid != kOurs && keyring.gid != gid;
   // The real ids alone: the keyring is theirs, and the way back stays open.
   long result = 0;
-  if (is_other_group) result = raw_syscall(SYS_setregid, static_cast<long>(extras.keyring_gid), -1);
+  if (is_other_group) result = raw_syscall(SYS_setregid, static_cast<long>(keyring.gid), -1);
   if (result >= 0 && is_other) {
-    result = raw_syscall(SYS_setreuid, static_cast<long>(extras.keyring_uid), -1);
+    result = raw_syscall(SYS_setreuid, static_cast<long>(keyring.uid), -1);
   }
   if (result < 0) return result;
-  const long ring = make_keyring(extras);
+  const long ring = make_keyring(keyring);
   if (is_other) result = raw_syscall(SYS_setreuid, uid, -1);
   if (is_other_group && result >= 0) result = raw_syscall(SYS_setregid, gid, -1);
   if (ring <= 0 || result < 0) return ring < 0 ? ring : result;
   const long key = raw_syscall(SYS_add_key, raw_address("user"), raw_address("invocation_id"),
-                               raw_address(extras.invocation_id), sizeof extras.invocation_id,
+                               raw_address(keyring.invocation_id), sizeof keyring.invocation_id,
                                KEY_SPEC_SESSION_KEYRING);
   // To be seen and read, and not changed, by the service.
   constexpr long kReadable = 0x0b0b0000;
@@ -199,8 +210,9 @@ long limit_capabilities(const SpawnExtras& extras) noexcept {
     if (const long result = change_inheritable(extras.bounding_set, 0); result < 0) return result;
   }
   if (extras.ambient_set == 0) return 0;
-  const long result = change_inheritable(UINT64_MAX, extras.ambient_set);
-  return result < 0 ? result : raise_ambient(extras.ambient_set);
+  const uint64_t ambient = within_bounds(extras.ambient_set);
+  const long result = change_inheritable(UINT64_MAX, ambient);
+  return result < 0 ? result : raise_ambient(ambient);
 }
 
 long keep_capabilities(const SpawnExtras& extras, uint32_t uid) noexcept {
@@ -212,7 +224,7 @@ long keep_capabilities(const SpawnExtras& extras, uint32_t uid) noexcept {
 }
 
 long raise_ambient_again(const SpawnExtras& extras) noexcept {
-  return raise_ambient(extras.ambient_set);
+  return raise_ambient(within_bounds(extras.ambient_set));
 }
 
 long set_secure_bits(const SpawnExtras& extras) noexcept {

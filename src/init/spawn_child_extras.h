@@ -18,7 +18,7 @@ long take_terminal(const SpawnExtras& extras) noexcept;
 long set_coredump_filter(const SpawnExtras& extras) noexcept;
 // CPU, memory and I/O scheduling, timer slack, personality.
 long set_scheduling(const SpawnExtras& extras, ChildFailure& failure) noexcept;
-long join_keyring(const SpawnExtras& extras) noexcept;
+long join_keyring(const SpawnKeyring& keyring) noexcept;
 
 // Around the change of the user id, in this order; `uid` is UINT32_MAX where it does not change.
 long limit_capabilities(const SpawnExtras& extras) noexcept;

@@ -3,12 +3,29 @@
 // costs no system call.
 #pragma once
 
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "init/exit_code.h"
 
 namespace flotilla::init {
+
+// A session keyring of its own.
+struct SpawnKeyring {
+  static constexpr uint32_t kOurs = UINT32_MAX;
+  bool is_shared = false;             // the user's is linked in
+  uint32_t uid = kOurs, gid = kOurs;  // whose it is
+  uint8_t invocation_id[16] = {};     // goes into it
+
+  void read_invocation(std::string_view hexadecimal) noexcept {
+    for (size_t i = 0; i < sizeof invocation_id && 2 * i + 2 <= hexadecimal.size(); ++i) {
+      const char* const digits = hexadecimal.data() + 2 * i;
+      std::from_chars(digits, digits + 2, invocation_id[i], 16);
+    }
+  }
+};
 
 struct SpawnExtras {
   static constexpr int kKeep = INT32_MIN;
@@ -29,13 +46,6 @@ struct SpawnExtras {
   // too.
   enum class Terminal : uint8_t { kNone, kTake, kSteal };
   Terminal terminal = Terminal::kNone;
-
-  // A session keyring of its own; kShared: with the user's linked in.
-  enum class Keyring : uint8_t { kInherit, kPrivate, kShared };
-  Keyring keyring = Keyring::kInherit;
-  uint32_t keyring_uid = UINT32_MAX,
-           keyring_gid = UINT32_MAX;  // whose it is; UINT32_MAX: as we are
-  uint8_t invocation_id[16] = {};     // goes into it
 
   // Long work that comes before all else, in a copy of this process's memory so that it holds
   // nobody up; how it went is only known from the process's exit. Returns 0 or an errno. Where the

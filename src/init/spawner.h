@@ -68,7 +68,13 @@ struct ExecSpec {
   bool no_new_privileges = false;
   bool ignore_sigpipe = true;  // as in the manager itself
 
-  const SpawnExtras* extras = nullptr;  // NULL: nothing of it
+  const SpawnKeyring* keyring = nullptr;  // NULL: the manager's
+  const SpawnExtras* extras = nullptr;    // NULL: nothing of it
+
+  // A step that went wrong before there was a process: it does nothing else and ends as if it had
+  // failed there itself, so that it leaves the same traces.
+  SpawnStage fail_stage = SpawnStage::kNone;
+  int fail_error = 0;
 
   // A pipe whose end the process waits for before it does anything, at most five seconds: of
   // Type=idle. It costs a copy of this process's memory. -1: none.

@@ -106,8 +106,7 @@ uint32_t Unit::n_fd_store() const {
 }
 Timestamps Unit::watchdog_time() const { return service ? service->watchdog_time : Timestamps(); }
 Micros Unit::watchdog() const {
-  // Before the first start none is in force yet.
-  if (!service || !inactive_exit.is_set()) return kInfinity;
+  if (!service) return kInfinity;
   return watchdog_in_force(service->state);
 }
 uid_t Unit::uid() const { return service ? service->uid : UINT32_MAX; }

@@ -223,11 +223,15 @@ void require_exec_mounts(UnitSettings& settings, const unit::HostValues& host) {
 
 void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope) {
   if (settings.name.type() == UnitType::kService) {
+    if (!marks.fatal.empty()) {
+      // What follows from the other settings is not for a unit whose file could not be read.
+      settings.exec.slice.clear();
+      if (!marks.standard_output)
+        settings.exec.standard_output = {StreamSetting::Kind::kInherit, {}};
+      return refuse(settings, {});
+    }
     finish_service(settings, marks);
     finish_sandbox(settings);
-    if (!marks.fatal.empty()) return refuse(settings, {});
-    const std::string_view contradiction = find_contradiction(settings);
-    if (!contradiction.empty()) return refuse(settings, contradiction);
     for (const StreamSetting* stream :
          {&settings.exec.standard_output, &settings.exec.standard_error}) {
       if (stream->kind != StreamSetting::Kind::kJournal &&
@@ -240,6 +244,8 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
       add_dependency(settings, Dependency::kRequires, "dbus.socket");
       add_dependency(settings, Dependency::kAfter, "dbus.socket");
     }
+    const std::string_view contradiction = find_contradiction(settings);
+    if (!contradiction.empty()) refuse(settings, contradiction);
   }
   if (settings.name.type() == UnitType::kScope) {
     // To the machine of services it is one whose main process nobody knows, and that never

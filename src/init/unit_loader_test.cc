@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "base/memory_file_tree.h"
 
 namespace flotilla::init {
@@ -136,6 +138,35 @@ TEST_F(UnitLoaderTest, RefusesServicesThatCannotBe) {
     EXPECT_EQ(s.load_error, "Unit a.service has a bad unit file setting.");
     EXPECT_THAT(s.warnings, Contains(std::string("a.service: ") + reason));
   }
+}
+
+TEST_F(UnitLoaderTest, RefusesUsersAndDirectoriesThatNobodyCanHave) {
+  for (const char* bad : {"User=4294967295", "User=99999999999", "User=-1", "User=007", "Group=a:b",
+                          "WorkingDirectory=here", "WorkingDirectory=/a/../b"}) {
+    etc("a.service", std::string("[Service]\nExecStart=/bin/a\n") + bad + "\n");
+    EXPECT_EQ(load("a.service").load_state, LoadState::kBadSetting) << bad;
+  }
+  for (const char* good : {"User=a b", "User=7", "Group=0", "WorkingDirectory=-here",
+                           "WorkingDirectory=", "WorkingDirectory=-/a/../b"}) {
+    etc("a.service", std::string("[Service]\nExecStart=/bin/a\n") + good + "\n");
+    EXPECT_EQ(load("a.service").load_state, LoadState::kLoaded) << good;
+  }
+}
+
+TEST_F(UnitLoaderTest, AServiceThatCannotBeHasItsPlaceAmongTheOthersAllTheSame) {
+  etc("a.service", "[Service]\nType=simple\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_EQ(s.load_state, LoadState::kBadSetting);
+  EXPECT_EQ(s.exec.slice, "system.slice");
+  EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kAfter)],
+              Contains(*unit::UnitName::parse("sysinit.target")));
+}
+
+TEST_F(UnitLoaderTest, ExitStatusesStandInTheirOrder) {
+  etc("a.service", "[Service]\nExecStart=/bin/a\nSuccessExitStatus=DATAERR 1 SIGTERM SIGHUP 1\n");
+  const ExitStatusSet set = load("a.service").service.success_status;
+  EXPECT_THAT(set.statuses, ElementsAre(1, 65));
+  EXPECT_THAT(set.signals, ElementsAre(SIGHUP, SIGTERM));
 }
 
 TEST_F(UnitLoaderTest, DropInsCountByNameAcrossAllTheirDirectories) {

@@ -182,6 +182,7 @@ Fd make_file_system() {
   for (const char* type : {"ramfs", "tmpfs"}) {
     const Fd context(::fsopen(type, FSOPEN_CLOEXEC));
     if (!context) continue;
+    ::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", type, 0);
     ::fsconfig(context.get(), FSCONFIG_SET_STRING, "mode", "0700", 0);
     if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) continue;
     Fd mounted(::fsmount(context.get(), FSMOUNT_CLOEXEC,

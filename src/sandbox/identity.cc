@@ -33,7 +33,7 @@ bool find_group(const std::string& name, gid_t& gid, IdentityFailure& failure) {
   }
   uint32_t number = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error == std::errc() && end == name.data() + name.size()) {
+  if (error == std::errc() && end == name.data() + name.size() && ::getgrgid(number) != nullptr) {
     gid = number;
     return true;
   }

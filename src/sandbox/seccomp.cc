@@ -68,6 +68,7 @@ class Rules {
   void add(uint32_t action, const char* name, const std::vector<scmp_arg_cmp>& arguments = {}) {
     const int number = seccomp_syscall_resolve_name(name);
     if (number == __NR_SCMP_ERROR) return;
+    is_empty_ = false;
     const int result =
         seccomp_rule_add_array(filter_, action, number, static_cast<unsigned>(arguments.size()),
                                arguments.empty() ? nullptr : arguments.data());
@@ -79,11 +80,13 @@ class Rules {
   }
   uint32_t architecture() const { return architecture_; }
   int error() const { return error_; }
+  bool is_empty() const { return is_empty_; }
 
  private:
   uint32_t architecture_;
   void* filter_;
   int error_ = 0;
+  bool is_empty_ = true;
 };
 
 template <typename Function>
@@ -94,6 +97,8 @@ Status load_for_each(uint32_t default_action, const char* what, Function&& add_r
     Rules rules(architecture, filter.get());
     add_rules(rules);
     if (rules.error() != 0) return base::system_error(rules.error(), "{}", what);
+    // What lets all pass would only cost time.
+    if (rules.is_empty() && default_action == SCMP_ACT_ALLOW) continue;
     const int result = seccomp_load(filter.get());
     // A kernel may be built without one of its machine's architectures.
     if (result < 0 && architecture == seccomp_arch_native()) {
@@ -107,9 +112,15 @@ scmp_arg_cmp masked(unsigned index, uint64_t mask, uint64_t value) {
   return {index, SCMP_CMP_MASKED_EQ, mask, value};
 }
 
+constexpr uint64_t kAllNamespaces = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS |
+                                    CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
+
+bool restricts_namespaces(const Settings& s) {
+  return s.allowed_namespaces && (~*s.allowed_namespaces & kAllNamespaces) != 0;
+}
+
 void add_namespace_rules(Rules& rules, uint64_t allowed) {
-  constexpr uint64_t kAll = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS |
-                            CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
+  constexpr uint64_t kAll = kAllNamespaces;
   // What it asks for stands in memory, where a filter cannot look: programs fall back to clone.
   rules.add(refuse(ENOSYS), "clone3");
   if ((allowed & kAll) == 0) {
@@ -171,7 +182,7 @@ void add_suid_rules(Rules& rules) {
 
 bool has_call_restrictions(const Settings& s) {
   return s.restrict_suid_sgid || s.restrict_realtime || s.memory_deny_write_execute ||
-         s.lock_personality || s.allowed_namespaces || s.protect_kernel_tunables ||
+         s.lock_personality || restricts_namespaces(s) || s.protect_kernel_tunables ||
          s.protect_kernel_modules || s.protect_kernel_logs || s.protect_clock ||
          s.protect_hostname || s.private_devices;
 }
@@ -181,7 +192,7 @@ void add_restrictions(Rules& rules, const Settings& s) {
   if (s.memory_deny_write_execute) add_memory_rules(rules);
   if (s.restrict_realtime) add_realtime_rules(rules);
   if (s.restrict_suid_sgid) add_suid_rules(rules);
-  if (s.allowed_namespaces) add_namespace_rules(rules, *s.allowed_namespaces);
+  if (restricts_namespaces(s)) add_namespace_rules(rules, *s.allowed_namespaces);
   if (s.protect_kernel_tunables) rules.add(denied, "_sysctl");
   if (s.protect_kernel_modules) rules.add_group(denied, "@module");
   if (s.protect_kernel_logs) rules.add(denied, "syslog");

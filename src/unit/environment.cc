@@ -173,7 +173,7 @@ void read_environment_setting(std::string_view value, const SpecifierContext& co
   }
 }
 
-std::vector<std::string> read_variable_names(std::string_view value,
+std::vector<std::string> read_variable_names(std::string_view value, VariableWords words,
                                              const SpecifierContext& context,
                                              const Reporter& reporter) {
   std::vector<std::string> names;
@@ -187,7 +187,8 @@ std::vector<std::string> read_variable_names(std::string_view value,
     auto name = expand_specifiers(**word, context);
     if (!name) {
       reporter.warn("variable names: {}, the word is ignored", name.error().message);
-    } else if (!is_valid_variable_name(*name) && !is_valid_assignment(*name)) {
+    } else if (!is_valid_variable_name(*name) &&
+               (words == VariableWords::kNames || !is_valid_assignment(*name))) {
       reporter.warn("expected the name of a variable, got \"{}\", it is ignored", printable(*name));
     } else {
       names.push_back(std::move(*name));

@@ -84,9 +84,10 @@ void read_environment_setting(std::string_view value, const SpecifierContext& co
 base::Result<Environment> parse_environment_file(std::string_view bytes, std::string_view file,
                                                  std::vector<Diagnostic>* reports = nullptr);
 
-// PassEnvironment= and UnsetEnvironment= name variables (the latter also whole assignments): the
+// PassEnvironment= and UnsetEnvironment= name variables, the latter also whole assignments: the
 // valid ones among the words; the others are reported.
-std::vector<std::string> read_variable_names(std::string_view value,
+enum class VariableWords : uint8_t { kNames, kNamesAndAssignments };
+std::vector<std::string> read_variable_names(std::string_view value, VariableWords words,
                                              const SpecifierContext& context,
                                              const Reporter& reporter);
 

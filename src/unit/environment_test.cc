@@ -191,7 +191,8 @@ TEST_F(EnvironmentSetting, StopsAtMoreVariablesThanItsLimit) {
 TEST(VariableNames, AreCheckedOneByOne) {
   const SpecifierContext context{UnitName::parse("a.service").value(), nullptr, "", ""};
   std::vector<Diagnostic> reports;
-  EXPECT_THAT(read_variable_names("A 1B C-D \"E\" F=1", context, Reporter("f", 1, reports)),
+  EXPECT_THAT(read_variable_names("A 1B C-D \"E\" F=1", VariableWords::kNamesAndAssignments,
+                                  context, Reporter("f", 1, reports)),
               ElementsAre("A", "E", "F=1"));
   EXPECT_EQ(reports.size(), 2U);
 }

@@ -51,7 +51,7 @@ base::Result<rlim_t> parse_nice(std::string_view text) {
     return static_cast<rlim_t>(kZero - nice);
   }
   FLOTILLA_ASSIGN(const std::uint64_t raw, parse_unsigned(text, 40));
-  return raw == 0 ? rlim_t{1} : rlim_t{raw};
+  return rlim_t{raw};
 }
 
 base::Result<rlim_t> parse_one(Kind kind, std::string_view text) {

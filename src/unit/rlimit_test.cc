@@ -40,7 +40,7 @@ TEST(Rlimit, ReadsEachKindOfLimit) {
                {"LimitNICE", "+5", "15:15"},
                {"LimitNICE", "-5", "25:25"},
                {"LimitNICE", "-20:-20", "40:40"},
-               {"LimitNICE", "0", "1:1"},
+               {"LimitNICE", "0", "0:0"},
                {"LimitNICE", "40", "40:40"},
                {"LimitNICE", "41", "refused"},
                {"LimitNICE", "+20", "refused"}};

@@ -134,7 +134,7 @@ HostValues HostValues::of_system_manager() {
   values.home = "/root";
   values.log_directory = "/var/log";
   values.image_id = "";
-  values.shell = "/bin/sh";
+  values.shell = "/bin/bash";
   values.state_directory = "/var/lib";
   values.runtime_directory = "/run";
   values.temporary_directory = "/tmp";
