@@ -5,6 +5,7 @@
 #include "base/fake_event_loop.h"
 #include "registry/registry.h"
 #include "store/memory_store.h"
+#include "store/metered_store.h"
 
 namespace flotilla::engine {
 namespace {
@@ -150,6 +151,27 @@ TEST_F(EngineManagerTest, AnIdleClusterMakesNoPasses) {
   const auto passes = nodes["m1"]->manager.counters().passes;
   loop.advance(100000s);
   EXPECT_EQ(nodes["m1"]->manager.counters().passes, passes);
+}
+
+TEST(EngineCost, APassReadsNothingAndWritesWhatItDecides) {
+  base::FakeEventLoop loop;
+  store::MeteredStore store(store::make_memory_store(loop), loop);
+  registry::Registry registry(store, kPrefix);
+  Node node(store, loop, "m1");
+  loop.advance(1s);
+  const store::StoreFigures& figures = store.figures();
+  const auto requests = [&] {
+    return std::vector<uint64_t>{figures.get.count, figures.get_all.count, figures.set.count,
+                                 figures.watches};
+  };
+  std::vector<uint64_t> before = requests();
+  registry.put_unit("a.service", {{"Service", "ExecStart", "/bin/x"}}, TargetState::kLaunched,
+                    [](auto r) { EXPECT_TRUE(r); });
+  loop.advance(1s);
+  before[2] += 2;  // the unit, and its place in the schedule
+  EXPECT_EQ(requests(), before);
+  loop.advance(100000s);
+  EXPECT_EQ(requests(), before) << "a steady state asks the store for nothing";
 }
 
 }  // namespace

@@ -148,6 +148,16 @@ TEST_F(Fleet, ServesTheApiOfFleetOverPlainHttp) {
   EXPECT_THAT(http("DELETE", "/units/raw.service"), StartsWith("404\n"));
 }
 
+TEST_F(Fleet, DescribesItselfToGeneratorsOfClients) {
+  EXPECT_THAT(
+      run_command({"python3", FLOTILLA_SOURCE_DIR "/tests/system/discovery_client.py", socket()}),
+      Answers(0,
+              "fleet.Unit.Set 201\nfleet.Unit.Get 200\nfleet.Unit.List 200\n"
+              "fleet.UnitState.Get 200\nfleet.UnitState.List 200\n"
+              "fleet.Machine.List 200\nfleet.Unit.Delete 204\nfleet.Unit.List 200\n",
+              ""));
+}
+
 TEST_F(Fleet, SurvivesARestartOfTheWholeMachine) {
   root().write("a.service", counting_unit("a"));
   ASSERT_EQ(fleetctl({"start", "a.service"}).exit_code, 0);
