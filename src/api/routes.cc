@@ -34,6 +34,7 @@ constexpr std::array kRoutes = {
           "nextPageToken machineID unitName"},
     Route{"/discovery", "GET", &Handlers::get_discovery},
     Route{"/events", "GET", &Handlers::get_events},
+    Route{"/batch", "POST", &Handlers::run_batch},
 };
 
 struct Refusal {
@@ -48,6 +49,7 @@ constexpr std::array kRefusals = {
     Refusal{"/units/{unitName}", 405, "only GET, PUT and DELETE supported against this resource"},
     Refusal{"/units/{unitName}/contents", 405, "only PUT supported against this resource"},
     Refusal{"/units/{unitName}/restart", 405, "only POST supported against this resource"},
+    Refusal{"/batch", 405, "only POST supported against this resource"},
     Refusal{"/discovery", 400, "only HTTP GET supported against this resource"},
 };
 constexpr Refusal kOnlyGet{"", 405, "only GET supported against this resource"};

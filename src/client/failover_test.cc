@@ -1,110 +1,13 @@
 // Several endpoints, many requests on one connection, and events: against servers in threads.
-#include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include <atomic>
-#include <cstring>
-#include <filesystem>
-#include <functional>
-#include <list>
-#include <string>
-#include <thread>
-
-#include "base/fd.h"
 #include "client/event_stream.h"
 #include "client/http_client.h"
 #include "client/http_fleet_api.h"
+#include "client/servers_test.h"
 
 namespace flotilla::client {
 namespace {
 
-constexpr const char* kNoContent = "HTTP/1.1 204 No Content\r\n\r\n";
-
-std::string with_body(int status, const std::string& body) {
-  return fmt::format("HTTP/1.1 {} X\r\nContent-Length: {}\r\n\r\n{}", status, body.size(), body);
-}
-
-// Listens on a socket of its own. Each connection is served by `answer`, which is given the heads
-// of the requests one after the other and returns what is sent; an empty text hangs up, one with
-// "Connection: close" in it as well.
-class Server {
- public:
-  using Answer = std::function<std::string(const std::string& head)>;
-
-  Server(std::string path, Answer answer) : path_(std::move(path)), answer_(std::move(answer)) {
-    listener_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
-    EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(listen(listener_.get(), 16), 0);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~Server() {
-    shutdown(listener_.get(), SHUT_RDWR);  // ends accept()
-    thread_.join();
-  }
-
-  Endpoint endpoint() const {
-    Endpoint endpoint;
-    endpoint.path = path_;
-    return endpoint;
-  }
-  int connections() const { return connections_; }
-
- private:
-  void serve() {
-    for (;;) {
-      const base::Fd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (!peer) return;
-      ++connections_;
-      std::string got;
-      for (;;) {
-        const size_t end = got.find("\r\n\r\n");
-        if (end == std::string::npos) {
-          char piece[65536];
-          const ssize_t more = recv(peer.get(), piece, sizeof piece, 0);
-          if (more <= 0) break;
-          got.append(piece, static_cast<size_t>(more));
-          continue;
-        }
-        const std::string text = answer_(got.substr(0, end));
-        got.erase(0, end + 4);
-        if (text.empty()) break;
-        if (send(peer.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) break;
-        if (text.find("Connection: close") != std::string::npos) break;
-      }
-    }
-  }
-
-  std::string path_;
-  Answer answer_;
-  base::Fd listener_;
-  std::atomic<int> connections_{0};
-  std::thread thread_;
-};
-
-class Failover : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = "/tmp/flotilla-failover-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
-    absent.path = folder + "/absent";
-  }
-  void TearDown() override {
-    servers.clear();
-    std::filesystem::remove_all(folder);
-  }
-  Server& serve(Server::Answer answer) {
-    return servers.emplace_back(folder + "/" + std::to_string(servers.size()), std::move(answer));
-  }
-
-  std::string folder;
-  Endpoint absent;
-  std::list<Server> servers;
-};
+class Failover : public ServersTest {};
 
 TEST_F(Failover, TriesTheEndpointsInTurnAndStaysWithTheOneThatAnswers) {
   Server& server = serve([](const std::string&) { return with_body(200, "here"); });

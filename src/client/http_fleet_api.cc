@@ -201,12 +201,10 @@ base::Result<std::optional<Unit>> HttpFleetApi::unit(const std::string& name) {
 
 base::Result<std::vector<std::optional<Unit>>> HttpFleetApi::units_named(
     const std::vector<std::string>& names) {
-  std::vector<HttpRequest> requests;
-  for (const std::string& name : names) {
-    requests.push_back({"GET", unit_target(name) + "?alt=json", {}});
-  }
+  std::vector<UnitRequest> requests;
+  for (const std::string& name : names) requests.push_back({"GET", name, {}});
   std::vector<std::optional<Unit>> units;
-  for (const base::Result<HttpResponse>& response : http_.exchange(requests)) {
+  for (const base::Result<HttpResponse>& response : send_all(requests)) {
     if (!response) return base::unexpected(response.error());
     FLOTILLA_ASSIGN(std::optional<Unit> unit, unit_of_answer(*response));
     units.push_back(std::move(unit));
@@ -214,9 +212,75 @@ base::Result<std::vector<std::optional<Unit>>> HttpFleetApi::units_named(
   return units;
 }
 
-std::vector<base::Status> HttpFleetApi::change_all(const std::vector<HttpRequest>& requests) {
+namespace {
+
+// A batch is sent for more requests than this, in parts of so many requests and bytes.
+constexpr size_t kFewRequests = 2;
+constexpr size_t kMaxBatch = 500;
+constexpr size_t kMaxBatchBytes = size_t{1} << 20;
+
+// The results of one batch, in order.
+base::Result<std::vector<HttpResponse>> read_results(const HttpResponse& response, size_t count) {
+  if (response.status != 200) return base::unexpected(error_of(response));
+  FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
+  std::vector<HttpResponse> results;
+  for_each_object(object, "results", [&](const json::object& result) {
+    results.push_back({static_cast<int>(number_of(result, "status")), text_of(result, "body")});
+  });
+  if (results.size() != count) {
+    return base::internal("the API answered {} requests of a batch of {}", results.size(), count);
+  }
+  return results;
+}
+
+}  // namespace
+
+std::optional<std::vector<base::Result<HttpResponse>>> HttpFleetApi::send_batches(
+    const std::vector<UnitRequest>& requests) {
+  std::vector<base::Result<HttpResponse>> results;
+  while (results.size() < requests.size()) {
+    json::array items;
+    for (size_t i = results.size(), bytes = 0;
+         i < requests.size() && items.size() < kMaxBatch && bytes < kMaxBatchBytes; ++i) {
+      const UnitRequest& request = requests[i];
+      bytes += request.body.size() + request.unit.size();
+      items.push_back(
+          json::object{{"method", request.method}, {"unit", request.unit}, {"body", request.body}});
+    }
+    const size_t count = items.size();
+    const std::string body = json::serialize(json::object{{"requests", std::move(items)}});
+    const base::Result<HttpResponse> response = http_.request("POST", "/fleet/v1/batch", body);
+    if (response && is_no_such_route(*response)) return std::nullopt;
+    base::Result<std::vector<HttpResponse>> parts =
+        response ? read_results(*response, count)
+                 : base::Result<std::vector<HttpResponse>>(base::unexpected(response.error()));
+    for (size_t i = 0; i < count; ++i) {
+      if (parts) {
+        results.emplace_back(std::move((*parts)[i]));
+      } else {
+        results.emplace_back(base::unexpected(parts.error()));
+      }
+    }
+  }
+  return results;
+}
+
+std::vector<base::Result<HttpResponse>> HttpFleetApi::send_all(
+    const std::vector<UnitRequest>& requests) {
+  if (has_batches_ && requests.size() > kFewRequests) {
+    if (auto results = send_batches(requests)) return std::move(*results);
+    has_batches_ = false;
+  }
+  std::vector<HttpRequest> single;
+  for (const UnitRequest& request : requests) {
+    single.push_back({request.method, unit_target(request.unit) + "?alt=json", request.body});
+  }
+  return http_.exchange(single);
+}
+
+std::vector<base::Status> HttpFleetApi::change_all(const std::vector<UnitRequest>& requests) {
   std::vector<base::Status> results;
-  for (const base::Result<HttpResponse>& response : http_.exchange(requests)) {
+  for (const base::Result<HttpResponse>& response : send_all(requests)) {
     if (!response) {
       results.emplace_back(base::unexpected(response.error()));
     } else if (response->status / 100 != 2) {
@@ -229,21 +293,21 @@ std::vector<base::Status> HttpFleetApi::change_all(const std::vector<HttpRequest
 }
 
 std::vector<base::Status> HttpFleetApi::create_units(const std::vector<Unit>& units) {
-  std::vector<HttpRequest> requests;
+  std::vector<UnitRequest> requests;
   for (const Unit& unit : units) {
     json::object body{{"name", unit.name}, {"options", options_of(unit)}};
     if (!unit.desired_state.empty()) body["desiredState"] = unit.desired_state;
-    requests.push_back({"PUT", unit_target(unit.name) + "?alt=json", json::serialize(body)});
+    requests.push_back({"PUT", unit.name, json::serialize(body)});
   }
   return change_all(requests);
 }
 
 std::vector<base::Status> HttpFleetApi::set_desired_states(const std::vector<std::string>& names,
                                                            const std::string& state) {
-  std::vector<HttpRequest> requests;
+  std::vector<UnitRequest> requests;
   for (const std::string& name : names) {
     const json::object body{{"desiredState", state}, {"name", name}};
-    requests.push_back({"PUT", unit_target(name) + "?alt=json", json::serialize(body)});
+    requests.push_back({"PUT", name, json::serialize(body)});
   }
   return change_all(requests);
 }
@@ -261,10 +325,8 @@ base::Status HttpFleetApi::replace_contents(const Unit& unit) {
 }
 
 std::vector<base::Status> HttpFleetApi::destroy_units(const std::vector<std::string>& names) {
-  std::vector<HttpRequest> requests;
-  for (const std::string& name : names) {
-    requests.push_back({"DELETE", unit_target(name) + "?alt=json", {}});
-  }
+  std::vector<UnitRequest> requests;
+  for (const std::string& name : names) requests.push_back({"DELETE", name, {}});
   return change_all(requests);
 }
 

@@ -36,11 +36,22 @@ class HttpFleetApi final : public FleetApi {
   base::Result<std::string> get(const std::string& target);
   base::Result<std::vector<Unit>> all_units(const std::string& query);
   base::Result<std::vector<UnitState>> all_states(const std::string& filter);
-  std::vector<base::Status> change_all(const std::vector<HttpRequest>& requests);
+  // What a batch of requests to units is made of: as an HttpRequest each has its own target.
+  struct UnitRequest {
+    std::string method;
+    std::string unit;
+    std::string body;
+  };
+  std::vector<base::Result<HttpResponse>> send_all(const std::vector<UnitRequest>& requests);
+  // nullopt if the server knows no batches.
+  std::optional<std::vector<base::Result<HttpResponse>>> send_batches(
+      const std::vector<UnitRequest>& requests);
+  std::vector<base::Status> change_all(const std::vector<UnitRequest>& requests);
 
   HttpClient http_;
   EventStream events_;
-  bool has_events_ = true;  // until the server says otherwise
+  bool has_events_ = true;   // until the server says otherwise
+  bool has_batches_ = true;  //
 };
 
 // The error that an answer stands for, in the form of Google's API clients, which users' scripts
