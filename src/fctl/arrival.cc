@@ -45,6 +45,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStay{1000};
+// Between the new text and the start there is a reload of the manager, which may be busy.
+constexpr milliseconds kIdleGrace{10'000};
 
 // What one look after the other says about the unit.
 class Watcher {
@@ -65,7 +67,9 @@ class Watcher {
     arrived_.reset();
     // Once it was up and fell again it has no more time than this, however often it rises.
     if (!has_arrived_ && arrival != Arrival::kFailed && !is_idle(states)) last_good_ = now;
-    return now - last_good_ >= grace_ ? Arrival::kFailed : Arrival::kPending;
+    const bool is_broken = arrival == Arrival::kFailed || has_arrived_;
+    const milliseconds grace = is_broken ? grace_ : std::max(grace_, kIdleGrace);
+    return now - last_good_ >= grace ? Arrival::kFailed : Arrival::kPending;
   }
 
  private:

@@ -12,10 +12,10 @@ enum class Arrival { kPending, kThere, kFailed };
 // is to be inactive is there at once; a oneshot that has ended is there. Pure.
 Arrival judge_arrival(const std::vector<client::UnitState>& states, const client::Unit& unit);
 
-// Waits for it. Once the text is on its machines, a unit that is neither active nor on its way has
-// two seconds left, or the attempts of `patience`; one that has arrived must stay for a second,
-// since a program that ends at once is active for a moment. Errors: kConflict if it has failed,
-// kTimedOut.
+// Waits for it. Once the text is on its machines, a unit that has failed has two seconds left, or
+// the attempts of `patience`, and one that is not started ten; one that has arrived must stay for a
+// second, since a program that ends at once is active for a moment. Errors: kConflict if it has
+// failed, kTimedOut.
 base::Status wait_for_arrival(Context& context, const client::Unit& unit, Patience patience);
 
 }  // namespace flotilla::fctl
