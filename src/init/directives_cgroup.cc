@@ -377,8 +377,11 @@ std::optional<SocketBindRule> read_bind_rule(std::string_view text) {
     const bool is_all = text == word;
     const bool is_prefix =
         text.substr(0, word.size()) == word && text.substr(word.size(), 1) == ":";
-    if (is_all) text = "any";
-    if (is_prefix) text.remove_prefix(word.size() + 1);
+    if (is_all) {
+      text = "any";
+    } else if (is_prefix) {
+      text.remove_prefix(word.size() + 1);
+    }
     return is_all || is_prefix;
   };
   if (take("ipv4")) {
