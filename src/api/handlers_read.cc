@@ -9,39 +9,54 @@
 namespace flotilla::api {
 namespace {
 
-// Answers with one page of `items`: {"LIST":[...],"nextPageToken":"..."}, in the alphabetical order
-// of Go's encoder; {} if the page is empty.
-template <typename Item, typename Append>
+// Answers with one page: {"LIST":[...],"nextPageToken":"..."}, in the alphabetical order of Go's
+// encoder; {} if the page is empty. `each` offers the items in their order and ends when it is told
+// that no more are needed, so that the last page alone costs the whole list.
+template <typename Each, typename Append>
 Response page_response(const ParsedTarget& target, uint16_t limit, std::string_view list,
-                       const std::vector<Item>& items, Append append) {
+                       const Each& each, const Append& append) {
   const base::Result<PageToken> token = page_token_of(target.all_values("nextPageToken"), limit);
   if (!token) return error_response(400, token.error().message);
-  const size_t begin = std::min(items.size(), size_t{limit} * (token->page - 1U));
-  const size_t end = std::min(items.size(), begin + limit);
+  const size_t begin = size_t{limit} * (token->page - 1U);
+  size_t at = 0;
+  bool has_more = false;
+  JsonText items;
+  items.begin_array();
+  each([&](const auto& item) {
+    has_more = at == begin + limit;
+    if (!has_more && at >= begin) append(items, item);
+    ++at;
+    return !has_more;
+  });
+  items.end_array();
   std::string next;
-  if (end < items.size() && token->page < UINT16_MAX) {
+  if (has_more && token->page < UINT16_MAX) {
     next = encode(PageToken{limit, static_cast<uint16_t>(token->page + 1)});
   }
   JsonText json;
   json.begin_object();
   const bool token_first = std::string_view("nextPageToken") < list;
   if (token_first) json.field("nextPageToken", next);
-  if (begin < end) {
-    json.key(list).begin_array();
-    for (size_t i = begin; i < end; ++i) append(json, *items[i]);
-    json.end_array();
-  }
+  if (at > begin) json.key(list).raw(std::move(items).str());
   if (!token_first) json.field("nextPageToken", next);
   json.end_object();
   return json_response(200, std::move(json).str());
 }
 
+// Offers the values of a map, as page_response() wants it.
+template <typename Map>
+auto each_value(const Map& map) {
+  return [&map](const auto& take) {
+    for (const auto& [key, value] : map) {
+      if (!take(value)) return;
+    }
+  };
+}
+
 }  // namespace
 
 void Handlers::list_units(Call& call) {
-  std::vector<const registry::Unit*> units;
-  for (const auto& [name, unit] : cluster().units) units.push_back(&unit);
-  call.respond(page_response(call.target, parts.page_limit, "units", units,
+  call.respond(page_response(call.target, parts.page_limit, "units", each_value(cluster().units),
                              [this](JsonText& json, const registry::Unit& unit) {
                                append_unit(json, cluster(), unit, UnitShape::kListed);
                              }));
@@ -59,20 +74,17 @@ void Handlers::get_unit(Call& call) {
 void Handlers::list_states(Call& call) {
   const std::string_view machine = call.target.parameter("machineID");
   const std::string_view unit = call.target.parameter("unitName");
-  std::vector<const registry::UnitState*> states;
-  const auto add = [&](const std::map<std::string, registry::UnitState>& by_machine) {
-    for (const auto& [id, state] : by_machine) {
-      if (machine.empty() || id == machine) states.push_back(&state);
+  const auto each = [&](const auto& take) {
+    const auto& states = cluster().states;
+    auto it = unit.empty() ? states.begin() : states.find(unit);
+    for (; it != states.end(); ++it) {
+      for (const auto& [id, state] : it->second) {
+        if ((machine.empty() || id == machine) && !take(state)) return;
+      }
+      if (!unit.empty()) return;
     }
   };
-  if (unit.empty()) {
-    for (const auto& [name, by_machine] : cluster().states) add(by_machine);
-  } else if (const auto found = cluster().states.find(unit); found != cluster().states.end()) {
-    add(found->second);
-  }
-  call.respond(page_response(
-      call.target, parts.page_limit, "states", states,
-      [](JsonText& json, const registry::UnitState& state) { append_state(json, state); }));
+  call.respond(page_response(call.target, parts.page_limit, "states", each, append_state));
 }
 
 void Handlers::get_state(Call& call) {
@@ -90,9 +102,8 @@ void Handlers::get_state(Call& call) {
 }
 
 void Handlers::list_machines(Call& call) {
-  std::vector<const registry::Machine*> machines;
-  for (const auto& [id, machine] : cluster().machines) machines.push_back(&machine);
-  call.respond(page_response(call.target, parts.page_limit, "machines", machines,
+  call.respond(page_response(call.target, parts.page_limit, "machines",
+                             each_value(cluster().machines),
                              [this](JsonText& json, const registry::Machine& machine) {
                                append_machine(json, cluster(), machine);
                              }));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <iterator>
 
 #include "unit/utf8.h"
@@ -49,13 +50,38 @@ JsonText& JsonText::boolean(bool value) {
   return *this;
 }
 
+JsonText& JsonText::raw(std::string_view json) {
+  separate();
+  out_ += json;
+  return *this;
+}
+
 JsonText& JsonText::field(std::string_view name, std::string_view value) {
   return value.empty() ? *this : key(name).text(value);
 }
 
+namespace {
+
+constexpr std::array<bool, 256> plain_characters() {
+  std::array<bool, 256> plain{};
+  for (size_t c = 0x20; c < 0x7f; ++c) plain[c] = true;
+  for (const char c : std::string_view("\"\\<>&")) plain[static_cast<size_t>(c)] = false;
+  return plain;
+}
+
+// What stands in JSON as it is. Nearly every text is made of these alone.
+constexpr std::array<bool, 256> kPlain = plain_characters();
+
+}  // namespace
+
 void JsonText::append_quoted(std::string_view value) {
   out_ += '"';
-  while (!value.empty()) {
+  for (;;) {
+    size_t run = 0;
+    while (run < value.size() && kPlain[static_cast<unsigned char>(value[run])]) ++run;
+    out_.append(value.data(), run);
+    value.remove_prefix(run);
+    if (value.empty()) break;
     const char c = value[0];
     const size_t length = unit::utf8_sequence_length(value);
     if (length == 0) {

@@ -19,6 +19,8 @@ class JsonText {
   JsonText& text(std::string_view value);
   JsonText& number(int64_t value);
   JsonText& boolean(bool value);
+  // A value that is JSON already.
+  JsonText& raw(std::string_view json);
   // key() and text(), left out if the text is empty.
   JsonText& field(std::string_view name, std::string_view value);
 
