@@ -1,4 +1,4 @@
-// Many requests in one.
+// Many requests in one, long pages and brief lists: what costs a client few round trips.
 #include "api/api_fixture.h"
 
 namespace flotilla::api {
@@ -60,6 +60,33 @@ TEST_F(ApiTest, ABadBatchIsRefusedAsAWhole) {
   expect_error(call("POST", kBatch, body + "]}"), 400,
                "unable to decode body: a batch has at most 1000 requests");
   expect_error(call("GET", kBatch), 405, "only POST supported against this resource");
+}
+
+TEST_F(ApiTest, APageIsAsLongAsItIsAskedFor) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    call("PUT", std::string("/fleet/v1/units/") + name + ".service", kHello);
+  }
+  const std::string units = "/fleet/v1/units";
+  EXPECT_EQ(call("GET", units + "?maxResults=5").body.find("nextPageToken"), std::string::npos);
+  const std::string first = call("GET", units + "?maxResults=4").body;
+  EXPECT_EQ(first.substr(0, 29), R"({"nextPageToken":"BAACAA==",")");
+  EXPECT_EQ(call("GET", units + "?maxResults=4&nextPageToken=BAACAA%3D%3D").body.substr(0, 10),
+            R"({"units":[)");
+  expect_error(call("GET", units + "?nextPageToken=BAACAA%3D%3D"), 400, "token limit must be 3");
+  for (const char* nonsense : {"0", "x", "-1", "", "70000"}) {
+    EXPECT_NE(call("GET", units + "?maxResults=" + nonsense).body.find("AwACAA=="),
+              std::string::npos)
+        << nonsense;
+  }
+}
+
+TEST_F(ApiTest, AListMayLeaveTheOptionsOut) {
+  call("PUT", "/fleet/v1/units/a.service", kHello);
+  EXPECT_EQ(
+      call("GET", "/fleet/v1/units?fields=units(name,desiredState),nextPageToken").body,
+      R"({"units":[{"currentState":"inactive","desiredState":"launched","name":"a.service"}]})");
+  EXPECT_NE(call("GET", "/fleet/v1/units?fields=units(name,options)").body.find("options"),
+            std::string::npos);
 }
 
 }  // namespace

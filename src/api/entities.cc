@@ -10,7 +10,7 @@ void append_unit(JsonText& json, const registry::Cluster& cluster, const registr
   json.begin_object();
   if (!global) {
     json.field("currentState", to_string(cluster.current_state(unit.name)));
-  } else if (shape == UnitShape::kListed) {
+  } else if (shape != UnitShape::kSingle) {
     json.field("currentState", to_string(registry::TargetState::kInactive));
   }
   json.field("desiredState", to_string(unit.desired));
@@ -18,7 +18,7 @@ void append_unit(JsonText& json, const registry::Cluster& cluster, const registr
     json.field("machineID", *machine);
   }
   json.field("name", unit.name);
-  if (!unit.options.empty()) {
+  if (!unit.options.empty() && shape != UnitShape::kBrief) {
     json.key("options").begin_array();
     for (const unit::UnitOption& option : unit.options) {
       json.begin_object();

@@ -6,8 +6,9 @@
 
 namespace flotilla::api {
 
-// A list shows every unit's current state; a single answer leaves it out for a global unit.
-enum class UnitShape { kSingle, kListed };
+// A list shows every unit's current state; a single answer leaves it out for a global unit. A brief
+// list leaves the options out.
+enum class UnitShape { kSingle, kListed, kBrief };
 
 void append_unit(JsonText& json, const registry::Cluster& cluster, const registry::Unit& unit,
                  UnitShape shape);

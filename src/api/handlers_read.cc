@@ -1,5 +1,6 @@
 // The routes that only read: lists by pages, and single entities.
 #include <algorithm>
+#include <charconv>
 
 #include "api/entities.h"
 #include "api/handlers.h"
@@ -8,6 +9,26 @@
 
 namespace flotilla::api {
 namespace {
+
+// How many entities a page may have for who asks for more than fleet gave: small ones, and units
+// with their options, which may be large.
+constexpr uint16_t kMaxPage = 5000;
+constexpr uint16_t kMaxPageOfTexts = 500;
+
+// The length of the pages: the configured one, or the request's maxResults (Google's name for it).
+uint16_t limit_of(const ParsedTarget& target, uint16_t configured, uint16_t most) {
+  const std::string_view text = target.parameter("maxResults");
+  uint16_t limit = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  return is_number && limit > 0 ? std::min(limit, most) : configured;
+}
+
+// Whether `fields` (Google's form of a partial answer) is given and does not name the options.
+bool leaves_options_out(const ParsedTarget& target) {
+  return target.has_parameter("fields") &&
+         target.parameter("fields").find("options") == std::string_view::npos;
+}
 
 // Answers with one page: {"LIST":[...],"nextPageToken":"..."}, in the alphabetical order of Go's
 // encoder; {} if the page is empty. `each` offers the items in their order and ends when it is told
@@ -56,9 +77,12 @@ auto each_value(const Map& map) {
 }  // namespace
 
 void Handlers::list_units(Call& call) {
-  call.respond(page_response(call.target, parts.page_limit, "units", each_value(cluster().units),
-                             [this](JsonText& json, const registry::Unit& unit) {
-                               append_unit(json, cluster(), unit, UnitShape::kListed);
+  const UnitShape shape = leaves_options_out(call.target) ? UnitShape::kBrief : UnitShape::kListed;
+  const uint16_t most = shape == UnitShape::kBrief ? kMaxPage : kMaxPageOfTexts;
+  const uint16_t limit = limit_of(call.target, parts.page_limit, most);
+  call.respond(page_response(call.target, limit, "units", each_value(cluster().units),
+                             [this, shape](JsonText& json, const registry::Unit& unit) {
+                               append_unit(json, cluster(), unit, shape);
                              }));
 }
 
@@ -84,7 +108,8 @@ void Handlers::list_states(Call& call) {
       if (!unit.empty()) return;
     }
   };
-  call.respond(page_response(call.target, parts.page_limit, "states", each, append_state));
+  const uint16_t limit = limit_of(call.target, parts.page_limit, kMaxPage);
+  call.respond(page_response(call.target, limit, "states", each, append_state));
 }
 
 void Handlers::get_state(Call& call) {
@@ -102,8 +127,8 @@ void Handlers::get_state(Call& call) {
 }
 
 void Handlers::list_machines(Call& call) {
-  call.respond(page_response(call.target, parts.page_limit, "machines",
-                             each_value(cluster().machines),
+  const uint16_t limit = limit_of(call.target, parts.page_limit, kMaxPage);
+  call.respond(page_response(call.target, limit, "machines", each_value(cluster().machines),
                              [this](JsonText& json, const registry::Machine& machine) {
                                append_machine(json, cluster(), machine);
                              }));

@@ -8,6 +8,9 @@ namespace {
 
 namespace json = boost::json;
 
+// A server that does not know it gives the pages it gives to all.
+const std::string kLongPages = "&maxResults=5000";
+
 std::string text_of(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(json::string_view(key.data(), key.size()));
   if (value == nullptr || !value->is_string()) return {};
@@ -165,7 +168,7 @@ base::Result<std::vector<Unit>> HttpFleetApi::all_units(const std::string& query
   do {
     FLOTILLA_ASSIGN(
         const std::string body,
-        get("/fleet/v1/units?alt=json" + query +
+        get("/fleet/v1/units?alt=json" + kLongPages + query +
             (token.empty() ? std::string() : "&nextPageToken=" + percent_encode(token))));
     FLOTILLA_ASSIGN(const json::object page, parse_object(body));
     for_each_object(page, "units",
@@ -336,7 +339,7 @@ base::Result<std::vector<UnitState>> HttpFleetApi::all_states(const std::string&
   do {
     FLOTILLA_ASSIGN(
         const std::string body,
-        get("/fleet/v1/state?alt=json" + filter +
+        get("/fleet/v1/state?alt=json" + kLongPages + filter +
             (token.empty() ? std::string() : "&nextPageToken=" + percent_encode(token))));
     FLOTILLA_ASSIGN(const json::object page, parse_object(body));
     for_each_object(page, "states",
@@ -358,7 +361,7 @@ base::Result<std::vector<Machine>> HttpFleetApi::machines() {
   do {
     FLOTILLA_ASSIGN(
         const std::string body,
-        get("/fleet/v1/machines?alt=json" +
+        get("/fleet/v1/machines?alt=json" + kLongPages +
             (token.empty() ? std::string() : "&nextPageToken=" + percent_encode(token))));
     FLOTILLA_ASSIGN(const json::object page, parse_object(body));
     for_each_object(page, "machines",

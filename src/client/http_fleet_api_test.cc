@@ -84,10 +84,10 @@ TEST_F(HttpFleetApiTest, WithoutBatchesRequestsAreSentOneBehindTheOther) {
 }
 
 TEST_F(HttpFleetApiTest, ReadsTimesAndPages) {
-  connect({{"GET /fleet/v1/state?alt=json",
+  connect({{"GET /fleet/v1/state?alt=json&maxResults=5000",
             with_body(200, R"({"states":[{"name":"a","systemdActiveEnterTimestamp":17}],)"
                            R"("nextPageToken":"x="})")},
-           {"GET /fleet/v1/state?alt=json&nextPageToken=x%3D",
+           {"GET /fleet/v1/state?alt=json&maxResults=5000&nextPageToken=x%3D",
             with_body(200, R"({"states":[{"name":"b","systemdActiveEnterTimestamp":"18"}]})")}});
   const auto states = api->unit_states();
   ASSERT_TRUE(states) << states.error().message;
