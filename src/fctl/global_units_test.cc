@@ -113,6 +113,14 @@ TEST_F(Restart, SubmitsALocalFileAndRefusesTheUnknown) {
             "filesystem\n");
 }
 
+TEST_F(Restart, DoesNotWaitForAProgramThatEndsByItself) {
+  add_unit("a.service", kHello, "launched");
+  api.state_map["a.service"].active_enter_usec = 17;
+  api.active_state_when_launched = "inactive";
+  EXPECT_EQ(run_words({"restart", "a"}), 0);
+  EXPECT_EQ(output.out_text, "Unit a.service launched on 113f16a7.../192.0.2.10\n");
+}
+
 TEST_F(Restart, SaysWhenAUnitDoesNotComeBack) {
   add_unit("a.service", kHello, "launched");
   api.bad_hashes.insert(unit::hash_hex(api.unit_map["a.service"].options));
