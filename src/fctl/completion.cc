@@ -154,7 +154,7 @@ _fleetctl() {
 
 if [[ ${funcstack[1]-} == _fleetctl ]]; then
   _fleetctl "$@"
-else
+elif (( $+functions[compdef] )); then
   compdef _fleetctl fleetctl
 fi
 )sh";
