@@ -23,6 +23,9 @@ base::Result<std::string> address_of_either(Context& context) {
   if (context.arguments.empty()) return base::invalid("one machine or unit must be provided");
   const std::string& word = context.arguments[0];
   const base::Result<client::Machine> machine = find_machine(context, word);
+  if (!machine && machine.error().code == base::Errc::kUnavailable) {
+    return base::unexpected(machine.error());
+  }
   const base::Result<std::string> unit = address_of_unit(context, word);
   if (machine && unit) {
     return base::invalid(
@@ -32,7 +35,6 @@ base::Result<std::string> address_of_either(Context& context) {
   }
   if (machine) return machine->primary_ip;
   if (unit) return *unit;
-  if (machine.error().code == base::Errc::kUnavailable) return base::unexpected(machine.error());
   return base::not_found("could not find matching unit or machine");
 }
 

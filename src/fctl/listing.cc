@@ -28,6 +28,10 @@ base::Result<Form> form_of(const Flags& flags) {
 
 int print_list(Context& context, const std::function<base::Result<Printed>()>& render) {
   Output& output = context.output;
+  if (const base::Result<Form> form = form_of(context.flags); !form) {
+    output.err_line(form.error().message);
+    return 2;
+  }
   base::Result<Printed> printed = render();
   if (printed) output.out(printed->text);
   while (printed && context.flags.is_set("watch")) {

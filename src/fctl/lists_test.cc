@@ -89,7 +89,7 @@ TEST_F(Lists, ComeAsJsonYamlAndNames) {
                                  "        section: Service\n        value: \"/bin/hello\"\n"),
             std::string::npos)
       << output.out_text;
-  EXPECT_EQ(run_words({"list-units", "-o", "xml"}), 1);
+  EXPECT_EQ(run_words({"list-units", "-o", "xml"}), 2);
   EXPECT_EQ(output.err_text, "Unknown output format \"xml\": expected json, yaml, wide or name\n");
 }
 
