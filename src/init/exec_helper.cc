@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 
 #include "init/exec_directories.h"
 
@@ -90,6 +91,31 @@ HelperRun::Outcome HelperRun::read(std::vector<sandbox::Report>& told) {
   if (!is_over) return Outcome::kPending;
   // The pipe closes by itself when the program is executed; a helper that was killed closes it too.
   return is_about_to_exec_ ? Outcome::kExecuted : Outcome::kDied;
+}
+
+std::string text_of(const SandboxPlaces& places) {
+  return fmt::format("{} {}{}\n{}\n{}\n", places.number, places.network[0] ? 'n' : '-',
+                     places.ipc[0] ? 'i' : '-', places.tmp_directory, places.var_tmp_directory);
+}
+
+std::optional<PlacesRecord> parse_places(std::string_view text) {
+  PlacesRecord record;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), record.number);
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  if (error != std::errc() || record.number == 0 || text.size() < 4 || text[0] != ' ') return {};
+  record.network = text[1] == 'n';
+  record.ipc = text[2] == 'i';
+  text.remove_prefix(3);
+  std::array<std::string_view, 2> lines;
+  for (std::string_view& line : lines) {
+    if (text.empty() || text[0] != '\n') return {};
+    text.remove_prefix(1);
+    line = text.substr(0, text.find('\n'));
+    text.remove_prefix(line.size());
+  }
+  record.tmp_directory = lines[0];
+  record.var_tmp_directory = lines[1];
+  return record;
 }
 
 PlacesWanted places_wanted(const ExecSettings& exec) {

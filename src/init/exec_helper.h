@@ -10,7 +10,9 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,9 +30,20 @@ namespace flotilla::init {
 // What the processes of one unit, and of those that join its namespaces, share as long as any of
 // them runs: the directories behind a private /tmp, and the sockets that keep namespaces.
 struct SandboxPlaces {
+  uint64_t number = 0;  // no two of a manager's life have the same; the keeper knows them by this
   std::string tmp_directory, var_tmp_directory;  // PrivateTmp=; empty: none
   std::array<base::Fd, 2> network, ipc;
 };
+
+// What another manager must know of them besides the descriptors; nothing where it was not this
+// that text_of() wrote.
+std::string text_of(const SandboxPlaces& places);
+struct PlacesRecord {
+  uint64_t number = 0;
+  bool network = false, ipc = false;
+  std::string tmp_directory, var_tmp_directory;
+};
+std::optional<PlacesRecord> parse_places(std::string_view text);
 
 struct PlacesWanted {
   bool tmp = false, network = false, ipc = false;

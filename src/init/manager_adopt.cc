@@ -20,6 +20,7 @@ bool Manager::Impl::adopt() {
   booting_ = (manager.flags & kBooting) != 0;
   exit_code = manager.exit_code;
   jobs.set_next_id(std::max<uint32_t>(manager.next_job_id, 1));
+  adopt_environment();
   units_load_start = now();
   const size_t count = adopt_units(manager.next_job_id);
   units_load_finish = now();
@@ -104,6 +105,7 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   unit->condition_result = (record.flags & kConditionResult) != 0;
   unit->assert_result = (record.flags & kAssertResult) != 0;
   unit->simple_active = unit->simple_active || (record.flags & kSimpleActive) != 0;
+  unit->is_frozen = edges.tracker.read_file(group_path(*unit), "cgroup.freeze") == "1\n";
   if (record.start_limit_count != 0) {
     start_limits_[unit->graph_id] = {{Micros(record.start_limit_begin_usec)},
                                      record.start_limit_count};
@@ -220,6 +222,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
     }
   }
   restore_fd_store(unit);
+  adopt_sandbox(unit, lives || state.main_pid > 0 || state.control_pid > 0 || has(kSpawnPending));
   const auto take_back = [&](pid_t pid, ChildWatch& watch) {
     if (pid <= 0) return;
     edges.processes.watch(watch, pid);

@@ -30,7 +30,8 @@ struct ServiceRuntime::Stored final : StoredFd {
 };
 
 bool Manager::Impl::is_kept_for_fd_store(std::string_view name) noexcept {
-  return name.substr(0, kKeptPrefix.size()) == kKeptPrefix;
+  return name.substr(0, kKeptPrefix.size()) == kKeptPrefix ||
+         name.substr(0, kPlacesPrefix.size()) == kPlacesPrefix;
 }
 
 void Manager::Impl::take_descriptors(Unit& unit, const NotifyMessage& message) {

@@ -119,7 +119,7 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
     options.notify_socket = "/run/systemd/notify";
     manager_ = std::make_unique<Manager>(
         std::move(options), ManagerEdges{timers_, spawner_, tracker_, processes_, tree_, tree_,
-                                         *state_, nullptr, logs_, *this, paths_});
+                                         *state_, side_, logs_, *this, paths_, keeper_, helper_});
   }
   void boot() {
     make_manager();
@@ -181,6 +181,9 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
   FakeProcesses processes_{tracker_};
   FakeLogs logs_;
   FakePaths paths_;
+  StateSideFile* side_ = nullptr;  // of tests that have them
+  KeeperPort* keeper_ = nullptr;
+  ExecHelper* helper_ = nullptr;
   std::unique_ptr<StateFile> state_;
   std::unique_ptr<Manager> manager_;
   bool turn_requested_ = false;

@@ -32,6 +32,9 @@
 
 namespace flotilla::init {
 
+// What the keeper's names for the namespaces of sandboxed units begin with.
+inline constexpr std::string_view kPlacesPrefix = "places";
+
 class Manager::Impl {
  public:
   Impl(ManagerOptions manager_options, ManagerEdges manager_edges);
@@ -125,7 +128,8 @@ class Manager::Impl {
   void record_exit(Unit& unit, bool is_main, const ChildExit& exit);
 
   // --- Stored descriptors (manager_fd_store.cc) ---
-  // Whether the keeper holds it as one of these, and what it held: before adopt().
+  // Whether the keeper holds it as one of these (or as a namespace of a sandboxed unit), and what
+  // it held: before adopt().
   static bool is_kept_for_fd_store(std::string_view name) noexcept;
   void take_back_stored(std::string_view kept, base::Fd fd);
   // After adopt(): what belongs to no unit any more.
@@ -139,6 +143,7 @@ class Manager::Impl {
 
   // --- Sandboxes (manager_sandbox.cc) ---
   bool open_sandbox(Unit& unit, pid_t running);
+  void adopt_sandbox(Unit& unit, bool lives);
   void close_sandbox(Unit& unit);
   void read_report(Unit& unit, bool is_main);
 
@@ -159,6 +164,7 @@ class Manager::Impl {
   // What the manager began with, and what clients have set on top of it, both sorted.
   std::vector<std::string> base_environment, client_environment;
   void take_client_environment(std::vector<std::string> assignments);
+  void adopt_environment();
   std::vector<std::unique_ptr<Unit>> units;  // by UnitId; null: a stub or free
   std::vector<ActiveState> active_states;    // by UnitId
   ManagerObserver* observer = nullptr;
@@ -264,6 +270,10 @@ class Manager::Impl {
   bool attach_streams(Unit& unit, const StreamPlan& plan, ExecSpec& spec);
   int idle_pipe();
   static SandboxRuntime& sandbox_of(ServiceRuntime& runtime);
+  void keep_places(SandboxPlaces& places);
+  void save_places(const Unit& unit, const SandboxPlaces* places);
+  void release_places(Unit& unit);
+  std::shared_ptr<SandboxPlaces> find_kept_places(const PlacesRecord& record);
   bool is_helped(const Unit& unit, const PreparedExec& exec) const;
   std::unique_ptr<HelperLaunch> make_launch(Unit& unit, const ServiceAction& action,
                                             PreparedExec& exec);
@@ -333,6 +343,8 @@ class Manager::Impl {
   bool reload_again_ = false;
   std::set<std::string> configured_slices_;  // whose settings are in their files
   uint64_t last_stored_ = 0;
+  uint64_t last_places_ = 0;
+  std::map<uint64_t, std::weak_ptr<SandboxPlaces>> adopted_places_;  // by number
   std::map<std::string, base::Fd, std::less<>> inherited_stored_;
   base::Fd idle_read_, idle_write_;  // the pipe that idle services wait at
   Events events_;

@@ -26,6 +26,26 @@ std::string_view target_of(FinalAction action) {
   return "exit.target";
 }
 
+// Under no unit's name; a NUL ends each.
+void save_assignments(StateSideFile* side, SideKind kind,
+                      const std::vector<std::string>& assignments) {
+  if (side == nullptr) return;
+  std::string text;
+  for (const std::string& assignment : assignments) text.append(assignment).push_back('\0');
+  if (text != side->find("", kind)) static_cast<void>(side->put("", kind, text));
+}
+
+std::vector<std::string> load_assignments(const StateSideFile* side, SideKind kind) {
+  std::vector<std::string> assignments;
+  if (side == nullptr) return assignments;
+  for (std::string_view text = side->find("", kind); !text.empty();) {
+    const size_t size = std::min(text.find('\0'), text.size() - 1);
+    assignments.emplace_back(text.substr(0, size));
+    text.remove_prefix(size + 1);
+  }
+  return assignments;
+}
+
 }  // namespace
 
 Manager::Impl::Impl(ManagerOptions manager_options, ManagerEdges manager_edges)
@@ -42,9 +62,16 @@ Manager::Impl::Impl(ManagerOptions manager_options, ManagerEdges manager_edges)
 void Manager::Impl::take_client_environment(std::vector<std::string> assignments) {
   std::sort(assignments.begin(), assignments.end());
   client_environment = std::move(assignments);
+  save_assignments(edges.side, SideKind::kEnvironment, client_environment);
   unit::Environment all(base_environment);
   for (const std::string& assignment : client_environment) all.set_assignment(assignment);
   options.environment = all.assignments();
+}
+
+void Manager::Impl::adopt_environment() {
+  client_environment = load_assignments(edges.side, SideKind::kEnvironment);
+  take_generated_environment(load_assignments(edges.side, SideKind::kGeneratedEnvironment));
+  if (!client_environment.empty()) take_client_environment(client_environment);
 }
 
 Manager::Impl::~Impl() = default;
@@ -87,6 +114,7 @@ void Manager::Impl::run_turn() {
 
 void Manager::Impl::take_generated_environment(const std::vector<std::string>& assignments) {
   if (assignments.empty()) return;
+  save_assignments(edges.side, SideKind::kGeneratedEnvironment, assignments);
   unit::Environment environment(base_environment);
   for (const std::string& assignment : assignments) environment.set_assignment(assignment);
   base_environment = environment.assignments();

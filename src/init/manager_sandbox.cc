@@ -1,5 +1,8 @@
 // Processes that come to their program through flotilla-exec: what they share, the order they are
 // started with, and what the helper reports.
+#include <algorithm>
+#include <array>
+
 #include "init/dynamic_users.h"
 #include "init/manager_impl.h"
 
@@ -12,11 +15,106 @@ bool writes_credentials(ServiceCommand which) {
   return which == ServiceCommand::kStartPre || which == ServiceCommand::kStart;
 }
 
+// "places7n0": one end of the pair that keeps a network namespace.
+std::string kept_place_name(uint64_t number, char kind, size_t end) {
+  return fmt::format("{}{}{}{}", kPlacesPrefix, number, kind, end);
+}
+
 }  // namespace
 
 SandboxRuntime& Manager::Impl::sandbox_of(ServiceRuntime& runtime) {
   if (!runtime.sandbox) runtime.sandbox = std::make_unique<SandboxRuntime>();
   return *runtime.sandbox;
+}
+
+// The keeper has the namespaces, so that commands that run under another manager find them.
+void Manager::Impl::keep_places(SandboxPlaces& places) {
+  places.number = ++last_places_;
+  if (edges.keeper == nullptr) return;
+  std::vector<std::string> names;
+  std::vector<int> fds;
+  const auto add = [&](char kind, const std::array<base::Fd, 2>& pair) {
+    for (size_t i = 0; i < pair.size() && pair[i]; ++i) {
+      names.push_back(kept_place_name(places.number, kind, i));
+      fds.push_back(pair[i].get());
+    }
+  };
+  add('n', places.network);
+  add('i', places.ipc);
+  std::vector<KeptFd> kept;
+  for (size_t i = 0; i < fds.size(); ++i) kept.push_back({names[i], fds[i]});
+  if (kept.empty()) return;
+  if (const auto stored = edges.keeper->store(kept); !stored) log(4, stored.error().message);
+}
+
+void Manager::Impl::save_places(const Unit& unit, const SandboxPlaces* places) {
+  if (edges.side == nullptr) return;
+  const std::string text = places == nullptr ? std::string() : text_of(*places);
+  if (text == edges.side->find(unit.id, SideKind::kSandboxPlaces)) return;
+  if (const auto saved = edges.side->put(unit.id, SideKind::kSandboxPlaces, text); !saved) {
+    log_of(unit, 4, saved.error().message);
+  }
+}
+
+void Manager::Impl::release_places(Unit& unit) {
+  auto& places = unit.service->sandbox->places;
+  if (!places) return;
+  if (places.use_count() == 1 && edges.keeper != nullptr) {
+    for (const auto& [kind, pair] :
+         {std::pair('n', &places->network), std::pair('i', &places->ipc)}) {
+      for (size_t i = 0; i < pair->size() && (*pair)[i]; ++i) {
+        static_cast<void>(edges.keeper->remove(kept_place_name(places->number, kind, i)));
+      }
+    }
+  }
+  edges.helper->release(std::move(places));
+  // Last: a manager that dies before lets go of them once more.
+  save_places(unit, nullptr);
+}
+
+// Null: the keeper has not all of them.
+std::shared_ptr<SandboxPlaces> Manager::Impl::find_kept_places(const PlacesRecord& record) {
+  last_places_ = std::max(last_places_, record.number);
+  if (auto shared = adopted_places_[record.number].lock()) return shared;
+  auto places = std::make_shared<SandboxPlaces>();
+  places->number = record.number;
+  places->tmp_directory = record.tmp_directory;
+  places->var_tmp_directory = record.var_tmp_directory;
+  bool is_whole = true;
+  const auto take = [&](char kind, std::array<base::Fd, 2>& pair) {
+    for (size_t i = 0; i < pair.size(); ++i) {
+      const auto kept = inherited_stored_.find(kept_place_name(record.number, kind, i));
+      is_whole = is_whole && kept != inherited_stored_.end();
+      if (kept == inherited_stored_.end()) continue;
+      pair[i] = std::move(kept->second);
+      inherited_stored_.erase(kept);
+    }
+  };
+  if (record.network) take('n', places->network);
+  if (record.ipc) take('i', places->ipc);
+  if (!is_whole) return nullptr;
+  adopted_places_[record.number] = places;
+  return places;
+}
+
+// What an earlier manager has opened for it, whether the unit still lives or was just ending.
+void Manager::Impl::adopt_sandbox(Unit& unit, bool lives) {
+  if (edges.helper == nullptr) return;
+  ServiceRuntime& runtime = *unit.service;
+  const std::string text(edges.side == nullptr
+                             ? std::string_view()
+                             : edges.side->find(unit.id, SideKind::kSandboxPlaces));
+  if (const auto record = parse_places(text)) {
+    if (auto places = find_kept_places(*record)) sandbox_of(runtime).places = std::move(places);
+  }
+  if (!lives) {
+    if (runtime.sandbox) close_sandbox(unit);
+    return;
+  }
+  if (!unit.settings.exec.sandbox.is_set()) return;
+  const pid_t main = runtime.state.main_pid;
+  if (!open_sandbox(unit, main > 0 ? main : runtime.state.control_pid)) return;
+  sandbox_of(runtime);  // its credentials go with it
 }
 
 // Before anything is prepared: who the user is comes out of it. `running` is a process of the unit
@@ -40,7 +138,9 @@ bool Manager::Impl::open_sandbox(Unit& unit, pid_t running) {
       auto places = edges.helper->make_places(unit.id, wanted, running);
       if (!places) return fail(places.error());
       sandbox.places = std::move(*places);
+      keep_places(*sandbox.places);
     }
+    save_places(unit, sandbox.places.get());
   }
   if (exec.sandbox->dynamic_user && !sandbox.user) {
     auto user = edges.helper->make_user(exec.user);
@@ -62,7 +162,7 @@ void Manager::Impl::close_sandbox(Unit& unit) {
   if (exec.sandbox->remove_ipc && has_own_user) {
     edges.helper->remove_ipc(unit.service->uid, unit.service->gid);
   }
-  edges.helper->release(std::move(sandbox.places));
+  release_places(unit);
   edges.helper->release(std::move(sandbox.user));
   unit.service->sandbox.reset();
 }

@@ -25,8 +25,10 @@ enum class SideKind : uint8_t {
   kStatusText = 1,
   kFdStoreNames = 2,
   kTransientUnit = 3,
-  kEnvironment = 4,  // the manager's own, under the unit name ""
+  kEnvironment = 4,  // what clients have set, under the unit name ""
   kOther = 5,
+  kGeneratedEnvironment = 6,  // as kEnvironment, from environment generators
+  kSandboxPlaces = 7,
 };
 
 using SideEntries = std::map<std::pair<std::string, SideKind>, std::string, std::less<>>;
