@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <set>
@@ -166,8 +165,8 @@ void ManagerProgram::end_life_before() {
   // PID 1 is the keeper of every life.
   if (life.keeper == getppid()) state_->edit_manager()->keeper_pid = 0;
   std::string cgroup;
-  const bool keeper_is_gone =
-      life.keeper == getppid() || (kill(life.keeper, 0) != 0 && errno == ESRCH);
+  const auto keeper = read_process_stat(life.keeper);
+  const bool keeper_is_gone = life.keeper == getppid() || !keeper || keeper->is_dead();
   if (const auto place = cgroup_place(); place && life.keeper > 1 && keeper_is_gone) {
     cgroup = place->mount_point + (place->own_path == "/" ? "" : place->own_path) + "/" +
              cgroup_name(life.keeper);

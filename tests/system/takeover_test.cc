@@ -140,5 +140,41 @@ TEST_F(Takeover, AFrozenServiceIsFrozenStillAndCanBeThawed) {
   EXPECT_THAT(systemctl({"stop", "f"}), Answers(0, "", ""));
 }
 
+// Without its keeper a manager has nobody who would start it again, or get the exits of its
+// children: it stops everything as long as it can.
+TEST_F(Takeover, WithoutItsKeeperTheManagerStopsEverythingInOrder) {
+  machine_.add_unit("a.service", "[Service]\nExecStart=" FLOTILLA_PROBE
+                                 "\nExecStop=/bin/sh -c 'echo \"a says "
+                                 "good bye\"'\n");
+  machine_.add_unit("b.service", "[Service]\nRestart=always\nExecStart=" FLOTILLA_PROBE "\n");
+  for (const bool is_first_manager : {true, false}) {
+    SCOPED_TRACE(is_first_manager ? "its own children" : "children of the manager before");
+    machine_.start();
+    ASSERT_THAT(systemctl({"start", "a", "b"}), Answers(0, "", ""));
+    if (!is_first_manager) kill_manager();
+    machine_.kill_keeper();
+    EXPECT_FALSE(root().has("run/flotilla/state"));
+    EXPECT_THAT(machine_.output(), HasSubstr("The keeper is gone; stopping all services."));
+    EXPECT_THAT(machine_.log_of("a.service"), ::testing::Contains("a says good bye"));
+  }
+}
+
+TEST_F(Takeover, WhatIsLeftOfAKeeperAndItsManagerIsEndedByTheNext) {
+  machine_.add_unit("a.service", "[Service]\nExecStart=" FLOTILLA_PROBE "\n");
+  machine_.start();
+  ASSERT_THAT(systemctl({"start", "a"}), Answers(0, "", ""));
+  const pid_t left = machine_.main_pid("a");
+  const pid_t manager = machine_.manager();
+  ASSERT_EQ(kill(manager, SIGSTOP), 0);
+  kill(machine_.keeper(), SIGKILL);
+  kill(manager, SIGKILL);
+  ASSERT_TRUE(wait_until([&] { return !is_alive(manager); }));
+  ASSERT_TRUE(is_alive(left));
+  machine_.start();
+  EXPECT_FALSE(is_alive(left));
+  EXPECT_EQ(machine_.state("a").substr(0, 13), "inactive dead");
+  EXPECT_THAT(systemctl({"start", "a"}), Answers(0, "", ""));
+}
+
 }  // namespace
 }  // namespace flotilla::system_test

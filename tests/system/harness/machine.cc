@@ -90,6 +90,22 @@ int Machine::stop() {
   return code.value_or(-1);
 }
 
+void Machine::kill_keeper() {
+  const pid_t keeper_pid = daemon_->pid();
+  daemon_->signal(SIGKILL);
+  daemon_->wait();
+  wait_until([] {
+    reap_orphans();
+    const std::vector<Process> left = descendants_of(getpid());
+    return std::none_of(left.begin(), left.end(), [](const Process& process) {
+      return process.state != 'Z' && !is_waited_for(process.pid);
+    });
+  });
+  check_nothing_left(keeper_pid);
+  check_sanitizer_reports();
+  daemon_.reset();
+}
+
 void Machine::check_nothing_left(pid_t keeper_pid) const {
   reap_orphans();
   // What has fallen to this process, and what is below it.

@@ -29,6 +29,9 @@ class Machine {
   void start(const CommandOptions& options = {});
   // SIGTERM to the keeper; returns its exit code (-1: it did not end, and was killed).
   int stop();
+  // SIGKILL to the keeper. Returns when nothing of the machine lives any more; it can be started
+  // again then.
+  void kill_keeper();
 
   Outcome systemctl(const std::vector<std::string>& arguments) const;
   // One property of a unit (or of the manager: unit ""), as `show --value` prints it.
