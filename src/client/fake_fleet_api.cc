@@ -160,6 +160,7 @@ base::Status FakeFleetApi::unit_log(const std::string& name, const std::string& 
                   (machine.empty() ? "" : " " + machine));
   FLOTILLA_TRY(check_inspection());
   sink("hello, world\n");
+  if (log_breaks) return base::unavailable("the API ended the answer early");
   return {};
 }
 

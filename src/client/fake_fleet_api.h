@@ -45,6 +45,7 @@ class FakeFleetApi final : public FleetApi {
   int polls_until_done = 2;
   base::Error failure;             // returned by every call while its message is not empty
   base::Error inspection_failure;  // returned by status, log and restart
+  bool log_breaks = false;         // after its first lines
   int changes_left = -1;           // wait_for_change() fails at 0; has no events if negative
   std::function<void()> on_change;
   std::function<void()> on_machines;  // called by machines()

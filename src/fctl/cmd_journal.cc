@@ -29,11 +29,18 @@ int print_journal(Context& context, const client::Unit& unit, const std::string&
   // The API has one form; the others are journalctl's.
   const std::string& output = context.flags.text("output");
   if (!output.empty() && output != "short") return print_over_ssh(context, unit.name, machine);
+  bool has_begun = false;
   const base::Status read = context.api.unit_log(
       unit.name, is_global(unit) ? machine : std::string(), context.flags.number("lines"),
-      follows(context), [&context](std::string_view text) { context.output.out(text); });
+      follows(context), [&](std::string_view text) {
+        has_begun = true;
+        context.output.out(text);
+      });
   if (read) return 0;
-  if (may_fall_back(read.error())) return print_over_ssh(context, unit.name, machine);
+  // What has been printed is not printed again from elsewhere.
+  if (!has_begun && may_fall_back(read.error())) {
+    return print_over_ssh(context, unit.name, machine);
+  }
   context.output.err_line("Error retrieving the journal of unit " + unit.name + ": " +
                           read.error().message);
   return 1;

@@ -173,6 +173,15 @@ TEST_F(SshVerb, OtherFormsOfTheJournalComeFromJournalctl) {
             "\"cat\"");
 }
 
+TEST_F(SshVerb, AJournalThatBreaksOffIsNotBegunAgain) {
+  api.log_breaks = true;
+  EXPECT_EQ(run_words({"journal", "--follow", "hello"}), 1);
+  EXPECT_EQ(output.out_text, "hello, world\n");
+  EXPECT_EQ(output.err_text,
+            "Error retrieving the journal of unit hello.service: the API ended the answer early\n");
+  EXPECT_TRUE(executed.empty());
+}
+
 TEST_F(SshVerb, SaysWhenAMachineCannotBeReached) {
   api.inspection_failure = {base::Errc::kUnavailable, "ask another machine"};
   api.machine_list[0].primary_ip.clear();
