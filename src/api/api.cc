@@ -47,7 +47,12 @@ std::string escape_html(std::string_view text) {
 // stands in a header and in HTML.
 Response redirect_to(const std::string& path, const ParsedTarget& target, std::string_view method) {
   std::string location = percent_encode_path(path);
-  if (!target.raw_query.empty()) location += "?" + target.raw_query;
+  if (!target.raw_query.empty()) location += "?";
+  // The query is as it was sent, and stays so but for bytes that have no place in a URL.
+  for (const char c : target.raw_query) {
+    const bool is_plain = c > ' ' && c < '\x7f';
+    location += is_plain ? std::string(1, c) : percent_encode_path({&c, 1});
+  }
   Response response;
   response.status = 301;
   response.headers.emplace_back("Location", location);

@@ -80,6 +80,10 @@ TEST_F(ApiTest, ARedirectCarriesNoHeaderAndNoTagOfAStranger) {
             "Moved Permanently</a>.\n\n");
 }
 
+TEST_F(ApiTest, ARedirectsQueryIsOfUrlCharacters) {
+  EXPECT_EQ(call("GET", "//a?x=\xfb\r&y=%20").headers[0].second, "/a?x=%FB%0D&y=%20");
+}
+
 TEST_F(ApiTest, AnswersNothingUntilTheMachineIsRegistered) {
   available = false;
   for (const char* target : {"/", "/fleet/v1/units", "/nope", "//", "/metrics", "/%zz"}) {
