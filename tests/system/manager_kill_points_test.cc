@@ -2,7 +2,7 @@
 // exit of every one, and ends it at one of them. What it was told to do is then either not begun or
 // goes on under the next manager; nothing is done twice and nothing is left half done.
 //
-// FLOTILLA_KILL_ROUNDS rounds of five commands, each killed at a point drawn by FLOTILLA_SEED.
+// FLOTILLA_KILL_ROUNDS rounds of four commands, each killed at a point drawn by FLOTILLA_SEED.
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -111,10 +111,15 @@ class KilledMachine {
             "\nExecStart=/bin/sh -c '" FLOTILLA_PROBE " --append=" +
             count_file("starts", "forking") + " & echo $! >" + pid_file + "'\n",
         "After=simple.service\n");
+    // Its processes come to their programs by way of a helper.
+    if (is_root()) {
+      add("boxed", "Type=exec\nPrivateNetwork=yes\nProtectHome=yes\n" + start_line("boxed", ""),
+          "");
+    }
     machine_.start();
   }
 
-  // The five commands of a life, each killed at a point of its own.
+  // The four commands of a life, each killed at a point of its own.
   void round(std::mt19937& random);
   const Machine& machine() const { return machine_; }
   size_t kills() const { return kills_; }
