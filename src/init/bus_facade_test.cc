@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -147,6 +148,43 @@ TEST_F(Facade, LinksAFileAndSaysThatFilesChanged) {
   EXPECT_EQ(changes->signature(), "a(sss)");
   EXPECT_TRUE(world_.run_until([&] { return !signals_.empty(); }));
   EXPECT_THAT(signals_, testing::Contains("UnitFilesChanged /org/freedesktop/systemd1"));
+}
+
+// `systemctl show` prints them as they come, whatever the order they were asked for in.
+TEST(BusTables, PropertiesOfAServiceStandInTheOrderOfSystemd) {
+  std::vector<std::string_view> names;
+  for (const BusProperty& one : bus_type_interface(unit::UnitType::kService).properties) {
+    names.push_back(one.name);
+  }
+  size_t next = 0;
+  for (const std::string_view name : {"Type",
+                                      "RootDirectoryStartOnly",
+                                      "RemainAfterExit",
+                                      "GuessMainPID",
+                                      "MainPID",
+                                      "Result",
+                                      "ExecStart",
+                                      "Slice",
+                                      "Environment",
+                                      "UMask",
+                                      "LimitNOFILE",
+                                      "NonBlocking",
+                                      "StandardInput",
+                                      "Group",
+                                      "DynamicUser",
+                                      "SupplementaryGroups",
+                                      "PrivateTmp",
+                                      "SystemCallFilter",
+                                      "RuntimeDirectory",
+                                      "KeyringMode",
+                                      "ProtectHostname",
+                                      "KillMode",
+                                      "WatchdogSignal"}) {
+    const auto found =
+        std::find(names.begin() + static_cast<std::ptrdiff_t>(next), names.end(), name);
+    ASSERT_NE(found, names.end()) << name;
+    next = static_cast<size_t>(found - names.begin());
+  }
 }
 
 TEST_F(Facade, IntrospectsEveryNodeOnTheWay) {

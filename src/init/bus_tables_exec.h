@@ -5,6 +5,7 @@
 
 #include "init/bus_limits.h"
 #include "init/bus_table.h"
+#include "init/bus_tables_sandbox.h"
 
 namespace flotilla::init {
 
@@ -80,6 +81,8 @@ void personality(S s, W w);
 void runtime_directory_preserve(S s, W w);
 void timeout_clean(S s, W w);
 void keyring_mode(S s, W w);
+void non_blocking(S s, W w);
+void same_process_group(S s, W w);
 void write_directory_links(S s, W w, DirectoryKind kind);
 void write_directory_mode(S s, W w, DirectoryKind kind);
 void write_directory_paths(S s, W w, DirectoryKind kind);
@@ -134,6 +137,7 @@ inline constexpr auto kBusExecProperties = std::to_array<BusProperty>({
     {"NUMAMask", "ay", Emits::kConst, bus_exec::numa_mask},
     {"TimerSlackNSec", "t", Emits::kConst, bus_exec::timer_slack},
     {"CPUSchedulingResetOnFork", "b", Emits::kConst, bus_exec::cpu_reset_on_fork},
+    {"NonBlocking", "b", Emits::kConst, bus_exec::non_blocking},
     {"StandardInput", "s", Emits::kConst, bus_exec::standard_input},
     {"StandardInputFileDescriptorName", "s", Emits::kConst, bus_exec::input_fd_name},
     {"StandardInputData", "ay", Emits::kConst, bus_exec::input_data},
@@ -161,13 +165,44 @@ inline constexpr auto kBusExecProperties = std::to_array<BusProperty>({
     {"AmbientCapabilities", "t", Emits::kConst, bus_exec::ambient_capabilities},
     {"User", "s", Emits::kConst, bus_exec::user},
     {"Group", "s", Emits::kConst, bus_exec::group},
+    {"DynamicUser", "b", Emits::kConst, bus_sandbox::DynamicUser},
+    {"RemoveIPC", "b", Emits::kConst, bus_sandbox::RemoveIPC},
+    {"SetCredential", "a(say)", Emits::kConst, bus_sandbox::SetCredential},
+    {"LoadCredential", "a(ss)", Emits::kConst, bus_sandbox::LoadCredential},
     {"SupplementaryGroups", "as", Emits::kConst, bus_exec::supplementary_groups},
+    {"PAMName", "s", Emits::kConst, bus_sandbox::PAMName},
+    {"ReadWritePaths", "as", Emits::kConst, bus_sandbox::ReadWritePaths},
+    {"ReadOnlyPaths", "as", Emits::kConst, bus_sandbox::ReadOnlyPaths},
+    {"InaccessiblePaths", "as", Emits::kConst, bus_sandbox::InaccessiblePaths},
+    {"ExecPaths", "as", Emits::kConst, bus_sandbox::ExecPaths},
+    {"NoExecPaths", "as", Emits::kConst, bus_sandbox::NoExecPaths},
     {"ExecSearchPath", "as", Emits::kConst, bus_exec::exec_search_path},
+    {"MountFlags", "t", Emits::kConst, bus_sandbox::MountFlags},
+    {"PrivateTmp", "b", Emits::kConst, bus_sandbox::PrivateTmp},
+    {"PrivateDevices", "b", Emits::kConst, bus_sandbox::PrivateDevices},
+    {"ProtectClock", "b", Emits::kConst, bus_sandbox::ProtectClock},
+    {"ProtectKernelTunables", "b", Emits::kConst, bus_sandbox::ProtectKernelTunables},
+    {"ProtectKernelModules", "b", Emits::kConst, bus_sandbox::ProtectKernelModules},
+    {"ProtectKernelLogs", "b", Emits::kConst, bus_sandbox::ProtectKernelLogs},
+    {"ProtectControlGroups", "b", Emits::kConst, bus_sandbox::ProtectControlGroups},
+    {"PrivateNetwork", "b", Emits::kConst, bus_sandbox::PrivateNetwork},
+    {"PrivateUsers", "b", Emits::kConst, bus_sandbox::PrivateUsers},
+    {"PrivateMounts", "b", Emits::kConst, bus_sandbox::PrivateMounts},
+    {"PrivateIPC", "b", Emits::kConst, bus_sandbox::PrivateIPC},
+    {"ProtectHome", "s", Emits::kConst, bus_sandbox::ProtectHome},
+    {"ProtectSystem", "s", Emits::kConst, bus_sandbox::ProtectSystem},
+    {"SameProcessGroup", "b", Emits::kConst, bus_exec::same_process_group},
     {"UtmpIdentifier", "s", Emits::kConst, bus_exec::utmp_identifier},
     {"UtmpMode", "s", Emits::kConst, bus_exec::utmp_mode},
     {"IgnoreSIGPIPE", "b", Emits::kConst, bus_exec::ignore_sigpipe},
     {"NoNewPrivileges", "b", Emits::kConst, bus_exec::no_new_privileges},
+    {"SystemCallFilter", "(bas)", Emits::kConst, bus_sandbox::SystemCallFilter},
+    {"SystemCallArchitectures", "as", Emits::kConst, bus_sandbox::SystemCallArchitectures},
+    {"SystemCallErrorNumber", "i", Emits::kConst, bus_sandbox::SystemCallErrorNumber},
+    {"SystemCallLog", "(bas)", Emits::kConst, bus_sandbox::SystemCallLog},
     {"Personality", "s", Emits::kConst, bus_exec::personality},
+    {"LockPersonality", "b", Emits::kConst, bus_sandbox::LockPersonality},
+    {"RestrictAddressFamilies", "(bas)", Emits::kConst, bus_sandbox::RestrictAddressFamilies},
     {"RuntimeDirectorySymlink", "a(sst)", Emits::kConst,
      bus_exec::directory_links<DirectoryKind::kRuntime>},
     {"RuntimeDirectoryPreserve", "s", Emits::kConst, bus_exec::runtime_directory_preserve},
@@ -190,7 +225,20 @@ inline constexpr auto kBusExecProperties = std::to_array<BusProperty>({
     {"ConfigurationDirectory", "as", Emits::kConst,
      bus_exec::directory_paths<DirectoryKind::kConfiguration>},
     {"TimeoutCleanUSec", "t", Emits::kConst, bus_exec::timeout_clean},
+    {"MemoryDenyWriteExecute", "b", Emits::kConst, bus_sandbox::MemoryDenyWriteExecute},
+    {"RestrictRealtime", "b", Emits::kConst, bus_sandbox::RestrictRealtime},
+    {"RestrictSUIDSGID", "b", Emits::kConst, bus_sandbox::RestrictSUIDSGID},
+    {"RestrictNamespaces", "t", Emits::kConst, bus_sandbox::RestrictNamespaces},
+    {"BindPaths", "a(ssbt)", Emits::kConst, bus_sandbox::BindPaths},
+    {"BindReadOnlyPaths", "a(ssbt)", Emits::kConst, bus_sandbox::BindReadOnlyPaths},
+    {"TemporaryFileSystem", "a(ss)", Emits::kConst, bus_sandbox::TemporaryFileSystem},
+    {"MountAPIVFS", "b", Emits::kConst, bus_sandbox::MountAPIVFS},
     {"KeyringMode", "s", Emits::kConst, bus_exec::keyring_mode},
+    {"ProtectProc", "s", Emits::kConst, bus_sandbox::ProtectProc},
+    {"ProcSubset", "s", Emits::kConst, bus_sandbox::ProcSubset},
+    {"ProtectHostname", "b", Emits::kConst, bus_sandbox::ProtectHostname},
+    {"NetworkNamespacePath", "s", Emits::kConst, bus_sandbox::NetworkNamespacePath},
+    {"IPCNamespacePath", "s", Emits::kConst, bus_sandbox::IPCNamespacePath},
     {"KillMode", "s", Emits::kConst, bus_exec::kill_mode},
     {"KillSignal", "i", Emits::kConst, bus_exec::kill_signal},
     {"RestartKillSignal", "i", Emits::kConst, bus_exec::restart_kill_signal},

@@ -147,6 +147,9 @@ void personality(S s, W w) {
   const auto& set = extras(s).personality;
   w.string(set ? personality_name(*set) : std::string_view());
 }
+void non_blocking(S s, W w) { w.boolean(s.unit->settings.service.non_blocking); }
+// Every process leads a session of its own; nothing can be set that would change it.
+void same_process_group(S, W w) { w.boolean(false); }
 void keyring_mode(S s, W w) {
   const bool is_user = s.manager.is_user_manager();
   const KeyringMode usual = is_user ? KeyringMode::kInherit : KeyringMode::kPrivate;

@@ -70,8 +70,8 @@ void default_limit(S s, W w) {
 constexpr BusProperty kManagerProperties[] = {
     {"Version", "s", kConst, [](S s, W w) { w.string(s.manager.version()); }},
     {"Features", "s", kConst, [](S s, W w) { w.string(s.manager.features()); }},
-    {"Architecture", "s", kConst, [](S s, W w) { w.string(s.manager.architecture()); }},
     {"Virtualization", "s", kConst, [](S s, W w) { w.string(s.manager.virtualization()); }},
+    {"Architecture", "s", kConst, [](S s, W w) { w.string(s.manager.architecture()); }},
     {"KernelTimestamp", "t", kConst, [](S s, W w) { write_wall(w, s.manager.kernel_time()); }},
     {"KernelTimestampMonotonic", "t", kConst,
      [](S s, W w) { write_monotonic(w, s.manager.kernel_time()); }},

@@ -12,61 +12,50 @@ namespace bus_sandbox {
 using S = const BusSubject&;
 using W = bus::MessageWriter&;
 
-#define FLOTILLA_SANDBOX_PROPERTIES(X) \
-  X(PrivateTmp, "b")                   \
-  X(PrivateDevices, "b")               \
-  X(ProtectClock, "b")                 \
-  X(ProtectKernelTunables, "b")        \
-  X(ProtectKernelModules, "b")         \
-  X(ProtectKernelLogs, "b")            \
-  X(ProtectControlGroups, "b")         \
-  X(PrivateNetwork, "b")               \
-  X(PrivateUsers, "b")                 \
-  X(PrivateMounts, "b")                \
-  X(PrivateIPC, "b")                   \
-  X(LockPersonality, "b")              \
-  X(MemoryDenyWriteExecute, "b")       \
-  X(RestrictRealtime, "b")             \
-  X(RestrictSUIDSGID, "b")             \
-  X(ProtectHostname, "b")              \
-  X(DynamicUser, "b")                  \
-  X(RemoveIPC, "b")                    \
-  X(RootDirectoryStartOnly, "b")       \
-  X(ReadWritePaths, "as")              \
-  X(ReadOnlyPaths, "as")               \
-  X(InaccessiblePaths, "as")           \
-  X(ExecPaths, "as")                   \
-  X(NoExecPaths, "as")                 \
-  X(PAMName, "s")                      \
-  X(NetworkNamespacePath, "s")         \
-  X(IPCNamespacePath, "s")             \
-  X(ProtectHome, "s")                  \
-  X(ProtectSystem, "s")                \
-  X(ProtectProc, "s")                  \
-  X(ProcSubset, "s")                   \
-  X(SetCredential, "a(say)")           \
-  X(LoadCredential, "a(ss)")           \
-  X(MountFlags, "t")                   \
-  X(SystemCallFilter, "(bas)")         \
-  X(SystemCallArchitectures, "as")     \
-  X(SystemCallErrorNumber, "i")        \
-  X(SystemCallLog, "(bas)")            \
-  X(RestrictAddressFamilies, "(bas)")  \
-  X(RestrictNamespaces, "t")           \
-  X(BindPaths, "a(ssbt)")              \
-  X(BindReadOnlyPaths, "a(ssbt)")      \
-  X(TemporaryFileSystem, "a(ss)")      \
-  X(MountAPIVFS, "b")
-
-#define FLOTILLA_DECLARE(name, signature) void name(S s, W w);
-FLOTILLA_SANDBOX_PROPERTIES(FLOTILLA_DECLARE)
-#undef FLOTILLA_DECLARE
+void PrivateTmp(S s, W w);
+void PrivateDevices(S s, W w);
+void ProtectClock(S s, W w);
+void ProtectKernelTunables(S s, W w);
+void ProtectKernelModules(S s, W w);
+void ProtectKernelLogs(S s, W w);
+void ProtectControlGroups(S s, W w);
+void PrivateNetwork(S s, W w);
+void PrivateUsers(S s, W w);
+void PrivateMounts(S s, W w);
+void PrivateIPC(S s, W w);
+void LockPersonality(S s, W w);
+void MemoryDenyWriteExecute(S s, W w);
+void RestrictRealtime(S s, W w);
+void RestrictSUIDSGID(S s, W w);
+void ProtectHostname(S s, W w);
+void DynamicUser(S s, W w);
+void RemoveIPC(S s, W w);
+void RootDirectoryStartOnly(S s, W w);
+void ReadWritePaths(S s, W w);
+void ReadOnlyPaths(S s, W w);
+void InaccessiblePaths(S s, W w);
+void ExecPaths(S s, W w);
+void NoExecPaths(S s, W w);
+void PAMName(S s, W w);
+void NetworkNamespacePath(S s, W w);
+void IPCNamespacePath(S s, W w);
+void ProtectHome(S s, W w);
+void ProtectSystem(S s, W w);
+void ProtectProc(S s, W w);
+void ProcSubset(S s, W w);
+void SetCredential(S s, W w);
+void LoadCredential(S s, W w);
+void MountFlags(S s, W w);
+void SystemCallFilter(S s, W w);
+void SystemCallArchitectures(S s, W w);
+void SystemCallErrorNumber(S s, W w);
+void SystemCallLog(S s, W w);
+void RestrictAddressFamilies(S s, W w);
+void RestrictNamespaces(S s, W w);
+void BindPaths(S s, W w);
+void BindReadOnlyPaths(S s, W w);
+void TemporaryFileSystem(S s, W w);
+void MountAPIVFS(S s, W w);
 }  // namespace bus_sandbox
-
-#define FLOTILLA_ROW(name, signature) \
-  BusProperty{#name, signature, Emits::kConst, bus_sandbox::name},
-inline constexpr auto kBusSandboxProperties =
-    std::to_array<BusProperty>({FLOTILLA_SANDBOX_PROPERTIES(FLOTILLA_ROW)});
-#undef FLOTILLA_ROW
 
 }  // namespace flotilla::init

@@ -194,11 +194,8 @@ constexpr BusProperty kOwnProperties[] = {
     {"WatchdogTimestamp", "t", kNothing, [](S s, W w) { write_wall(w, s.unit->watchdog_time()); }},
     {"WatchdogTimestampMonotonic", "t", kNothing,
      [](S s, W w) { write_monotonic(w, s.unit->watchdog_time()); }},
+    {"RootDirectoryStartOnly", "b", kConst, bus_sandbox::RootDirectoryStartOnly},
     {"RemainAfterExit", "b", kConst, setting<&ServiceSettings::remain_after_exit>},
-    {"OOMPolicy", "s", kConst, write_oom_policy},
-    {"ReloadSignal", "i", kConst, [](S s, W w) { w.i32(service(s).reload_signal); },
-     [](S s) { return service(s).type == ServiceType::kNotifyReload; }},
-    {"NonBlocking", "b", kConst, setting<&ServiceSettings::non_blocking>},
     {"GuessMainPID", "b", kConst, setting<&ServiceSettings::guess_main_pid>},
     {"RestartPreventExitStatus", "(aiai)", kConst,
      exit_statuses<&ServiceSettings::restart_prevent>},
@@ -218,6 +215,9 @@ constexpr BusProperty kOwnProperties[] = {
     {"UID", "u", kValue, [](S s, W w) { w.u32(s.unit->uid()); }},
     {"GID", "u", kValue, [](S s, W w) { w.u32(s.unit->gid()); }},
     {"NRestarts", "u", kValue, [](S s, W w) { w.u32(s.unit->n_restarts()); }},
+    {"OOMPolicy", "s", kConst, write_oom_policy},
+    {"ReloadSignal", "i", kConst, [](S s, W w) { w.i32(service(s).reload_signal); },
+     [](S s) { return service(s).type == ServiceType::kNotifyReload; }},
     {"ExecMainStartTimestamp", "t", kValue,
      [](S s, W w) { write_wall(w, s.unit->main_run().start); }},
     {"ExecMainStartTimestampMonotonic", "t", kValue,
@@ -252,14 +252,13 @@ constexpr BusProperty kOwnProperties[] = {
 
 // Its own properties and those of everything that runs processes, in one table.
 constexpr auto kServiceProperties = [] {
-  constexpr size_t kSize = std::size(kOwnProperties) + kBusCgroupProperties.size() +
-                           kBusExecProperties.size() + kBusSandboxProperties.size();
+  constexpr size_t kSize =
+      std::size(kOwnProperties) + kBusCgroupProperties.size() + kBusExecProperties.size();
   std::array<BusProperty, kSize> all{};
   size_t next = 0;
   for (const BusProperty& property : kOwnProperties) all[next++] = property;
   for (const BusProperty& property : kBusCgroupProperties) all[next++] = property;
   for (const BusProperty& property : kBusExecProperties) all[next++] = property;
-  for (const BusProperty& property : kBusSandboxProperties) all[next++] = property;
   return all;
 }();
 

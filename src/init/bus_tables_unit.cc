@@ -225,11 +225,12 @@ constexpr BusProperty kUnitProperties[] = {
     {"RefuseManualStop", "b", kConst, setting<&UnitSettings::refuse_manual_stop>},
     {"AllowIsolate", "b", kConst, setting<&UnitSettings::allow_isolate>},
     {"DefaultDependencies", "b", kConst, setting<&UnitSettings::default_dependencies>},
-    {"IgnoreOnIsolate", "b", kConst, setting<&UnitSettings::ignore_on_isolate>},
     {"OnSuccessJobMode", "s", kConst, job_mode<&UnitSettings::on_success_job_mode>},
     {"OnFailureJobMode", "s", kConst, job_mode<&UnitSettings::on_failure_job_mode>},
+    {"IgnoreOnIsolate", "b", kConst, setting<&UnitSettings::ignore_on_isolate>},
     {"NeedDaemonReload", "b", kNothing,
      [](S s, W w) { w.boolean(s.manager.need_daemon_reload(*s.unit)); }},
+    {"Markers", "as", kNothing, write_markers},
     {"JobTimeoutUSec", "t", kConst, setting<&UnitSettings::job_timeout>},
     {"JobRunningTimeoutUSec", "t", kConst, setting<&UnitSettings::job_running_timeout>},
     {"JobTimeoutAction", "s", kConst, action<&UnitActions::job_timeout>},
@@ -246,10 +247,6 @@ constexpr BusProperty kUnitProperties[] = {
     {"LoadError", "(ss)", kConst, write_load_error},
     {"Transient", "b", kConst, [](S s, W w) { w.boolean(s.unit->transient); }},
     {"Perpetual", "b", kConst, [](S s, W w) { w.boolean(Manager::is_perpetual(*s.unit)); }},
-    {"CollectMode", "s", kConst,
-     [](S s, W w) {
-       w.string(s.unit->settings.collect_failed ? "inactive-or-failed" : "inactive");
-     }},
     {"StartLimitIntervalUSec", "t", kConst, setting<&UnitSettings::start_limit_interval>},
     {"StartLimitBurst", "u", kConst, setting<&UnitSettings::start_limit_burst>},
     {"StartLimitAction", "s", kConst, action<&UnitActions::start_limit>},
@@ -258,13 +255,16 @@ constexpr BusProperty kUnitProperties[] = {
     {"SuccessAction", "s", kConst, action<&UnitActions::success>},
     {"SuccessActionExitStatus", "i", kConst, action_status<&UnitActions::success_exit_status>},
     {"RebootArgument", "s", kConst, action_text<&UnitActions::reboot_argument>},
-    {"Markers", "as", kNothing, write_markers},
-    {"ActivationDetails", "a(ss)", kNothing, write_activation_details},
     {"InvocationID", "ay", kValue, write_invocation_id},
     // Ours: what the files say that this manager does not do, and how it knows a unit's processes.
     {"IgnoredDirectives", "as", kConst,
      [](S s, W w) { w.strings(s.manager.ignored_directives(*s.unit)); }},
     {"ProcessTracking", "s", kConst, [](S s, W w) { w.string(s.unit->process_tracking()); }},
+    {"CollectMode", "s", kConst,
+     [](S s, W w) {
+       w.string(s.unit->settings.collect_failed ? "inactive-or-failed" : "inactive");
+     }},
+    {"ActivationDetails", "a(ss)", kNothing, write_activation_details},
 };
 
 constexpr BusMethod kUnitMethods[] = {

@@ -85,6 +85,10 @@ void parse_root_directory(UnitSettings& settings, const SettingContext& context,
   if (value.empty()) return settings.exec.root_directory.clear();
   const auto text = context.expand(value);
   const auto path = text ? absolute_path(context, *text) : std::nullopt;
+  // In another root than the one that is meant it must not run.
+  if (!path && context.marks.fatal.empty()) {
+    context.marks.fatal = "RootDirectory= cannot be used: " + std::string(value);
+  }
   // The root is no other root.
   if (path) settings.exec.root_directory = *path == "/" ? std::string() : *path;
 }

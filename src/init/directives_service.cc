@@ -189,14 +189,47 @@ void parse_pid_file(UnitSettings& settings, const SettingContext& context, std::
     if (!runtime) return context.warn_bad_value(value);
     whole = *runtime + "/" + whole;
   }
-  const auto path = parse_absolute_path(whole);
+  auto path = parse_absolute_path(whole);
   if (!path) return context.warn_bad_value(value);
-  settings.service.pid_file = *path;
+  // Where /run was before it was there, and what many files still say.
+  constexpr std::string_view kLegacy = "/var/run/";
+  if (path->compare(0, kLegacy.size(), kLegacy) == 0) {
+    path->erase(0, 4);
+    context.reporter.warn(
+        "PIDFile= references a path below legacy directory /var/run/, updating "
+        "{} to {}; please update the unit file accordingly.",
+        whole, *path);
+  }
+  settings.service.pid_file = std::move(*path);
+}
+
+// Two or more parts with dots between them, none of which begins with a digit.
+bool is_bus_name(std::string_view name) {
+  if (name.empty() || name.size() > 255) return false;
+  size_t parts = 0;
+  for (std::string_view rest = name; parts == 0 || !rest.empty();) {
+    const std::string_view part = rest.substr(0, rest.find('.'));
+    const bool is_last = part.size() == rest.size();
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    if (part.empty() || (part[0] >= '0' && part[0] <= '9') || (!is_last && rest.empty())) {
+      return false;
+    }
+    const bool is_good = std::all_of(part.begin(), part.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '_' || c == '-';
+    });
+    if (!is_good) return false;
+    ++parts;
+  }
+  return parts >= 2;
 }
 
 void parse_bus_name(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto text = unit::expand_specifiers(value, context.specifiers);
   if (!text) return context.warn_bad_value(value);
+  if (!text->empty() && !is_bus_name(*text)) {
+    return context.reporter.warn("Invalid bus name, ignoring: {}", *text);
+  }
   settings.service.bus_name = *text;
 }
 

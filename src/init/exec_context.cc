@@ -182,6 +182,9 @@ bool PreparedExec::find_user(const ExecInputs& inputs, UserDb& users, Failure& f
     }
   }
   if (exec.group.empty()) return true;
+  // The group of a user that is there anyway need not have its name.
+  const bool was_there = inputs.dynamic_user != nullptr && inputs.dynamic_user->is_static;
+  if (was_there && has_user_ && exec.group == exec.user) return true;
   const auto group = users.find_group(exec.group);
   if (group) {
     gid_ = *group;

@@ -142,7 +142,7 @@ void add_directories(const ExecSettings& exec, const unit::HostValues& host,
   for (size_t i = 0; i < kDirectoryKinds; ++i) {
     const auto kind = static_cast<DirectoryKind>(i);
     const auto& items = exec.extras->directories[i].items;
-    if (kind == DirectoryKind::kConfiguration || bases[i].empty() || items.empty()) continue;
+    if (bases[i].empty() || items.empty()) continue;
     const bool is_private = exec.sandbox->dynamic_user && is_private_kind(kind);
     const std::string base = is_private ? private_base(bases[i]) : bases[i];
     if (is_private) mounts.empty_directories.push_back(base);

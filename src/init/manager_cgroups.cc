@@ -132,6 +132,12 @@ void Manager::Impl::thaw(Unit& unit) {
 std::string Manager::cgroup_path(const Unit& unit) const {
   if (!may_have_cgroup(unit) || !unit.tracked_by_cgroup) return {};
   // A unit that is dead has none, whoever made one of its name.
+  // Between two runs there is none but for what the last one left behind.
+  const bool is_between = unit.service && will_restart(unit.service->state);
+  if (unit.service && (unit.is_inactive_or_failed() || is_between)) {
+    const auto& group = unit.service->group;
+    if (group && !group->is_populated()) return {};
+  }
   if (unit.service) return unit.cgroup_path;
   if (!unit.simple_active) return {};
   return impl_->edges.tracker.cgroup_path(impl_->group_path(unit));

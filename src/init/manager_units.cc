@@ -160,6 +160,10 @@ Status Manager::Impl::reload_all() {
   for (UnitId id = 0; id < units.size(); ++id) {
     if (!units[id]) continue;
     Unit& unit = *units[id];
+    // What a command did belongs to the line of the file as it was read.
+    if (unit.service) {
+      for (auto& runs : unit.service->runs) runs.clear();
+    }
     if (loader.is_unchanged(unit.settings)) {
       if (unit.settings.name.type() == UnitType::kTarget) targets.push_back(id);
       continue;

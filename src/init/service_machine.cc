@@ -277,7 +277,8 @@ void in_reload(Transitions& t, const ServiceEvent& event) noexcept {
       t.log(ServiceLog::kReloadTimeout);
       t.kill_control();
       t.state().reload_result = Result::kTimeout;
-      t.state().notify = NotifyState::kUnknown;  // or it would reload for ever
+      // Who has told by itself that it reloads goes on doing so until it says otherwise.
+      if (t.is(State::kReloadNotify)) t.state().notify = NotifyState::kUnknown;
       t.enter_running(Result::kSuccess);
       break;
     case Kind::kNotifyReady:

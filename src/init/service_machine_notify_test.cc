@@ -85,6 +85,19 @@ TEST(ServiceMachine, ReloadingLastsUntilReady) {
   EXPECT_TRUE(life.state.timeout_at.is_never());
 }
 
+TEST(ServiceMachine, WhoReloadsForTooLongGoesOnReloading) {
+  Life life = notify_life();
+  life.settings.timeout_start = seconds(10);
+  life.feed(Kind::kStart);
+  life.feed(Kind::kNotifyReady);
+  life.feed(Kind::kNotifyReloading);
+  life.pass(seconds(11));
+  EXPECT_EQ(life.state.sub, Sub::kReload);
+  EXPECT_EQ(life.state.reload_result, Result::kTimeout);
+  life.feed(Kind::kNotifyReady);
+  EXPECT_EQ(life.state.sub, Sub::kRunning);
+}
+
 TEST(ServiceMachine, ExtendTimeoutPutsTheDeadlineOffNeverNearer) {
   Life life = notify_life();
   life.settings.timeout_start = seconds(10);

@@ -2,6 +2,7 @@
 // default dependencies.
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "init/cgroup_settings.h"
 #include "init/exec_directories.h"
@@ -264,7 +265,16 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
     return refuse(settings, std::string("More than one ") + name + "= dependencies specified but " +
                                 name + "JobMode=isolate set. Refusing.");
   }
-  need_slice(settings);
+  // Nobody can hold back a device.
+  constexpr auto kBefore = static_cast<size_t>(Dependency::kBefore);
+  if (!std::as_const(settings.dependencies)[kBefore].empty()) {
+    auto& before = settings.dependencies[kBefore];
+    before.erase(
+        std::remove_if(before.begin(), before.end(),
+                       [](const UnitName& other) { return other.type() == UnitType::kDevice; }),
+        before.end());
+  }
+  if (settings.load_state == LoadState::kLoaded) need_slice(settings);
   if (settings.default_dependencies) add_default_dependencies(settings, scope);
 }
 

@@ -162,6 +162,38 @@ TEST_F(UnitLoaderTest, AServiceThatCannotBeHasItsPlaceAmongTheOthersAllTheSame) 
               Contains(*unit::UnitName::parse("sysinit.target")));
 }
 
+TEST_F(UnitLoaderTest, OldWaysOfWritingStillCount) {
+  etc("a.service",
+      "[Unit]\nRequiresOverridable=b.service\nRequisiteOverridable=c.service\n"
+      "[Service]\nExecStart=/bin/a\nPIDFile=/var/run/a.pid\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_EQ(s.service.pid_file, "/run/a.pid");
+  EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kRequires)],
+              Contains(*unit::UnitName::parse("b.service")));
+  EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kRequisite)],
+              Contains(*unit::UnitName::parse("c.service")));
+}
+
+TEST_F(UnitLoaderTest, NobodyComesBeforeADevice) {
+  etc("a.service",
+      "[Unit]\nBefore=dev-x.device b.service\nAfter=dev-y.device\n[Service]\nExecStart=/bin/a\n");
+  const UnitSettings s = load("a.service");
+  const auto& before = s.dependencies[static_cast<size_t>(Dependency::kBefore)];
+  EXPECT_THAT(before, Contains(*unit::UnitName::parse("b.service")));
+  EXPECT_THAT(before, Not(Contains(*unit::UnitName::parse("dev-x.device"))));
+  EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kAfter)],
+              Contains(*unit::UnitName::parse("dev-y.device")));
+}
+
+TEST_F(UnitLoaderTest, AServiceIsOfTheBusOnlyWithANameThatMayBeOne) {
+  for (const char* bad : {"one", "a..b", "a.", ".a", "a.1b", "a b.c", "a.b c"}) {
+    etc("a.service", std::string("[Service]\nExecStart=/bin/a\nBusName=") + bad + "\n");
+    EXPECT_EQ(load("a.service").service.type, ServiceType::kSimple) << bad;
+  }
+  etc("a.service", "[Service]\nExecStart=/bin/a\nBusName=org.example.a-b_1\n");
+  EXPECT_EQ(load("a.service").service.type, ServiceType::kDbus);
+}
+
 TEST_F(UnitLoaderTest, ExitStatusesStandInTheirOrder) {
   etc("a.service", "[Service]\nExecStart=/bin/a\nSuccessExitStatus=DATAERR 1 SIGTERM SIGHUP 1\n");
   const ExitStatusSet set = load("a.service").service.success_status;

@@ -105,6 +105,12 @@ base::Result<std::string> value_of(char letter, const SpecifierContext& context)
                       0, std::min(context.fragment_path.rfind('/'), context.fragment_path.size())));
     case 'd':
       return known(letter, context.credentials_directory);
+    // Of the days of one hierarchy for each controller: the group of the unit, its slice's, ours.
+    case 'c':
+      return "/" + name.str();
+    case 'r':
+    case 'R':
+      return std::string();
     default:
       break;
   }
