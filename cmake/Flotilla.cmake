@@ -6,6 +6,11 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+# Small rather than unrolled: the manager waits most of its life, its own time is a few per cent of a boot, and
+# half of the memory it idles in is its program. -Os halves that; what nobody calls is left out.
+set(CMAKE_C_FLAGS_RELEASE "-Os -DNDEBUG -ffunction-sections -fdata-sections")
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG -ffunction-sections -fdata-sections")
+set(CMAKE_EXE_LINKER_FLAGS_RELEASE "-Wl,--gc-sections")
 
 set(FLOTILLA_SANITIZE "" CACHE STRING "Sanitizers for everything but the post-fork child, e.g. address,undefined")
 set(FLOTILLA_SKIP "" CACHE STRING "Regex of file names left out of every folder's sources and tests")
