@@ -7,17 +7,16 @@
 
 namespace flotilla::logs {
 
-LogStream::LogStream(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& of_unit) noexcept
+LogStream::LogStream(const StreamSpec& spec, std::string_view identifier, base::Fd pipe_end,
+                     UnitEntry& of_unit) noexcept
     : fd(std::move(pipe_end)),
       id(spec.id),
       unit(&of_unit),
       kind(spec.stream),
       priority_max(spec.priority_max),
       splitter(spec.priority, spec.level_prefix) {
-  const std::string_view identifier = spec.identifier.empty() ? spec.unit : spec.identifier;
-  std::memcpy(identifier_, identifier.data(), identifier.size());
   source.source.pid = spec.pid;
-  source.source.identifier = std::string_view(identifier_, identifier.size());
+  source.source.identifier = identifier;
 }
 
 LogStream::~LogStream() { std::free(rest_); }
@@ -61,9 +60,12 @@ UnitEntry* UnitTable::find(std::string_view name) const noexcept {
 
 UnitEntry* UnitTable::find_or_add(std::string_view name) noexcept {
   if (UnitEntry* known = find(name)) return known;
-  void* memory = std::malloc(sizeof(UnitEntry));
+  auto* memory = static_cast<char*>(std::malloc(sizeof(UnitEntry) + name.size() + 1));
   if (memory == nullptr) return nullptr;
-  auto* entry = new (memory) UnitEntry(name);
+  char* const text = memory + sizeof(UnitEntry);
+  std::memcpy(text, name.data(), name.size());
+  text[name.size()] = '\0';
+  auto* entry = new (memory) UnitEntry(text);
   UnitEntry*& bucket = buckets_[bucket_of(name)];
   entry->next_in_bucket = bucket;
   bucket = entry;
@@ -89,9 +91,13 @@ LogStream* StreamTable::find(std::uint64_t id) const noexcept {
 }
 
 LogStream* StreamTable::add(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& unit) noexcept {
-  void* memory = std::malloc(sizeof(LogStream));
+  const std::string_view given = spec.identifier.empty() ? spec.unit : spec.identifier;
+  auto* memory = static_cast<char*>(std::malloc(sizeof(LogStream) + given.size()));
   if (memory == nullptr) return nullptr;
-  auto* stream = new (memory) LogStream(spec, std::move(pipe_end), unit);
+  char* const text = memory + sizeof(LogStream);
+  std::memcpy(text, given.data(), given.size());
+  const std::string_view identifier(text, given.size());
+  auto* stream = new (memory) LogStream(spec, identifier, std::move(pipe_end), unit);
   LogStream*& bucket = buckets_[spec.id % kBuckets];
   stream->next_in_bucket = bucket;
   bucket = stream;

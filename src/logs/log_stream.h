@@ -15,7 +15,8 @@
 namespace flotilla::logs {
 
 struct UnitEntry {
-  explicit UnitEntry(std::string_view name) noexcept : log(name) {}
+  // The name stands behind the entry.
+  explicit UnitEntry(const char* name) noexcept : log(name) {}
 
   UnitLog log;
   std::size_t streams = 0;
@@ -27,7 +28,9 @@ struct UnitEntry {
 };
 
 struct LogStream {
-  LogStream(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& of_unit) noexcept;
+  // The identifier, which is not that of `spec` where that is empty, stands behind the stream.
+  LogStream(const StreamSpec& spec, std::string_view identifier, base::Fd pipe_end,
+            UnitEntry& of_unit) noexcept;
   ~LogStream();
   LogStream(const LogStream&) = delete;
   LogStream& operator=(const LogStream&) = delete;
@@ -43,7 +46,7 @@ struct LogStream {
   UnitEntry* unit;
   StreamKind kind;
   const std::uint8_t priority_max;
-  SourceSlot source;  // its identifier points to identifier_
+  SourceSlot source;
   LineSplitter splitter;
   bool ended = false;
   LogStream* next_in_bucket = nullptr;
@@ -53,7 +56,6 @@ struct LogStream {
   char* rest_ = nullptr;
   std::size_t rest_size_ = 0;
   std::size_t rest_capacity_ = 0;
-  char identifier_[kMaxIdentifier + 1];
 };
 
 // Units by name. Entries stay where they are until they are erased.

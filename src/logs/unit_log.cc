@@ -42,11 +42,8 @@ IndexRecord record_of(const ParsedLine& line, std::uint64_t offset) noexcept {
 
 }  // namespace
 
-UnitLog::UnitLog(std::string_view unit) noexcept
-    : unit_size_(static_cast<std::uint8_t>(unit.size())) {
-  std::memcpy(unit_, unit.data(), unit.size());
-  unit_[unit.size()] = '\0';
-}
+UnitLog::UnitLog(const char* unit) noexcept
+    : unit_size_(static_cast<std::uint8_t>(std::strlen(unit))), unit_(unit) {}
 
 void UnitLog::close() noexcept {
   text_.reset();

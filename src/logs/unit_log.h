@@ -39,8 +39,8 @@ struct SourceSlot {
 
 class UnitLog {
  public:
-  // Requires: is_valid_unit_name(unit).
-  explicit UnitLog(std::string_view unit) noexcept;
+  // Requires: is_valid_unit_name(unit). The text outlives the log.
+  explicit UnitLog(const char* unit) noexcept;
 
   std::string_view unit() const noexcept { return {unit_, unit_size_}; }
   bool is_open() const noexcept { return static_cast<bool>(text_); }
@@ -92,7 +92,7 @@ class UnitLog {
   int error_ = 0;
   bool needs_repair_ = false;
   std::uint8_t unit_size_ = 0;
-  char unit_[kMaxUnitName + 1];
+  const char* const unit_;
 };
 
 }  // namespace flotilla::logs
