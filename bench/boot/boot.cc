@@ -1,7 +1,8 @@
 // bench/boot: from the exec of the service manager to the first instruction of the last of N
 // trivial services, beside a bare vfork+exec loop of the same services (the floor, measured between
 // the runs), the same with a cgroup made for each service, which is what tracking them costs in the
-// kernel, and beside systemd where it can be booted.   boot [RUNS]
+// kernel, and beside systemd where it can be booted. Beside the time stands the CPU that all
+// processes together used until then.   boot [RUNS [SYSTEMD-RUNS]]
 #include <cstdio>
 #include <cstdlib>
 
@@ -22,62 +23,74 @@ std::vector<UnitFile> trivial_services(size_t count, const StampFile& stamps, bo
   return units;
 }
 
-uint64_t one_boot(size_t services, bool captured, bool systemd) {
+struct Cost {
+  uint64_t time = 0;
+  uint64_t cpu = 0;  // of the manager's processes and the services', all together
+};
+
+struct Costs {
+  std::vector<uint64_t> time, cpu;
+  void add(const Cost& cost) {
+    if (cost.time == 0) return;
+    time.push_back(cost.time);
+    cpu.push_back(cost.cpu);
+  }
+  std::string ratio(const Costs& floor) const {
+    return floor.time.empty() ? "-" : fixed(median_ms(time) / median_ms(floor.time), 2);
+  }
+  std::string cpu_ratio(const Costs& floor) const {
+    return floor.cpu.empty() ? "-" : fixed(median_ms(cpu) / median_ms(floor.cpu), 2);
+  }
+};
+
+Cost one_boot(size_t services, bool captured, bool systemd) {
   const ScratchFolder folder;
   StampFile stamps(folder.path(), services);
   Machine machine(folder.path(), trivial_services(services, stamps, captured));
   const uint64_t begin = systemd ? machine.start_systemd() : machine.start_flotilla();
-  if (begin == 0) return 0;
-  return stamps.wait_for_all() - begin;
+  if (begin == 0) return {};
+  Cost cost;
+  cost.time = stamps.wait_for_all() - begin;
+  for (const pid_t pid : machine.descendants()) cost.cpu += cpu_of(pid);
+  return cost;
 }
 
-uint64_t one_floor(size_t services, bool captured) {
+Cost one_floor(size_t services, bool captured) {
   const ScratchFolder folder;
   StampFile stamps(folder.path(), services);
-  return floor_start(services, stamps, captured);
+  Cost cost;
+  cost.time = floor_start(services, stamps, captured, &cost.cpu);
+  return cost;
 }
 
-uint64_t one_floor_in_cgroups(size_t services, bool captured) {
+Cost one_floor_in_cgroups(size_t services, bool captured) {
   const ScratchFolder folder;
   StampFile stamps(folder.path(), services);
-  return floor_start_in_cgroups(services, stamps, captured);
+  Cost cost;
+  cost.time = floor_start_in_cgroups(services, stamps, captured, &cost.cpu);
+  return cost;
 }
 
-int run(int runs) {
+int run(int runs, int systemd_runs) {
   Table table({"services", "output", "floor ms", "floor+cgroup ms", "flotilla ms", "x floor",
-               "x floor+cgroup", "systemd ms", "x floor"});
+               "x floor+cgroup", "CPU ms", "x floor", "x floor+cgroup", "systemd ms", "x floor"});
   for (const bool captured : {false, true}) {
     for (const size_t services : {size_t{1}, size_t{100}, size_t{1000}}) {
-      std::vector<uint64_t> floor;
-      std::vector<uint64_t> floor_in_cgroups;
-      std::vector<uint64_t> ours;
-      std::vector<uint64_t> systemd;
+      Costs floor, floor_in_cgroups, ours, systemd;
       for (int i = 0; i < runs; ++i) {
-        floor.push_back(one_floor(services, captured));
-        floor_in_cgroups.push_back(one_floor_in_cgroups(services, captured));
-        ours.push_back(one_boot(services, captured, false));
-        if (i < 3) {
-          if (const uint64_t time = one_boot(services, captured, true); time != 0)
-            systemd.push_back(time);
-        }
+        floor.add(one_floor(services, captured));
+        floor_in_cgroups.add(one_floor_in_cgroups(services, captured));
+        ours.add(one_boot(services, captured, false));
+        if (i < systemd_runs) systemd.add(one_boot(services, captured, true));
       }
-      const double base = median_ms(floor);
-      const double mine = median_ms(ours);
-      const double higher = median_ms(floor_in_cgroups);
-      std::vector<std::string> row{std::to_string(services),
-                                   captured ? "captured" : "null",
-                                   fixed(base, 2),
-                                   higher > 0 ? fixed(higher, 2) : "-",
-                                   fixed(mine, 2),
-                                   fixed(mine / base, 2),
-                                   higher > 0 ? fixed(mine / higher, 2) : "-"};
-      if (systemd.empty()) {
-        row.insert(row.end(), {"-", "-"});
-      } else {
-        const double theirs = median_ms(systemd);
-        row.insert(row.end(), {fixed(theirs, 1), fixed(theirs / base, 1)});
-      }
-      table.add(row);
+      const auto shown = [](const Costs& costs) {
+        return costs.time.empty() ? std::string("-") : fixed(median_ms(costs.time), 2);
+      };
+      table.add({std::to_string(services), captured ? "captured" : "null", shown(floor),
+                 shown(floor_in_cgroups), shown(ours), ours.ratio(floor),
+                 ours.ratio(floor_in_cgroups), fixed(median_ms(ours.cpu), 2), ours.cpu_ratio(floor),
+                 ours.cpu_ratio(floor_in_cgroups), shown(systemd),
+                 systemd.time.empty() ? "-" : systemd.ratio(floor)});
     }
   }
   std::printf("exec of the manager to the last service's first instruction, medians of %d runs\n",
@@ -89,4 +102,6 @@ int run(int runs) {
 }  // namespace
 }  // namespace flotilla::bench
 
-int main(int argc, char** argv) { return flotilla::bench::run(argc > 1 ? std::atoi(argv[1]) : 7); }
+int main(int argc, char** argv) {
+  return flotilla::bench::run(argc > 1 ? std::atoi(argv[1]) : 7, argc > 2 ? std::atoi(argv[2]) : 3);
+}

@@ -25,6 +25,8 @@ uint64_t now_ns() {
 
 std::string program(const std::string& name) { return std::string(FLOTILLA_BIN "/") + name; }
 
+std::string writer_program() { return FLOTILLA_BENCH_WRITER; }
+
 void die(const std::string& why) {
   std::fprintf(stderr, "bench: %s\n", why.c_str());
   std::exit(1);
@@ -139,8 +141,15 @@ pid_t bare_start(const char* program, const char* stamps, const char* index, int
 
 }  // namespace
 
+uint64_t cpu_of(pid_t pid) {
+  uint64_t used = 0;
+  std::ifstream("/proc/" + std::to_string(pid) + "/schedstat") >> used;
+  return used;
+}
+
 // `cgroups`: the directory to make them in; -1: none are made.
-uint64_t measure_floor(size_t services, StampFile& stamps, bool captured, int cgroups) {
+uint64_t measure_floor(size_t services, StampFile& stamps, bool captured, int cgroups,
+                       uint64_t* cpu) {
   static char stack[65536];
   const std::string trivial = stamps.program();
   std::vector<std::string> indexes;
@@ -149,6 +158,7 @@ uint64_t measure_floor(size_t services, StampFile& stamps, bool captured, int cg
   std::vector<int> pipes;
   pipes.reserve(services);
   stamps.clear();
+  const uint64_t cpu_before = cpu_of(getpid());
   const uint64_t begin = now_ns();
   for (size_t i = 0; i < services; ++i) {
     int ends[2] = {-1, -1};
@@ -163,7 +173,12 @@ uint64_t measure_floor(size_t services, StampFile& stamps, bool captured, int cg
       pipes.push_back(ends[0]);
     }
   }
+  const uint64_t cpu_of_loop = cpu_of(getpid()) - cpu_before;
   const uint64_t last = stamps.wait_for_all();
+  if (cpu != nullptr) {
+    *cpu = cpu_of_loop;
+    for (const pid_t child : children) *cpu += cpu_of(child);
+  }
   for (const pid_t child : children) kill(child, SIGKILL);
   for (const pid_t child : children) waitpid(child, nullptr, 0);
   for (const int fd : pipes) close(fd);
@@ -173,18 +188,51 @@ uint64_t measure_floor(size_t services, StampFile& stamps, bool captured, int cg
   return last - begin;
 }
 
-uint64_t floor_start(size_t services, StampFile& stamps, bool captured) {
-  return measure_floor(services, stamps, captured, -1);
+uint64_t floor_start(size_t services, StampFile& stamps, bool captured, uint64_t* cpu) {
+  return measure_floor(services, stamps, captured, -1, cpu);
 }
 
-uint64_t floor_start_in_cgroups(size_t services, StampFile& stamps, bool captured) {
+void floor_chain(size_t services, StampFile& stamps) {
+  const std::string trivial = stamps.program();
+  for (size_t i = 0; i < services; ++i) {
+    const std::string index = std::to_string(i);
+    const char* argv[] = {trivial.c_str(), stamps.path().c_str(), index.c_str(), "exit", nullptr};
+    const char* envp[] = {"PATH=/usr/bin:/bin", nullptr};
+    const pid_t child = vfork();
+    if (child == 0) {
+      execve(argv[0], const_cast<char**>(argv), const_cast<char**>(envp));
+      _exit(127);
+    }
+    waitpid(child, nullptr, 0);
+  }
+}
+
+std::vector<uint64_t> floor_stop_and_start(size_t times, StampFile& stamps) {
+  const std::string trivial = stamps.program();
+  std::vector<uint64_t> samples;
+  pid_t child = bare_start(trivial.c_str(), stamps.path().c_str(), "0", -1);
+  uint64_t previous = stamps.wait_for_change(0, 0);
+  for (size_t i = 0; i < times; ++i) {
+    const uint64_t begin = now_ns();
+    kill(child, SIGTERM);
+    waitpid(child, nullptr, 0);
+    child = bare_start(trivial.c_str(), stamps.path().c_str(), "0", -1);
+    samples.push_back(now_ns() - begin);
+    previous = stamps.wait_for_change(0, previous);
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  return samples;
+}
+
+uint64_t floor_start_in_cgroups(size_t services, StampFile& stamps, bool captured, uint64_t* cpu) {
   if (geteuid() != 0) return 0;
   for (const char* mount : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
     if (access((std::string(mount) + "/cgroup.procs").c_str(), F_OK) != 0) continue;
     const std::string own = std::string(mount) + "/flotilla-bench-" + std::to_string(getpid());
     if (mkdir(own.c_str(), 0755) != 0) continue;
     const int root = open(own.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const uint64_t time = measure_floor(services, stamps, captured, root);
+    const uint64_t time = measure_floor(services, stamps, captured, root, cpu);
     close(root);
     rmdir(own.c_str());
     return time;

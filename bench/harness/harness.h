@@ -2,6 +2,8 @@
 // with, and the table that is printed.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,6 +14,8 @@ uint64_t now_ns();  // CLOCK_MONOTONIC
 
 // A program under test.
 std::string program(const std::string& name);
+// The service of bench/logs (writer.c).
+std::string writer_program();
 
 // A temporary folder, removed with all it holds.
 class ScratchFolder {
@@ -56,12 +60,22 @@ void write_file(const std::string& path, const std::string& content);
 
 // The floor of every start: a loop of vfork and exec of the trivial service, nothing else. Returns
 // the nanoseconds from the first vfork to the last service's first instruction.
-uint64_t floor_start(size_t services, StampFile& stamps, bool captured);
+// `cpu`, if given, gets what that cost: ours from the first vfork on and all of theirs.
+uint64_t floor_start(size_t services, StampFile& stamps, bool captured, uint64_t* cpu = nullptr);
 // The same, each service born in a v2 cgroup made for it: what every manager that tracks its
 // services by cgroups pays. 0 where no cgroup can be made.
-uint64_t floor_start_in_cgroups(size_t services, StampFile& stamps, bool captured);
+uint64_t floor_start_in_cgroups(size_t services, StampFile& stamps, bool captured,
+                                uint64_t* cpu = nullptr);
 // SIGKILL of a child to the first instruction of its successor in a bare waitid+vfork+exec loop.
 std::vector<uint64_t> floor_restart(size_t times, StampFile& stamps);
+
+// The same services one after the other, each waited for before the next: they exit by themselves.
+void floor_chain(size_t services, StampFile& stamps);
+// SIGTERM to a child, waiting for its end, and starting the next one until its first instruction.
+std::vector<uint64_t> floor_stop_and_start(size_t times, StampFile& stamps);
+
+// Nanoseconds of CPU that a process has used so far; 0 if it is not there.
+uint64_t cpu_of(pid_t pid);
 
 double median_ms(std::vector<uint64_t> nanoseconds);
 double percentile_ms(std::vector<uint64_t> nanoseconds, double share);

@@ -52,7 +52,7 @@ std::vector<pid_t> tree_of(pid_t root) {
 
 }  // namespace
 
-Machine::Machine(std::string folder, const std::vector<UnitFile>& units)
+Machine::Machine(std::string folder, const std::vector<UnitFile>& units, Wants wants)
     : root_(std::move(folder)) {
   // Many services, several descriptors each.
   rlimit files{};
@@ -61,7 +61,8 @@ Machine::Machine(std::string folder, const std::vector<UnitFile>& units)
   setrlimit(RLIMIT_NOFILE, &files);
 
   const std::string system = root_ + "/etc/systemd/system/";
-  std::string wanted = "[Unit]\nDescription=Benchmark\nDefaultDependencies=no\nWants=";
+  std::string wanted = "[Unit]\nDescription=Benchmark\nDefaultDependencies=no\n";
+  wanted += wants == Wants::kStart ? "Wants=" : "After=";
   for (const UnitFile& unit : units) {
     write_file(system + unit.name, unit.text);
     wanted += unit.name + " ";
@@ -111,6 +112,15 @@ uint64_t Machine::start_systemd() {
     usleep(500);
   }
   return 0;
+}
+
+void Machine::wait_for_socket() const {
+  const std::string socket = root_ + "/run/systemd/private";
+  const uint64_t deadline = now_ns() + 60'000'000'000U;
+  while (access(socket.c_str(), F_OK) != 0) {
+    if (now_ns() > deadline) die("the manager's socket does not come");
+    usleep(100);
+  }
 }
 
 void Machine::stop() {

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,12 @@ struct UnitFile {
 
 class Machine {
  public:
-  // Writes the units below `folder` and notes them as wanted by bench.target, which is what boots.
-  Machine(std::string folder, const std::vector<UnitFile>& units);
+  // What bench.target, which is what boots, has to do with the units: it wants them, or only names
+  // them, so that they are loaded and not started.
+  enum class Wants : uint8_t { kStart, kLoadOnly };
+
+  // Writes the units below `folder`.
+  Machine(std::string folder, const std::vector<UnitFile>& units, Wants wants = Wants::kStart);
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -26,6 +31,8 @@ class Machine {
   uint64_t start_flotilla();
   // The same for real systemd; 0 where it cannot be booted here (not root, not installed).
   uint64_t start_systemd();
+  // Waits until the manager's socket is there.
+  void wait_for_socket() const;
   // SIGTERM and wait (systemd's namespace is killed); nothing is left behind.
   void stop();
 

@@ -1,32 +1,48 @@
 // bench/memory: proportional set size and private dirty memory of every process of ours while 1000
-// services idle. The floor is a bare static program that waits.   memory [SERVICES]
+// services idle, before any bus client and after one has come and gone, and how often each woke up
+// meanwhile. The floor is a bare static program that waits.   memory [SERVICES]
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <memory>
 
-#include "harness/fleet.h"
+#include "harness/client.h"
 #include "harness/harness.h"
 #include "harness/machine.h"
 
 namespace flotilla::bench {
 namespace {
 
-struct Memory {
+constexpr unsigned kRest = 1'000'000;  // microseconds
+
+struct Sample {
   long pss = 0;
   long private_dirty = 0;
+  long wake_ups = 0;
+  void add(const Sample& other) {
+    pss += other.pss;
+    private_dirty += other.private_dirty;
+    wake_ups += other.wake_ups;
+  }
 };
 
-Memory memory_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  Memory result;
+Sample sample_of(pid_t pid) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  Sample result;
   std::string key;
-  while (file >> key) {
-    long value = 0;
-    if (key == "Pss:" && file >> value) result.pss = value;
-    if (key == "Private_Dirty:" && file >> value) result.private_dirty = value;
+  long value = 0;
+  std::ifstream rollup(folder + "/smaps_rollup");
+  while (rollup >> key) {
+    if (key == "Pss:" && rollup >> value) result.pss = value;
+    if (key == "Private_Dirty:" && rollup >> value) result.private_dirty = value;
+  }
+  std::ifstream status(folder + "/status");
+  while (status >> key) {
+    if (key == "voluntary_ctxt_switches:" && status >> value) result.wake_ups = value;
   }
   return result;
 }
@@ -38,6 +54,18 @@ std::string name_of(pid_t pid) {
   return std::filesystem::path(first).filename();
 }
 
+// By "keeper", "manager", "flotilla-logd"; one of the services as "service".
+std::map<std::string, Sample> measure(const Machine& machine) {
+  std::map<std::string, Sample> result;
+  for (const pid_t pid : machine.descendants()) {
+    std::string name = name_of(pid);
+    if (name == "flotilla-init") name = result.count("keeper") == 0 ? "keeper" : "manager";
+    if (name == "stamps-service") name = "service";
+    if (result.count(name) == 0) result[name] = sample_of(pid);
+  }
+  return result;
+}
+
 int run(size_t services) {
   const ScratchFolder folder;
   StampFile stamps(folder.path(), services);
@@ -47,39 +75,39 @@ int run(size_t services) {
                      "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=" + stamps.program() +
                          " " + stamps.path() + " " + std::to_string(i) + "\n"});
   }
-  units.push_back(fleetd_unit(folder.path()));
   Machine machine(folder.path(), units);
   machine.start_flotilla();
   stamps.wait_for_all();
-  wait_for_api(folder.path());
+  usleep(kRest);
+  const auto before = measure(machine);
+  usleep(kRest);
+  const auto rested = measure(machine);
+  auto client = std::make_unique<Client>(folder.path());
+  client->list_units();
+  client.reset();
+  usleep(kRest);
+  const auto after = measure(machine);
 
-  Table table({"process", "PSS KiB", "private dirty KiB"});
-  Memory total;
-  bool keeper_seen = false;
-  Memory floor;
-  for (const pid_t pid : machine.descendants()) {
-    const std::string name = name_of(pid);
-    const Memory memory = memory_of(pid);
-    if (name == "stamps-service") {
-      floor = memory;
-      continue;
-    }
-    std::string shown = name;
-    if (name == "flotilla-init") {
-      shown = keeper_seen ? "manager" : "keeper";
-      keeper_seen = true;
-    }
-    if (name == "flotilla-init" || name == "flotilla-logd") {
-      total.pss += memory.pss;
-      total.private_dirty += memory.private_dirty;
-    }
-    table.add({shown, std::to_string(memory.pss), std::to_string(memory.private_dirty)});
+  Table table({"process", "PSS KiB", "private dirty KiB", "a service", "PSS after a bus client",
+               "wake-ups"});
+  Sample total, total_rested, total_after;
+  const auto row = [&](const std::string& name, const Sample& at_first, const Sample& later,
+                       const Sample& at_last) {
+    table.add(
+        {name, std::to_string(at_first.pss), std::to_string(at_first.private_dirty),
+         fixed(static_cast<double>(at_first.private_dirty) / static_cast<double>(services), 2),
+         std::to_string(at_last.pss), std::to_string(later.wake_ups - at_first.wake_ups)});
+  };
+  for (const char* name : {"keeper", "manager", "flotilla-logd"}) {
+    row(name, before.at(name), rested.at(name), after.at(name));
+    total.add(before.at(name));
+    total_rested.add(rested.at(name));
+    total_after.add(after.at(name));
   }
-  table.add(
-      {"keeper+manager+logd", std::to_string(total.pss), std::to_string(total.private_dirty)});
-  table.add({"floor: one waiting service", std::to_string(floor.pss),
-             std::to_string(floor.private_dirty)});
-  std::printf("%zu idle services, output captured\n", services);
+  row("together", total, total_rested, total_after);
+  row("floor: one service", before.at("service"), rested.at("service"), after.at("service"));
+  std::printf("%zu idle services, output captured; wake-ups within %u ms\n", services,
+              kRest / 1000);
   table.print();
   return 0;
 }
