@@ -143,6 +143,7 @@ class CgroupGroup final : public ProcessGroup {
 
   base::Result<int> prepare() override {
     FLOTILLA_TRY(make());
+    is_empty_ = false;
     tracker_.prepared_.reset(openat(root(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!tracker_.prepared_) return base::system_error(errno, "open the cgroup {}", path_);
     return tracker_.prepared_.get();
@@ -157,9 +158,10 @@ class CgroupGroup final : public ProcessGroup {
     return (tracker_.root_path_ == "/" ? "" : tracker_.root_path_) + "/" + path_;
   }
 
-  void add(pid_t) override {}  // born in it
+  void add(pid_t) override { is_empty_ = false; }  // born in it
   base::Status attach(pid_t pid) override {
     FLOTILLA_TRY(make());
+    is_empty_ = false;
     if (!write_text(root(), file("cgroup.procs").get(), std::to_string(pid))) {
       return base::system_error(errno, "move process {} to the cgroup {}", pid, path_);
     }
@@ -182,13 +184,13 @@ class CgroupGroup final : public ProcessGroup {
     }
   }
   bool is_populated() const override {
-    if (presence_ == Presence::kNot) return false;
+    if (presence_ == Presence::kNot || is_empty_) return false;
     const base::Fd events(openat(root(), file("cgroup.events").get(), O_RDONLY | O_CLOEXEC));
     std::array<char, 256> buffer;
     const ssize_t size = events ? read(events.get(), buffer.data(), buffer.size()) : -1;
-    return size > 0 &&
-           std::string_view(buffer.data(), static_cast<size_t>(size)).find("populated 1") !=
-               std::string_view::npos;
+    const std::string_view text(buffer.data(), size > 0 ? static_cast<size_t>(size) : 0);
+    is_empty_ = text.find("populated 1") == std::string_view::npos;
+    return !is_empty_;
   }
   bool watch_until_empty() override {
     if (watch_ < 0 && presence_ != Presence::kNot) {
@@ -251,6 +253,7 @@ class CgroupGroup final : public ProcessGroup {
   }
 
   void on_events() {
+    is_empty_ = false;
     if (was_oom_killed()) on_oom_();
     if (watch_ >= 0 && !is_populated()) on_empty_();
   }
@@ -327,6 +330,8 @@ class CgroupGroup final : public ProcessGroup {
   int oom_watch_ = -1;
   uint64_t seen_oom_kills_ = 0;
   mutable Presence presence_ = Presence::kUnknown;
+  // Known to be, and nobody was put into it since: the end of a process asks several times.
+  mutable bool is_empty_ = false;
 };
 
 base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,
