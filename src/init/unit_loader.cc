@@ -340,11 +340,15 @@ std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& setti
   for (const UnitName& alias : settings.aliases) {
     for (std::string& name : drop_in_names(alias)) names.push_back(std::move(name));
   }
+  std::vector<UnitDirectory> candidates;  // in order of names, to be taken in order of places
+  for (const std::string& name : names) {
+    for (UnitDirectory& directory : index_.find_directories(name + ".d")) {
+      candidates.push_back(std::move(directory));
+    }
+  }
   for (const UnitDirectory& place : index_.directories()) {
-    for (const std::string& name : names) {
-      for (const UnitDirectory& directory : index_.find_directories(name + ".d")) {
-        if (directory.path == place.path + "/" + name + ".d") take(directory);
-      }
+    for (const UnitDirectory& directory : candidates) {
+      if (parent_of(directory.path) == place.path) take(directory);
     }
   }
   const std::string for_type = std::string(to_string(settings.name.type())) + ".d";
