@@ -1,7 +1,9 @@
 #include "init/conditions.h"
 
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <sys/capability.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "init/conditions_system.h"
 #include "unit/scalar.h"
@@ -48,15 +51,23 @@ bool glob_exists(const base::FileTree& tree, const std::string& prefix, std::str
 
 bool is_mount_point(const ConditionWorld& world, const std::string& path) {
   if (path == "/") return true;
+  // The kernel knows; overlays show several devices where nothing is mounted.
+  struct statx status {};
+  const std::string place = world.tree.host_path(path);
+  if (statx(AT_FDCWD, place.c_str(), AT_NO_AUTOMOUNT, STATX_TYPE, &status) == 0 &&
+      (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
+    return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  }
   const auto own = world.tree.stat(path);
   const auto above = world.tree.stat(path.substr(0, std::max<size_t>(path.rfind('/'), 1)));
   return own && above && own->device != above->device;
 }
 
 // "< 4", ">=5.10", "=3", "!=3", "1": an operator (">=" without one) and a number.
+// Nothing where the text is no number.
 template <typename Number>
-bool compare_number(std::string_view text, Number actual,
-                    base::Result<Number> (*parse)(std::string_view)) {
+std::optional<bool> compare_number(std::string_view text, Number actual,
+                                   base::Result<Number> (*parse)(std::string_view)) {
   static constexpr std::string_view kOperators[] = {"<=", ">=", "!=", "<", ">", "="};
   std::string_view op = ">=";
   for (const std::string_view candidate : kOperators) {
@@ -67,7 +78,7 @@ bool compare_number(std::string_view text, Number actual,
     }
   }
   const auto wanted = parse(unit::trim(text));
-  if (!wanted) return false;
+  if (!wanted) return std::nullopt;
   if (op == "<") return actual < *wanted;
   if (op == "<=") return actual <= *wanted;
   if (op == ">") return actual > *wanted;
@@ -79,33 +90,45 @@ bool compare_number(std::string_view text, Number actual,
 base::Result<uint64_t> parse_bytes(std::string_view text) { return unit::parse_size(text); }
 base::Result<uint64_t> parse_count(std::string_view text) { return unit::parse_unsigned(text); }
 
-// Words of glob patterns and comparisons, all of which must hold: "5.10*", ">= 5.4 <6".
-bool kernel_version_holds(const std::string& parameter, const std::string& release) {
+std::optional<bool> compare_version(const std::string& op, const std::string& version,
+                                    const std::string& release) {
+  if (op.empty() || op == "=$" || op == "$=") return matches(version, release);
+  if (op == "!=$" || op == "!$=") return !matches(version, release);
+  const int order = strverscmp(release.c_str(), version.c_str());
+  if (op == "<") return order < 0;
+  if (op == "<=") return order <= 0;
+  if (op == ">") return order > 0;
+  if (op == ">=") return order >= 0;
+  if (op == "=" || op == "==") return order == 0;
+  if (op == "!=" || op == "<>") return order != 0;
+  return std::nullopt;
+}
+
+// Words of glob patterns and comparisons, all of which must hold: "5.10*", ">=5.4 <6". An operator
+// may stand apart from its version at the very beginning only; elsewhere there is no answer.
+std::optional<bool> kernel_version_holds(const std::string& parameter, const std::string& release) {
   std::string_view rest = parameter;
-  std::string pending;
-  while (true) {
+  bool holds = true;
+  for (bool is_first = true; holds; is_first = false) {
     auto word = unit::take_word(rest);
-    if (!word || !*word) break;
-    std::string text = pending + **word;
-    pending.clear();
-    if (text.find_first_not_of("<>=!") == std::string::npos) {
-      pending = text;
-      continue;
-    }
-    const size_t begin = text.find_first_not_of("<>=!");
+    if (!word) return std::nullopt;
+    if (!*word) break;
+    const std::string text(unit::trim(**word));
+    const size_t begin = text.find_first_not_of("<>=!$");
     const std::string op = text.substr(0, begin);
-    const std::string version = text.substr(begin);
-    bool ok = false;
-    if (op.empty()) {
-      ok = matches(version, release);
-    } else {
-      const int order = strverscmp(release.c_str(), version.c_str());
-      ok = (op == "<" && order < 0) || (op == "<=" && order <= 0) || (op == ">" && order > 0) ||
-           (op == ">=" && order >= 0) || (op == "=" && order == 0) || (op == "!=" && order != 0);
+    std::string version = begin == std::string::npos ? "" : text.substr(begin);
+    if (!op.empty()) version = std::string(unit::trim(version));
+    if (!op.empty() && version.empty()) {
+      if (!is_first) return std::nullopt;
+      auto next = unit::take_word(rest);
+      if (!next || !*next) return std::nullopt;
+      version = **next;
     }
-    if (!ok) return false;
+    const auto answer = compare_version(op, version, release);
+    if (!answer) return std::nullopt;
+    holds = *answer;
   }
-  return true;
+  return holds;
 }
 
 bool command_line_has(const ConditionWorld& world, const std::string& wanted) {
@@ -194,8 +217,13 @@ bool has_controllers(const ConditionWorld& world, const std::string& wanted) {
   if (wanted == "v1") return !controllers.has_value();
   const auto words = unit::split_words(wanted);
   if (!controllers || !words) return false;
-  return std::all_of(words->begin(), words->end(),
-                     [&](const std::string& word) { return has_word(*controllers, word); });
+  // What is no controller is asked of nobody.
+  static constexpr std::string_view kKnown[] = {"cpu",   "cpuacct", "cpuset",  "io",
+                                                "blkio", "memory",  "devices", "pids"};
+  return std::all_of(words->begin(), words->end(), [&](const std::string& word) {
+    return std::find(std::begin(kKnown), std::end(kKnown), word) == std::end(kKnown) ||
+           has_word(*controllers, word);
+  });
 }
 
 bool has_cpu_feature(const ConditionWorld& world, const std::string& name) {
@@ -208,7 +236,8 @@ bool has_cpu_feature(const ConditionWorld& world, const std::string& name) {
   return has_word(line.substr(line.find(':') + 1), name);
 }
 
-bool plain_holds(const Condition& condition, const ConditionWorld& world) {
+// Without negation; nothing where it cannot be told.
+std::optional<bool> plain_answer(const Condition& condition, const ConditionWorld& world) {
   const std::string& kind = condition.kind;
   const std::string& parameter = condition.parameter;
   if (kind == "Host") {
@@ -232,7 +261,8 @@ bool plain_holds(const Condition& condition, const ConditionWorld& world) {
   if (kind == "CPUFeature") return has_cpu_feature(world, parameter);
   if (kind == "FirstBoot") {
     const auto flag = unit::parse_boolean(parameter);
-    return flag && *flag == world.first_boot;
+    if (!flag) return std::nullopt;
+    return *flag == world.first_boot;
   }
   if (const auto answer = system_condition_holds(kind, parameter, world)) return *answer;
   return file_holds(condition, world);
@@ -241,27 +271,30 @@ bool plain_holds(const Condition& condition, const ConditionWorld& world) {
 }  // namespace
 
 bool holds(const Condition& condition, const ConditionWorld& world) {
-  return plain_holds(condition, world) != condition.negate;
+  const std::optional<bool> answer = plain_answer(condition, world);
+  return answer && *answer != condition.negate;
 }
 
-bool all_hold(const std::vector<Condition>& conditions, const ConditionWorld& world,
+bool all_hold(std::vector<Condition>& conditions, const ConditionWorld& world,
               const Condition** failed) {
   bool any_trigger = false, triggered = false;
-  for (const Condition& condition : conditions) {
-    if (condition.trigger) {
-      any_trigger = true;
-      if (triggered) continue;
-    }
+  const Condition* first_trigger = nullptr;
+  for (Condition& condition : conditions) condition.result = 0;
+  for (Condition& condition : conditions) {
     const bool ok = holds(condition, world);
-    if (condition.trigger) triggered = ok;
-    if (ok) continue;
-    if (failed != nullptr && *failed == nullptr) *failed = &condition;
-    if (!condition.trigger) {
+    condition.result = ok ? 1 : -1;
+    if (condition.trigger) {
+      if (!any_trigger) first_trigger = &condition;
+      any_trigger = true;
+      triggered |= ok;
+    } else if (!ok) {
       if (failed != nullptr) *failed = &condition;
       return false;
     }
   }
-  return !any_trigger || triggered;
+  if (!any_trigger || triggered) return true;
+  if (failed != nullptr) *failed = first_trigger;
+  return false;
 }
 
 ConditionWorld ConditionWorld::of_machine(const base::FileTree& tree) {

@@ -33,13 +33,14 @@ struct ConditionWorld {
   static ConditionWorld of_machine(const base::FileTree& tree);
 };
 
-// The line's own answer, negation included. A kind that is not implemented is not asked here: the
-// directives table keeps it out.
+// The line's own answer, negation included: no where it cannot be told, negated or not. A kind that
+// is not implemented is not asked here: the directives table keeps it out.
 bool holds(const Condition& condition, const ConditionWorld& world);
 
-// All of the plain ones, and one of those with "|" if there are any. `failed`, if given, gets the
-// first line that decided against it.
-bool all_hold(const std::vector<Condition>& conditions, const ConditionWorld& world,
+// All of the plain ones, and one of those with "|" if there are any. Each line looked at remembers
+// its result; after a plain one that does not hold none is. `failed`, if given, gets the line that
+// decided against it.
+bool all_hold(std::vector<Condition>& conditions, const ConditionWorld& world,
               const Condition** failed = nullptr);
 
 }  // namespace flotilla::init

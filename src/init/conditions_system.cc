@@ -212,11 +212,13 @@ bool firmware_holds(const std::string& parameter, const ConditionWorld& world) {
 
 }  // namespace
 
-std::optional<bool> system_condition_holds(const std::string& kind, const std::string& parameter,
-                                           const ConditionWorld& world) {
+std::optional<std::optional<bool>> system_condition_holds(const std::string& kind,
+                                                          const std::string& parameter,
+                                                          const ConditionWorld& world) {
   if (kind == "ACPower") {
     const auto wanted = unit::parse_boolean(parameter);
-    return wanted && *wanted == is_on_mains(world);
+    if (!wanted) return std::optional<bool>();
+    return *wanted == is_on_mains(world);
   }
   if (kind == "CPUPressure") return is_pressure_below("cpu", parameter, world);
   if (kind == "MemoryPressure") return is_pressure_below("memory", parameter, world);

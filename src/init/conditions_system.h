@@ -9,9 +9,10 @@
 
 namespace flotilla::init {
 
-// Nothing for a kind that is not of these.
-std::optional<bool> system_condition_holds(const std::string& kind, const std::string& parameter,
-                                           const ConditionWorld& world);
+// Nothing for a kind that is not of these; inside, nothing where it cannot be told.
+std::optional<std::optional<bool>> system_condition_holds(const std::string& kind,
+                                                          const std::string& parameter,
+                                                          const ConditionWorld& world);
 
 // What a virtual machine's processor says it runs on: "kvm", "vmware", ...; "none" on bare metal.
 std::string detect_virtual_machine();

@@ -29,9 +29,47 @@ class ConditionsTest : public ::testing::Test {
     return holds({kind, parameter, false, false}, world_);
   }
 
+  bool all(std::vector<Condition> conditions, const Condition** failed = nullptr) {
+    looked_at_ = std::move(conditions);
+    return all_hold(looked_at_, world_, failed);
+  }
+  // The results of the last look, a number each.
+  std::string results() const {
+    std::string text;
+    for (const Condition& condition : looked_at_) text += std::to_string(condition.result) + " ";
+    return text;
+  }
+
   base::MemoryFileTree tree_;
   ConditionWorld world_{tree_};
+  std::vector<Condition> looked_at_;
 };
+
+TEST_F(ConditionsTest, EachLineRemembersWhatItSaidUntilAPlainOneFails) {
+  const Condition yes{"PathExists", "/d", false, false}, no{"PathExists", "/n", false, false};
+  EXPECT_FALSE(all({yes, no, yes}));
+  EXPECT_EQ(results(), "1 -1 0 ");
+  const Condition first{"PathExists", "/n", true, false}, second{"PathExists", "/d", true, false};
+  EXPECT_TRUE(all({first, second, second}));
+  EXPECT_EQ(results(), "-1 1 1 ");
+  const Condition* failed = nullptr;
+  EXPECT_FALSE(all({first, yes, first}, &failed));
+  EXPECT_EQ(failed, &looked_at_[0]);
+}
+
+TEST_F(ConditionsTest, WhatCannotBeToldHoldsNeitherWayRound) {
+  for (const auto& [kind, parameter] :
+       {std::pair("CPUs", "many"), std::pair("Memory", "much"),
+        std::pair("KernelVersion", ">= 3 < 99"), std::pair("FirstBoot", "maybe")}) {
+    EXPECT_FALSE(holds({kind, parameter, false, false}, world_)) << kind;
+    EXPECT_FALSE(holds({kind, parameter, false, true}, world_)) << kind;
+  }
+  EXPECT_TRUE(is("KernelVersion", ">= 3"));
+  EXPECT_TRUE(is("KernelVersion", ">=3 <99 !=4"));
+  tree_.add_file("/sys/fs/cgroup/cgroup.controllers", "cpu memory\n");
+  EXPECT_TRUE(is("ControlGroupController", "no-such memory"));
+  EXPECT_FALSE(is("ControlGroupController", "io"));
+}
 
 TEST_F(ConditionsTest, LooksAtFiles) {
   EXPECT_TRUE(is("PathExists", "/d/full"));
@@ -77,13 +115,13 @@ TEST_F(ConditionsTest, NeedsAllPlainOnesAndOneOfTheTriggers) {
   const Condition trigger_yes{"PathExists", "/d", true, false};
   const Condition trigger_no{"PathExists", "/n", true, false};
   const Condition* failed = nullptr;
-  EXPECT_TRUE(all_hold({}, world_));
-  EXPECT_TRUE(all_hold({yes, not_no}, world_));
-  EXPECT_FALSE(all_hold({yes, no}, world_, &failed));
+  EXPECT_TRUE(all({}));
+  EXPECT_TRUE(all({yes, not_no}));
+  EXPECT_FALSE(all({yes, no}, &failed));
   ASSERT_NE(failed, nullptr);
-  EXPECT_TRUE(all_hold({trigger_no, trigger_yes, yes}, world_));
-  EXPECT_FALSE(all_hold({trigger_no, yes}, world_));
-  EXPECT_FALSE(all_hold({trigger_yes, no}, world_));
+  EXPECT_TRUE(all({trigger_no, trigger_yes, yes}));
+  EXPECT_FALSE(all({trigger_no, yes}));
+  EXPECT_FALSE(all({trigger_yes, no}));
 }
 
 TEST_F(ConditionsTest, LooksAtTheReleaseOfTheSystem) {

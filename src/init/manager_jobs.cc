@@ -137,6 +137,8 @@ void Manager::Impl::queue_job(UnitId unit) {
   if (unit >= queued_.size() || queued_[unit]) return;
   queued_[unit] = true;
   run_queue_.push_back(unit);
+  std::push_heap(run_queue_.begin(), run_queue_.end(),
+                 [this](UnitId a, UnitId b) { return runs_before(b, a); });
   edges.program.request_turn();
 }
 
@@ -150,12 +152,38 @@ void Manager::Impl::queue_neighbours(UnitId unit) {
   }
 }
 
+// Of those that could run at once. Others wait for what has few jobs of its own: scopes and slices
+// go first, services last; then who has more weight, and at last the names decide.
+bool Manager::Impl::runs_before(UnitId a, UnitId b) const {
+  const Unit *first = unit_at(a), *second = unit_at(b);
+  if (first == nullptr || second == nullptr) return first != nullptr;
+  const UnitType type = first->settings.name.type(), other = second->settings.name.type();
+  if (type != other) return type > other;
+  const auto weight = [](const Unit& unit) {
+    constexpr uint64_t kDefault = 100;
+    const bool is_set = unit.settings.cgroup && unit.settings.cgroup->cpu_weight != kCgroupUnset;
+    return is_set ? unit.settings.cgroup->cpu_weight : kDefault;
+  };
+  if (weight(*first) != weight(*second)) return weight(*first) > weight(*second);
+  const int nice = first->settings.exec.nice.value_or(0);
+  const int other_nice = second->settings.exec.nice.value_or(0);
+  return nice != other_nice ? nice < other_nice : first->id < second->id;
+}
+
+void Manager::Impl::leave_run_queue(UnitId unit) {
+  run_queue_.erase(std::remove(run_queue_.begin(), run_queue_.end(), unit), run_queue_.end());
+  std::make_heap(run_queue_.begin(), run_queue_.end(),
+                 [this](UnitId a, UnitId b) { return runs_before(b, a); });
+}
+
 void Manager::Impl::look_at_job(UnitId unit) { queue_job(unit); }
 
 bool Manager::Impl::run_one_job() {
   if (run_queue_.empty()) return false;
-  const UnitId id = run_queue_.front();
-  run_queue_.pop_front();
+  std::pop_heap(run_queue_.begin(), run_queue_.end(),
+                [this](UnitId a, UnitId b) { return runs_before(b, a); });
+  const UnitId id = run_queue_.back();
+  run_queue_.pop_back();
   queued_[id] = false;
   if (unit_at(id) == nullptr) return true;
   for (const Job* job : {jobs.of_unit(id), jobs.nop_of_unit(id)}) {
@@ -251,7 +279,7 @@ void Manager::Impl::start_service(const Job& job, Unit& unit) {
 }
 
 bool Manager::Impl::check_conditions(const Job& job, Unit& unit) {
-  const UnitSettings& settings = unit.settings;
+  UnitSettings& settings = unit.settings;
   const Condition* failed = nullptr;
   unit.condition_time = now();
   unit.condition_result =

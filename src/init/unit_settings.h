@@ -105,11 +105,17 @@ enum class OomPolicy : uint8_t { kContinue, kStop, kKill };
 enum class TimeoutFailureMode : uint8_t { kTerminate, kAbort, kKill };
 
 // One condition or assertion line.
+// What few units have.
+struct RareUnitSettings {
+  std::string source_path;  // of the file that the unit's was generated from
+};
+
 struct Condition {
   std::string kind;       // "PathExists", without Condition/Assert
   std::string parameter;  // specifiers expanded
   bool trigger = false;   // '|'
   bool negate = false;    // '!'
+  int8_t result = 0;      // of its last look: 1 it holds, -1 it does not, 0 nobody looked
 };
 
 // Exit statuses and signals as SuccessExitStatus= and its kin list them.
@@ -247,6 +253,7 @@ struct UnitSettings {
   Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
   JobMode on_failure_job_mode = JobMode::kReplace, on_success_job_mode = JobMode::kFail;
   Lazy<UnitActions> actions;
+  Lazy<RareUnitSettings> rare;
 
   std::vector<std::string> ignored_directives;  // "Section.Key", known and not implemented yet
   std::vector<std::string> warnings;            // "file:line: text"
