@@ -49,15 +49,6 @@ class Tally {
   std::optional<base::Error> error_;
 };
 
-// Whether a link called `alias` may stand for the unit: of the same type, plain for plain, an
-// instance for the same instance or for a template.
-bool may_alias(const UnitName& alias, const UnitName& unit) {
-  if (alias.type() != unit.type()) return false;
-  if (alias.is_plain() || unit.is_plain()) return alias.is_plain() && unit.is_plain();
-  if (alias.is_template()) return unit.is_template();
-  return unit.is_template() || unit.instance() == alias.instance();
-}
-
 // "x.target.wants/a.service" as an alias: a way to write WantedBy=x.target.
 Status check_alias_path(const std::string& alias, const std::string& unit) {
   const std::string_view directory = parent_of(alias);
@@ -352,17 +343,29 @@ void UnitFileLinks::mark_for_removal(UnitFileSearch& search, Marks& marks, Chang
 
 Result<UnitFileLinks::Changes> UnitFileLinks::disable(const Names& names, Lifetime lifetime) {
   UnitFileSearch search(tree_, places_);
+  Changes changes;
+  std::optional<base::Error> missing;
   for (const std::string& name : names) {
     if (!UnitName::is_valid(name)) return install_error(EUCLEAN, name);
     FLOTILLA_ASSIGN(FoundUnit * unit, search.add(name));
     const Result<FoundUnit*> found = search.resolve(*unit, Follow::kConfigLinks);
+    if (found) continue;
+    const int number = errno_of(found.error());
     // A link that leads nowhere can be removed all the same.
-    if (!found && !unit->is_dangling) return install_error(errno_of(found.error()), name);
+    if (number == ENOLINK) {
+      changes.push_back({"dangling", unit->path, ""});
+    } else if (number != ENOENT) {
+      return install_error(number, name);
+    } else if (!unit->is_dangling && !missing) {
+      missing = std::move(install_error(ENOENT, name)).take();
+    }
   }
-  Changes changes;
+  const size_t told = changes.size();
   Marks marks;
   mark_for_removal(search, marks, changes);
   remove_marked(std::move(marks), directory_of(lifetime), changes);
+  // Links of a unit that is gone go as well; that it is gone counts where there were none.
+  if (missing && changes.size() == told) return base::unexpected(std::move(*missing));
   return changes;
 }
 

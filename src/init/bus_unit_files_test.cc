@@ -297,5 +297,33 @@ TEST(UnitFilesBelowARoot, APathThatBeginsWithTheRootIsTheFileInTheTree) {
   std::filesystem::remove_all(root);
 }
 
+TEST_F(UnitFiles, DisablingRemovesTheLinksOfWhatIsGoneAndElseSaysThatItIs) {
+  ASSERT_TRUE(tree_.make_directories("/etc/u/x.target.wants", 0755));
+  ASSERT_TRUE(tree_.make_symlink("/usr/lib/u/gone.service", "/etc/u/x.target.wants/gone.service"));
+  const auto disabled = links_.disable({"none.service", "gone.service"}, Lifetime::kLasting);
+  ASSERT_TRUE(disabled.has_value()) << disabled.error().message;
+  EXPECT_EQ(text_of(*disabled), "unlink /etc/u/x.target.wants/gone.service\n");
+  const auto nothing = links_.disable({"plain.service", "none.service"}, Lifetime::kLasting);
+  ASSERT_FALSE(nothing.has_value());
+  EXPECT_EQ(nothing.error().message, "Unit file none.service does not exist.");
+}
+
+TEST_F(UnitFiles, WhatIsNoLegalAliasIsRefused) {
+  ASSERT_TRUE(tree_.make_directories("/etc/u", 0755));
+  ASSERT_TRUE(tree_.make_symlink("/usr/lib/u/t@.service", "/etc/u/p.service"));
+  ASSERT_TRUE(tree_.make_symlink("/usr/lib/u/plain.service", "/etc/u/plain.service"));
+  ASSERT_TRUE(tree_.make_symlink("nothing.service", "/etc/u/d.service"));
+  EXPECT_EQ(links_.state_of("p.service").error().error_number, EXDEV);
+  EXPECT_EQ(links_.state_of("plain.service").error().error_number, ELOOP);
+  EXPECT_EQ(links_.state_of("d.service").error().error_number, ENOLINK);
+  EXPECT_EQ(links_.enable({"p.service"}, Lifetime::kLasting, Force::kNo).error().message,
+            "Invalid unit reference p.service.");
+  EXPECT_FALSE(links_.disable({"p.service"}, Lifetime::kLasting).has_value());
+  EXPECT_TRUE(tree_.lstat("/etc/u/p.service"));
+  const auto disabled = links_.disable({"d.service"}, Lifetime::kLasting);
+  ASSERT_TRUE(disabled.has_value()) << disabled.error().message;
+  EXPECT_EQ(text_of(*disabled), "dangling /etc/u/d.service\nunlink /etc/u/d.service\n");
+}
+
 }  // namespace
 }  // namespace flotilla::init

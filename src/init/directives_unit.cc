@@ -63,7 +63,7 @@ void add_dependencies(UnitSettings& settings, const SettingContext& context, Dep
                             name.error().message);
       continue;
     }
-    list.push_back(std::move(*name));
+    list.push_back(name_beside(*name, settings.name));
   }
 }
 
@@ -148,11 +148,11 @@ void parse_condition(UnitSettings& settings, const SettingContext& context,
   condition.kind = std::string(context.key.substr(is_assertion ? 6 : 9));
   if (value[0] == '|') {
     condition.trigger = true;
-    value = unit::trim(value.substr(1));
+    value.remove_prefix(1);
   }
   if (!value.empty() && value[0] == '!') {
     condition.negate = true;
-    value = unit::trim(value.substr(1));
+    value.remove_prefix(1);
   }
   auto parameter = context.expand(value);
   if (!parameter) return;
@@ -164,6 +164,19 @@ void parse_condition(UnitSettings& settings, const SettingContext& context,
   }
   condition.parameter = std::move(*parameter);
   list.push_back(std::move(condition));
+}
+
+void parse_source_path(UnitSettings& settings, const SettingContext& context,
+                       std::string_view value) {
+  if (value.empty()) {
+    if (settings.rare.is_set()) settings.rare.edit().source_path.clear();
+    return;
+  }
+  auto path = unit::expand_specifiers(value, context.specifiers);
+  if (!path || path->empty() || (*path)[0] != '/') {
+    return context.reporter.warn("SourcePath= path is not absolute, ignoring: {}", value);
+  }
+  settings.rare.edit().source_path = std::move(*path);
 }
 
 constexpr NamedParser kParsers[] = {
@@ -196,6 +209,7 @@ constexpr NamedParser kParsers[] = {
     {"RequiresOverridable", parse_dependency<Dependency::kRequires>},
     {"Requisite", parse_dependency<Dependency::kRequisite>},
     {"RequisiteOverridable", parse_dependency<Dependency::kRequisite>},
+    {"SourcePath", parse_source_path},
     {"StartLimitBurst", parse_start_limit_burst},
     {"StartLimitInterval", parse_start_limit_interval},
     {"StartLimitIntervalSec", parse_start_limit_interval},

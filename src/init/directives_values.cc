@@ -185,4 +185,10 @@ std::string to_string(const StreamSetting& stream, bool is_input) {
   return {};
 }
 
+unit::UnitName name_beside(const unit::UnitName& named, const unit::UnitName& unit) {
+  if (!named.is_template()) return named;
+  const auto instance = named.with_instance(unit.is_instance() ? unit.instance() : unit.prefix());
+  return instance ? *instance : named;
+}
+
 }  // namespace flotilla::init

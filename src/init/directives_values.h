@@ -34,6 +34,10 @@ std::optional<StreamSetting> parse_input_stream(std::string_view text);
 std::optional<StreamSetting> parse_output_stream(std::string_view text);
 std::string to_string(const StreamSetting& stream, bool is_input);
 
+// The unit that `named` means in the file of `unit`: of a template the instance that is of the same
+// kind as the unit, or called after it.
+unit::UnitName name_beside(const unit::UnitName& named, const unit::UnitName& unit);
+
 // An absolute path without ".." parts, simplified; nothing otherwise.
 std::optional<std::string> parse_absolute_path(std::string_view text);
 

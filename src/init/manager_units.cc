@@ -1,4 +1,6 @@
 // The manager's units: loading with everything they name, daemon-reload, and forgetting.
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "init/manager_impl.h"
@@ -85,6 +87,13 @@ Unit* Manager::Impl::load_name(const UnitName& name) {
   return first;
 }
 
+// It began with the manager, and is made of what is there.
+void Manager::Impl::be_always_there(Unit& unit) {
+  unit.simple_active = true;
+  unit.state_change = unit.inactive_exit = unit.active_enter = userspace;
+  unit.transient = unit.settings.name.type() == UnitType::kScope;
+}
+
 Unit* Manager::Impl::take_settings(UnitSettings settings) {
   log_warnings(settings);
   Unit* unit = find(settings.name.str());
@@ -106,8 +115,8 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     if (type == UnitType::kService || is_scope) {
       unit->service = std::make_unique<ServiceRuntime>(*this, *unit);
     }
-    if (init::is_perpetual(unit->id)) unit->simple_active = true;
     unit->transient = is_transient_directory(parent_of(unit->settings.fragment_path));
+    if (init::is_perpetual(unit->id)) be_always_there(*unit);
     active_states[id] = unit->active();
     queue_garbage(id);
     edges.program.request_turn();
@@ -130,12 +139,18 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
 void Manager::Impl::order_targets(const std::vector<UnitId>& targets) {
   for (const UnitId id : targets) {
     const Unit* target = unit_at(id);
-    if (target == nullptr || !target->settings.default_dependencies) continue;
+    if (target == nullptr || target->settings.load_state != LoadState::kLoaded ||
+        !target->settings.default_dependencies) {
+      continue;
+    }
     for (const Dependency kind : {Dependency::kRequires, Dependency::kRequisite, Dependency::kWants,
                                   Dependency::kBindsTo}) {
       for (const UnitName& name : target->settings.dependencies[static_cast<size_t>(kind)]) {
         const Unit* other = find(name.str());
-        if (other == nullptr || !other->settings.default_dependencies) continue;
+        if (other == nullptr || other->settings.load_state != LoadState::kLoaded ||
+            !other->settings.default_dependencies) {
+          continue;
+        }
         if (graph.has(id, Dependency::kBefore, other->graph_id)) continue;
         graph.add(id, Dependency::kAfter, other->graph_id);
       }
@@ -204,7 +219,7 @@ void Manager::Impl::forget_unit(UnitId id) {
   }
   start_limits_.erase(id);
   settle_limits_.erase(id);
-  run_queue_.erase(std::remove(run_queue_.begin(), run_queue_.end(), id), run_queue_.end());
+  if (queued_[id]) leave_run_queue(id);
   settle_queue_.erase(std::remove(settle_queue_.begin(), settle_queue_.end(), id),
                       settle_queue_.end());
   queued_[id] = false;
@@ -215,6 +230,8 @@ void Manager::Impl::forget_unit(UnitId id) {
 }
 
 Unit* Manager::Impl::find_by_pid(pid_t pid) const {
+  const bool is_own = pid == ::getpid() || (options.is_pid1 && pid == 1);
+  if (is_own && options.scope == ManagerScope::kSystem) return find("init.scope");
   for (const auto& unit : units) {
     if (unit && unit->service && (unit->main_pid() == pid || unit->control_pid() == pid)) {
       return unit.get();

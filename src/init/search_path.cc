@@ -53,18 +53,20 @@ std::vector<std::string> user_path(const SearchPathVariables& variables) {
   return path;
 }
 
-// What a link from `name` to `target` means by its names alone: an alias must be of the same type,
-// and a template only of a template.
-bool is_alias(const unit::UnitName& name, std::string_view target) {
-  const auto other = unit::UnitName::parse(target);
-  if (!other || other->type() != name.type() || *other == name) return false;
-  if (name.is_plain()) return !other->is_template();
-  if (name.is_template()) return other->is_template();
-  // foo@a.service -> foo@.service is the file of its own template, not another unit.
-  return other->is_template() ? other->prefix() != name.prefix() : true;
-}
-
 }  // namespace
+
+bool may_alias(const unit::UnitName& alias, const unit::UnitName& unit) {
+  using unit::UnitType;
+  if (alias.type() != unit.type()) return false;
+  const UnitType type = alias.type();
+  if (type == UnitType::kMount || type == UnitType::kSwap || type == UnitType::kAutomount ||
+      type == UnitType::kSlice || type == UnitType::kScope) {
+    return false;
+  }
+  if (alias.is_plain() || unit.is_plain()) return alias.is_plain() && unit.is_plain();
+  if (alias.is_template()) return unit.is_template();
+  return unit.is_template() || unit.instance() == alias.instance();
+}
 
 std::vector<std::string> unit_search_path(ManagerScope scope,
                                           const SearchPathVariables& variables) {
@@ -153,7 +155,7 @@ void UnitIndex::add_entry(const UnitDirectory& directory, const DirectoryEntry& 
   std::string path = directory.path + "/" + entry.name;
   for (const std::string_view end : {".d", ".wants", ".requires", ".upholds"}) {
     if (!ends_with(entry.name, end)) continue;
-    if (entry.kind == FileKind::kDirectory || entry.kind == FileKind::kSymlink) {
+    if (entry.kind == FileKind::kDirectory) {
       subdirectories_[entry.name].push_back({std::move(path), directory.tree});
     }
     return;
@@ -167,13 +169,13 @@ void UnitIndex::add_entry(const UnitDirectory& directory, const DirectoryEntry& 
     if (!target) return;
     if (*target == "/dev/null") {
       file.is_masked = true;
-    } else if (!is_in_path(directory, *target)) {
-      // A file from elsewhere, whatever it is called there.
-    } else if (is_alias(*name, base_name(*target))) {
-      file.alias_of = std::string(base_name(*target));
-    } else if (const auto other = unit::UnitName::parse(base_name(*target));
-               other && other->type() != name->type()) {
-      return;  // a unit cannot be one of another type
+    } else if (is_in_path(directory, *target)) {
+      // What is no legal alias is as good as not there, and so is a name for itself or for the
+      // template that it is an instance of: the file there has its own place in the path.
+      const auto other = unit::UnitName::parse(base_name(*target));
+      if (!other || *other == *name || !may_alias(*name, *other)) return;
+      if (name->is_instance() && name->template_name() == *other) return;
+      file.alias_of = other->str();
     }
   }
   files_.emplace(entry.name, std::move(file));

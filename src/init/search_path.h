@@ -22,6 +22,10 @@ struct SearchPathVariables {
   std::string xdg_config_home, xdg_data_home, xdg_runtime_dir, home;
 };
 
+// Whether a link called `alias` may stand for the unit: of the same type, one that may have several
+// names; plain for plain, an instance for the same instance or for a template.
+bool may_alias(const unit::UnitName& alias, const unit::UnitName& unit);
+
 std::vector<std::string> unit_search_path(ManagerScope scope, const SearchPathVariables& variables);
 
 // One directory of the search path. The tree outlives the index.

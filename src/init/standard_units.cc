@@ -8,10 +8,19 @@ namespace {
 // Ordering against sockets.target and its kin lives here, as in any unit set for systemd: services
 // come after basic.target, which comes after everything early.
 constexpr StandardUnit kUnits[] = {
-    {"-.slice", "[Unit]\nDescription=Root Slice\nDefaultDependencies=no\n", {}},
-    {"system.slice", "[Unit]\nDescription=System Slice\nDefaultDependencies=no\n", {}},
+    {"-.slice",
+     "[Unit]\nDescription=Root Slice\nDocumentation=man:systemd.special(7)\n"
+     "DefaultDependencies=no\n",
+     {}},
+    {"system.slice",
+     "[Unit]\nDescription=System Slice\nDocumentation=man:systemd.special(7)\n"
+     "DefaultDependencies=no\n",
+     {}},
     {"app.slice", "[Unit]\nDescription=User Application Slice\nDefaultDependencies=no\n", {}},
-    {"init.scope", "[Unit]\nDescription=System and Service Manager\nDefaultDependencies=no\n", {}},
+    {"init.scope",
+     "[Unit]\nDescription=System and Service Manager\nDocumentation=man:systemd(1)\n"
+     "DefaultDependencies=no\n",
+     {}},
     {"sysinit.target",
      "[Unit]\nDescription=System Initialization\nWants=local-fs.target swap.target\n"
      "After=local-fs.target swap.target\nConflicts=emergency.service emergency.target\n"

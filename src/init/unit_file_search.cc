@@ -67,6 +67,9 @@ base::Unexpected install_error(int error_number, std::string_view name, std::str
     case ENOENT:
       return refuse(ENOENT, "NoSuchUnit", fmt::format("Unit file {} does not exist.", name));
     case EXDEV:
+      if (source.empty()) {
+        return refuse(EXDEV, "BadUnitSetting", fmt::format("Invalid unit reference {}.", name));
+      }
       return refuse(EXDEV, "BadUnitSetting", fmt::format("Cannot alias {} as {}.", source, name));
     case EIDRM:
       return refuse(EIDRM, "BadUnitSetting",
@@ -321,6 +324,11 @@ Result<FoundUnit*> UnitFileSearch::resolve(FoundUnit& first, Follow follow) {
       FLOTILLA_ASSIGN(const UnitName instance, behind->with_instance(name->instance()));
       other = instance.str();
     }
+    if (unit->kind == UnitFileKind::kAlias) {
+      if (!name || !behind || !may_alias(*name, *behind)) return install_error(EXDEV, unit->name);
+      // A name for itself leads nowhere.
+      if (*name == *behind) return install_error(ELOOP, unit->name);
+    }
     if (unit->kind == UnitFileKind::kLinked || other == unit->name) {
       // Its own file, only elsewhere.
       const std::string target = unit->target;
@@ -334,6 +342,7 @@ Result<FoundUnit*> UnitFileSearch::resolve(FoundUnit& first, Follow follow) {
     if (unit->is_found) continue;
     if (const Status found = look_up(*unit); !found) {
       link->is_dangling = found.error().error_number == ENOENT;
+      if (link->is_dangling) return install_error(ENOLINK, link->name);
       return base::unexpected(found.error());
     }
   }

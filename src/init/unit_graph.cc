@@ -78,7 +78,9 @@ UnitFacts facts_of(const UnitSettings& settings) {
   facts.load_state = settings.load_state;
   facts.perpetual = is_perpetual(settings.name);
   const auto type = settings.name.type();
-  facts.can_start = type != unit::UnitType::kDevice && settings.load_state == LoadState::kLoaded;
+  // A scope starts once, with the processes that it was made for.
+  facts.can_start = type != unit::UnitType::kDevice && type != unit::UnitType::kScope &&
+                    settings.load_state == LoadState::kLoaded;
   facts.can_stop = type != unit::UnitType::kDevice && !facts.perpetual;
   facts.can_reload =
       type == unit::UnitType::kService &&

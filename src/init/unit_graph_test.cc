@@ -116,6 +116,7 @@ TEST(UnitGraph, FactsComeFromTheFiles) {
       {"/bin/true", {"/bin/true"}, false, true, {}});
   EXPECT_TRUE(facts_of(service).can_reload);
   EXPECT_TRUE(facts_of(settings("-.slice")).perpetual);
+  EXPECT_FALSE(facts_of(settings("x.scope")).can_start);
   EXPECT_TRUE(facts_of(settings("x.slice")).ignore_on_isolate);
   EXPECT_FALSE(facts_of(settings("x.target")).ignore_on_isolate);
 }

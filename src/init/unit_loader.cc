@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "init/directives.h"
+#include "init/directives_values.h"
 #include "init/standard_units.h"
 #include "init/unit_file_search.h"
 #include "unit/escape.h"
@@ -21,6 +23,7 @@ using unit::UnitName;
 using unit::UnitType;
 
 constexpr int kMaxAliasDepth = 8;
+constexpr size_t kMaxAliases = 1000;  // of one unit
 // They stay with the unit, and each is a line of the log: a file of nothing but mistakes must not
 // fill either.
 constexpr size_t kMaxWarnings = 1000;
@@ -110,6 +113,40 @@ void drop_repeated_dependencies(UnitSettings& settings) {
   }
 }
 
+// "Slice /a/b" of a-b.slice.
+std::string slice_description(const UnitName& slice) {
+  std::string text = "Slice ";
+  for (const char c : slice.stem()) {
+    if (text.size() == 6) text += '/';
+    text += c == '-' ? '/' : c;
+  }
+  return text;
+}
+
+// The units that links in these directories name. The first directory that has a name decides, and
+// may say with a link to /dev/null that the unit is not meant; what is no link says nothing.
+std::vector<UnitName> linked_names(const std::vector<UnitDirectory>& directories) {
+  std::vector<UnitName> names;
+  std::set<std::string> hidden;
+  for (const UnitDirectory& directory : directories) {
+    const auto entries = directory.tree->list(directory.path);
+    if (!entries) continue;
+    for (const base::DirectoryEntry& entry : *entries) {
+      auto name = UnitName::parse(entry.name);
+      if (!name || hidden.count(entry.name) != 0) continue;
+      const auto target = entry.kind == base::FileKind::kSymlink
+                              ? directory.tree->read_link(directory.path + "/" + entry.name)
+                              : base::Result<std::string>(std::string("/dev/null"));
+      if (target && *target != "/dev/null") {
+        names.push_back(*name);
+      } else if (directories.size() > 1) {
+        hidden.insert(entry.name);
+      }
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
 std::string_view unit_section_of(UnitType type) {
@@ -157,39 +194,61 @@ void UnitLoader::refresh() {
   looked_for_changes_ = true;
 }
 
-UnitName UnitLoader::resolve_alias(const UnitName& name, int depth) const {
-  if (depth >= kMaxAliasDepth) return name;
-  std::string target;
-  if (const UnitIndex::File* file = index_.find(name.str())) {
-    target = file->alias_of;
-  } else if (name.is_instance()) {
-    const UnitIndex::File* generic = index_.find(name.template_name().str());
-    if (generic != nullptr) target = generic->alias_of;
-  } else if (const StandardUnit* standard = find_standard_unit(name.str())) {
-    target = std::string(standard->alias_of);
-  }
-  if (target.empty()) return name;
-  auto other = UnitName::parse(target);
-  if (!other) return name;
-  if (other->is_template() && name.is_instance()) {
-    auto instance = other->with_instance(name.instance());
-    if (!instance) return name;
-    return resolve_alias(*instance, depth + 1);
-  }
-  return resolve_alias(*other, depth + 1);
-}
-
-std::vector<UnitName> UnitLoader::aliases_of(const UnitName& id) const {
-  std::vector<UnitName> aliases;
-  for (const std::string& alias : index_.aliases_of(id.str())) {
-    if (auto other = UnitName::parse(alias); other && !(*other == id)) add_once(aliases, *other);
-  }
-  for (const StandardUnit* unit = standard_units_begin(); unit != standard_units_end(); ++unit) {
-    if (unit->alias_of == id.str() && index_.find(unit->name) == nullptr) {
-      add_once(aliases, *UnitName::parse(unit->name));
+// The unit itself where the way over the links does not end at a file.
+UnitName UnitLoader::resolve_alias(const UnitName& name) const {
+  UnitName at = name;
+  for (int depth = 0; depth < kMaxAliasDepth; ++depth) {
+    std::string target;
+    bool has_file = true;
+    const UnitIndex::File* file = index_.find(at.str());
+    if (file == nullptr && at.is_instance()) file = index_.find(at.template_name().str());
+    if (file != nullptr) {
+      target = file->alias_of;
+    } else if (const StandardUnit* standard = find_standard_unit(at.str())) {
+      target = std::string(standard->alias_of);
+    } else {
+      has_file = false;
+    }
+    if (target.empty()) return has_file ? at : name;
+    const auto other = UnitName::parse(target);
+    if (!other) return name;
+    at = *other;
+    if (other->is_template() && name.is_instance()) {
+      const auto instance = other->with_instance(name.instance());
+      if (!instance) return name;
+      at = *instance;
     }
   }
-  return aliases;
+  return name;
+}
+
+// Every name that leads to the unit, over other names too.
+std::vector<UnitName> UnitLoader::aliases_of(const UnitName& id) const {
+  std::vector<UnitName> names{id};
+  for (size_t i = 0; i < names.size() && i < kMaxAliases; ++i) {
+    const UnitName at = names[i];
+    const auto add = [&](const std::string& alias) {
+      const auto other = UnitName::parse(alias);
+      if (!other) return;
+      if (!other->is_template()) {
+        const bool fits = !other->is_instance() || other->instance() == at.instance();
+        if (fits) add_once(names, *other);
+      } else if (at.is_instance()) {
+        const auto instance = other->with_instance(at.instance());
+        if (instance && index_.find(instance->str()) == nullptr) add_once(names, *instance);
+      }
+    };
+    for (const std::string& alias : index_.aliases_of(at.str())) add(alias);
+    if (!at.is_instance()) continue;
+    for (const std::string& alias : index_.aliases_of(at.template_name().str())) add(alias);
+  }
+  names.erase(names.begin());
+  for (const StandardUnit* unit = standard_units_begin(); unit != standard_units_end(); ++unit) {
+    if (unit->alias_of == id.str() && index_.find(unit->name) == nullptr) {
+      add_once(names, *UnitName::parse(unit->name));
+    }
+  }
+  return names;
 }
 
 UnitSettings UnitLoader::load(const UnitName& name) {
@@ -198,11 +257,11 @@ UnitSettings UnitLoader::load(const UnitName& name) {
 }
 
 UnitSettings UnitLoader::load_more(const UnitName& name) {
-  if (!looked_for_changes_ && index_.find(name.str()) == nullptr) {
+  if (!looked_for_changes_) {
     looked_for_changes_ = true;
     index_.rebuild_if_changed();
   }
-  const UnitName id = resolve_alias(name, 0);
+  const UnitName id = resolve_alias(name);
   Load load{UnitSettings{id}, {}, {id, &options_.host, {}, {}}, {}, false};
   if (options_.host.runtime_directory) {
     load.specifiers.credentials_directory =
@@ -222,6 +281,10 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   if (!(name == id)) add_once(settings.aliases, name);
 
   load_fragment(load);
+  if (settings.load_state == LoadState::kMasked) {
+    load_dependency_links(load);
+    drop_repeated_dependencies(settings);
+  }
   if (settings.load_state == LoadState::kLoaded || settings.load_state == LoadState::kNotFound) {
     load_drop_ins(load);
     load_dependency_links(load);
@@ -239,6 +302,9 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
     settings.load_error = "Unit " + id.str() + " has a bad unit file setting.";
   }
   if (settings.load_state == LoadState::kLoaded) {
+    if (id.type() == UnitType::kSlice && settings.description.empty()) {
+      settings.description = slice_description(id);
+    }
     require_exec_mounts(settings, options_.host);
     finish_settings(settings, load.marks, options_.scope);
   }
@@ -276,16 +342,13 @@ void UnitLoader::load_fragment(Load& load) {
       !is_transient_directory(parent_of(file->path))) {
     file = nullptr;
   }
+  // A name of something that is not there is the name of nothing.
+  if (file != nullptr && !file->alias_of.empty()) file = nullptr;
   if (file == nullptr) {
     const StandardUnit* standard = find_standard_unit(id);
     if (standard == nullptr && settings.name.type() == UnitType::kSlice) {
       // A slice needs no file: its name says all there is.
       settings.load_state = LoadState::kLoaded;
-      settings.description = "Slice ";
-      for (const char c : settings.name.stem()) {
-        if (settings.description.size() == 6) settings.description += '/';
-        settings.description += c == '-' ? '/' : c;
-      }
       return;
     }
     if (standard == nullptr || settings.name.is_template()) {
@@ -379,31 +442,29 @@ void UnitLoader::load_drop_ins(Load& load) {
 
 void UnitLoader::load_dependency_links(Load& load) {
   UnitSettings& settings = load.settings;
-  std::vector<std::string> names{settings.name.str()};
-  if (settings.name.is_instance()) names.push_back(settings.name.template_name().str());
-  for (const UnitName& alias : settings.aliases) names.push_back(alias.str());
   static constexpr std::pair<std::string_view, Dependency> kKinds[] = {
       {".wants", Dependency::kWants},
       {".requires", Dependency::kRequires},
       {".upholds", Dependency::kUpholds}};
+  std::vector<std::string> names;
+  const auto take_names = [&](const UnitName& name) {
+    names.push_back(name.str());
+    if (name.is_instance()) names.push_back(name.template_name().str());
+  };
+  take_names(settings.name);
+  for (const UnitName& alias : settings.aliases) take_names(alias);
   for (const auto& [suffix, kind] : kKinds) {
+    std::vector<UnitDirectory> directories;
     for (const std::string& name : names) {
-      for (const UnitDirectory& directory : index_.find_directories(name + std::string(suffix))) {
-        const auto entries = directory.tree->list(directory.path);
-        if (!entries) continue;
-        for (const base::DirectoryEntry& entry : *entries) {
-          auto wanted = UnitName::parse(entry.name);
-          if (!wanted) continue;
-          if (wanted->is_template()) {
-            // A template in foo@bar.target.wants/ is meant for the same instance.
-            if (!settings.name.is_instance()) continue;
-            wanted = wanted->with_instance(settings.name.instance());
-            if (!wanted) continue;
-          }
-          if (*wanted == settings.name) continue;
-          settings.dependencies[static_cast<size_t>(kind)].push_back(*wanted);
-        }
+      for (UnitDirectory& place : index_.find_directories(name + std::string(suffix))) {
+        directories.push_back(std::move(place));
       }
+    }
+    if (directories.empty()) continue;
+    for (const UnitName& named : linked_names(directories)) {
+      UnitName other = name_beside(named, settings.name);
+      if (other == settings.name) continue;
+      settings.dependencies[static_cast<size_t>(kind)].push_back(std::move(other));
     }
   }
 }

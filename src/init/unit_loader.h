@@ -37,8 +37,8 @@ class UnitLoader {
 
   // settings.name is the unit's own name: another than asked for where that is an alias.
   UnitSettings load(const unit::UnitName& name);
-  // A unit that the one loaded last needs, directly or not: the directories are not asked again
-  // whether they changed once load() or this has asked.
+  // A unit that the one loaded last needs, directly or not: load() has asked the directories
+  // whether they changed.
   UnitSettings load_more(const unit::UnitName& name);
 
   // Forgets the listings: the next load sees what the directories hold now.
@@ -61,7 +61,7 @@ class UnitLoader {
  private:
   struct Load;  // one load in progress
 
-  unit::UnitName resolve_alias(const unit::UnitName& name, int depth) const;
+  unit::UnitName resolve_alias(const unit::UnitName& name) const;
   void load_fragment(Load& load);
   void load_drop_ins(Load& load);
   void load_dependency_links(Load& load);

@@ -46,7 +46,7 @@ uint64_t UnitLoader::fingerprint(const UnitSettings& settings, int64_t& newest) 
     hash.add(stat->inode);
   };
   const UnitName& id = settings.name;
-  hash.add(resolve_alias(id, 0).str());
+  hash.add(resolve_alias(id).str());
   const UnitIndex::File* file = index_.find(id.str());
   if (file == nullptr && id.is_instance()) file = index_.find(id.template_name().str());
   if (file != nullptr) add_file(*file);

@@ -234,6 +234,62 @@ TEST_F(UnitLoaderTest, FollowsAliasesTemplatesAndMasks) {
   EXPECT_EQ(load("none.service").load_state, LoadState::kNotFound);
 }
 
+TEST_F(UnitLoaderTest, KnowsAllNamesOfAUnitOverSeveralLinks) {
+  etc("a.service", "[Service]\nExecStart=/bin/a\n");
+  link("a.service", "b.service");
+  link("b.service", "c.service");
+  etc("t@.service", "[Service]\nExecStart=/bin/t\n");
+  link("t@.service", "u@.service");
+  link("t@x.service", "v@x.service");
+  const auto names_of = [&](const std::string& name) {
+    std::vector<std::string> names{load(name).name.str()};
+    for (const UnitName& alias : load(name).aliases) names.push_back(alias.str());
+    return names;
+  };
+  EXPECT_THAT(names_of("c.service"), ElementsAre("a.service", "b.service", "c.service"));
+  EXPECT_THAT(names_of("u@x.service"), ElementsAre("t@x.service", "v@x.service", "u@x.service"));
+  EXPECT_THAT(names_of("t@y.service"), ElementsAre("t@y.service", "u@y.service"));
+}
+
+TEST_F(UnitLoaderTest, WhatIsNoLegalAliasIsAsGoodAsNotThere) {
+  etc("a.service", "[Service]\nExecStart=/bin/a\n");
+  etc("t@.service", "[Service]\nExecStart=/bin/t\n");
+  lib("self.service", "[Service]\nExecStart=/bin/self\n");
+  for (const auto& [target, alias] :
+       {std::pair("a.service", "x.target"), std::pair("t@.service", "plain.service"),
+        std::pair("a.service", "y@.service"), std::pair("none.service", "gone.service"),
+        std::pair("circle.service", "circle.service")}) {
+    link(target, alias);
+    EXPECT_EQ(load(alias).name.str(), alias);
+    EXPECT_EQ(load(alias).load_state, LoadState::kNotFound) << alias;
+  }
+  link("t@y.service", "t@z.service");
+  EXPECT_EQ(load("t@z.service").name.str(), "t@z.service");
+  EXPECT_EQ(load("t@z.service").fragment_path, "/etc/systemd/system/t@.service");
+  link("/usr/lib/systemd/system/self.service", "self.service");
+  EXPECT_EQ(load("self.service").fragment_path, "/usr/lib/systemd/system/self.service");
+}
+
+TEST_F(UnitLoaderTest, ATemplateThatIsNamedMeansTheInstanceBesideTheUnit) {
+  etc("a.service", "[Unit]\nWants=t@.service\n[Service]\nExecStart=/bin/a\n");
+  etc("i@.service", "[Unit]\nAfter=t@.service\n[Service]\nExecStart=/bin/a\n");
+  EXPECT_THAT(names(load("a.service"), Dependency::kWants), ElementsAre("t@a.service"));
+  EXPECT_THAT(names(load("i@b.service"), Dependency::kAfter), Contains("t@b.service"));
+}
+
+TEST_F(UnitLoaderTest, LinksInDirectoriesOfDependenciesCanBeMasked) {
+  etc("a.target", "");
+  lib("a.target.wants/file.service", "x");
+  link("/dev/null", "a.target.wants/off.service");
+  ASSERT_TRUE(
+      tree_.make_symlink("../off.service", "/usr/lib/systemd/system/a.target.wants/off.service"));
+  ASSERT_TRUE(
+      tree_.make_symlink("../on.service", "/usr/lib/systemd/system/a.target.wants/on.service"));
+  link("../t@.service", "a.target.wants/t@.service");
+  EXPECT_THAT(names(load("a.target"), Dependency::kWants),
+              ElementsAre("t@a.service", "on.service"));
+}
+
 TEST_F(UnitLoaderTest, AHigherDirectoryWinsAndStandardUnitsAreLowest) {
   lib("a.service", "[Service]\nExecStart=/bin/lib\n");
   etc("a.service", "[Service]\nExecStart=/bin/etc\n");
