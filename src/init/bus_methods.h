@@ -28,6 +28,19 @@ void bus_dump_units(BusRequest& request);
 void bus_dump_by_fd(BusRequest& request);
 void bus_dump_units_by_fd(BusRequest& request);
 
+void bus_abandon_scope(BusRequest& request);
+void bus_bind_mount_unit(BusRequest& request);
+void bus_mount_image_unit(BusRequest& request);
+void bus_set_show_status(BusRequest& request);
+void bus_lookup_dynamic_user_by_name(BusRequest& request);
+void bus_lookup_dynamic_user_by_uid(BusRequest& request);
+void bus_get_dynamic_users(BusRequest& request);
+
+// Scope, Service
+void bus_scope_abandon(BusRequest& request);
+void bus_service_bind_mount(BusRequest& request);
+void bus_service_mount_image(BusRequest& request);
+
 // Manager: jobs
 void bus_start_unit(BusRequest& request);
 void bus_start_unit_with_flags(BusRequest& request);

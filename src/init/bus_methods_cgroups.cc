@@ -62,6 +62,10 @@ void bus_unit_thaw(BusRequest& request) {
 
 void bus_get_unit_by_control_group(BusRequest& request) {
   const std::string path = request.call.arguments().string().value_or("");
+  if (path.empty() || path[0] != '/') {
+    return answer_error(request, kBusInvalidArgs,
+                        fmt::format("Control group path is not absolute: {}", path));
+  }
   const Unit* unit = request.manager.find_unit_by_cgroup(path);
   if (unit == nullptr) {
     return answer_error(request, kBusNoSuchUnit,

@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "init/bus_methods.h"
+#include "init/bus_property_order.h"
 #include "init/bus_table.h"
 #include "init/bus_tables_cgroup.h"
 #include "init/bus_tables_exec.h"
 #include "init/bus_tables_sandbox.h"
+#include "init/bus_tables_unsupported.h"
 #include "init/bus_write.h"
 #include "init/directives_values.h"
 
@@ -196,6 +198,8 @@ constexpr BusProperty kOwnProperties[] = {
      [](S s, W w) { write_monotonic(w, s.unit->watchdog_time()); }},
     {"RootDirectoryStartOnly", "b", kConst, bus_sandbox::RootDirectoryStartOnly},
     {"RemainAfterExit", "b", kConst, setting<&ServiceSettings::remain_after_exit>},
+    // Our processes are leaders of groups of their own.
+    {"SameProcessGroup", "b", kConst, [](S, W w) { w.boolean(false); }},
     {"GuessMainPID", "b", kConst, setting<&ServiceSettings::guess_main_pid>},
     {"RestartPreventExitStatus", "(aiai)", kConst,
      exit_statuses<&ServiceSettings::restart_prevent>},
@@ -252,14 +256,15 @@ constexpr BusProperty kOwnProperties[] = {
 
 // Its own properties and those of everything that runs processes, in one table.
 constexpr auto kServiceProperties = [] {
-  constexpr size_t kSize =
-      std::size(kOwnProperties) + kBusCgroupProperties.size() + kBusExecProperties.size();
+  constexpr size_t kSize = std::size(kOwnProperties) + kBusCgroupProperties.size() +
+                           kBusExecProperties.size() + kBusUnsupportedProperties.size();
   std::array<BusProperty, kSize> all{};
   size_t next = 0;
   for (const BusProperty& property : kOwnProperties) all[next++] = property;
   for (const BusProperty& property : kBusCgroupProperties) all[next++] = property;
   for (const BusProperty& property : kBusExecProperties) all[next++] = property;
-  return all;
+  for (const BusProperty& property : kBusUnsupportedProperties) all[next++] = property;
+  return in_order(all, kServicePropertyOrder);
 }();
 
 constexpr BusMethod kServiceMethods[] = {
@@ -267,17 +272,34 @@ constexpr BusMethod kServiceMethods[] = {
     {"AttachProcesses", "sau", "", Access::kChange, bus_unit_attach_processes},
 };
 
+constexpr BusMethod kOwnServiceMethods[] = {
+    {"BindMount", "ssbb", "", Access::kChange, bus_service_bind_mount},
+    {"MountImage", "ssbba(ss)", "", Access::kChange, bus_service_mount_image},
+    {"GetProcesses", "", "a(sus)", Access::kRead, bus_unit_get_processes},
+    {"AttachProcesses", "sau", "", Access::kChange, bus_unit_attach_processes},
+};
+
+constexpr BusMethod kScopeMethods[] = {
+    {"Abandon", "", "", Access::kChange, bus_scope_abandon},
+    {"GetProcesses", "", "a(sus)", Access::kRead, bus_unit_get_processes},
+    {"AttachProcesses", "sau", "", Access::kChange, bus_unit_attach_processes},
+};
+// For whoever is named by Controller=.
+constexpr BusSignal kScopeSignals[] = {{"RequestStop", ""}};
+
 constexpr BusInterface kServiceInterface{
-    "org.freedesktop.systemd1.Service", kServiceProperties, kServiceMethods, {}};
+    "org.freedesktop.systemd1.Service", kServiceProperties, kOwnServiceMethods, {}};
 
 constexpr BusInterface kSliceInterface{
     "org.freedesktop.systemd1.Slice", kBusCgroupProperties, kServiceMethods, {}};
 
 constexpr BusProperty kOwnScopeProperties[] = {
-    {"Controller", "s", kConst, [](S, W w) { w.string(""); }},
+    {"Controller", "s", kNothing, [](S, W w) { w.string(""); }},
     {"TimeoutStopUSec", "t", kConst, setting<&ServiceSettings::timeout_stop>},
     {"Result", "s", kValue, [](S s, W w) { w.string(s.unit->result()); }},
     {"RuntimeMaxUSec", "t", kConst, setting<&ServiceSettings::runtime_max>},
+    {"RuntimeRandomizedExtraUSec", "t", kConst, setting<&ServiceSettings::runtime_extra>},
+    {"OOMPolicy", "s", kConst, write_oom_policy},
 };
 
 constexpr BusProperty kScopeKillProperties[] = {
@@ -301,8 +323,8 @@ constexpr auto kScopeProperties = [] {
   return all;
 }();
 
-constexpr BusInterface kScopeInterface{
-    "org.freedesktop.systemd1.Scope", kScopeProperties, kServiceMethods, {}};
+constexpr BusInterface kScopeInterface{"org.freedesktop.systemd1.Scope", kScopeProperties,
+                                       kScopeMethods, kScopeSignals};
 
 // Kinds of unit of which the manager knows nothing but what all units have.
 #define FLOTILLA_BARE(name)                       \
@@ -312,7 +334,6 @@ constexpr BusInterface kScopeInterface{
 namespace bare {
 FLOTILLA_BARE(Mount);
 FLOTILLA_BARE(Swap);
-FLOTILLA_BARE(Socket);
 FLOTILLA_BARE(Target);
 FLOTILLA_BARE(Device);
 FLOTILLA_BARE(Automount);
@@ -321,7 +342,22 @@ FLOTILLA_BARE(Path);
 }  // namespace bare
 #undef FLOTILLA_BARE
 
+// A socket unit without a file listens nowhere.
+constexpr BusProperty kSocketProperties[] = {
+    {"Listen", "a(ss)", kConst, [](S, W w) { w.open_array("(ss)").close(); },
+     [](S s) { return !is_there(s); }},
+};
+constexpr BusInterface kSocketInterface{
+    "org.freedesktop.systemd1.Socket", kSocketProperties, {}, {}};
+
 }  // namespace
+
+bool bus_unsupported::is_unset(const BusSubject& s, std::string_view name) {
+  const auto& ignored = s.unit->settings.ignored_directives;
+  return std::none_of(ignored.begin(), ignored.end(), [&](const std::string& directive) {
+    return std::string_view(directive).substr(directive.find('.') + 1) == name;
+  });
+}
 
 const BusInterface& bus_type_interface(unit::UnitType type) {
   using unit::UnitType;
@@ -333,7 +369,7 @@ const BusInterface& bus_type_interface(unit::UnitType type) {
     case UnitType::kSwap:
       return bare::Swap;
     case UnitType::kSocket:
-      return bare::Socket;
+      return kSocketInterface;
     case UnitType::kTarget:
       break;
     case UnitType::kDevice:

@@ -65,6 +65,18 @@ bool can_stop(const Unit& unit) {
   return !unit.settings.refuse_manual_stop && !Manager::is_perpetual(unit);
 }
 
+// It works both ways, and is told of whose file says so.
+void write_joined_namespaces(S s, W w) {
+  w.open_array("s");
+  const auto& dependencies = s.unit->settings.dependencies;
+  for (const unit::UnitName& name :
+       dependencies[static_cast<size_t>(Dependency::kJoinsNamespaceOf)]) {
+    const Unit* other = s.manager.find_unit(name.str());
+    w.string(other != nullptr ? other->id : name.str());
+  }
+  w.close();
+}
+
 void write_can_reload(S s, W w) { w.boolean(s.manager.can_reload(*s.unit)); }
 
 template <EmergencyAction UnitActions::*Action>
@@ -103,18 +115,7 @@ void write_job(S s, W w) {
   w.open_struct("uo").u32(id).object_path(id != 0 ? bus::job_path(id) : "/").close();
 }
 
-// The last member of a condition is its result: 1 it holds, -1 it does not, 0 it is not known. The
-// unit remembers the result of all together, which tells that of each if all hold or if it is one.
-int known_result(const std::vector<Condition>& conditions, bool evaluated, bool result) {
-  if (!evaluated) return 0;
-  bool any_trigger = false;
-  for (const Condition& condition : conditions) any_trigger = any_trigger || condition.trigger;
-  if (conditions.size() == 1) return result ? 1 : -1;
-  return result && !any_trigger ? 1 : 0;
-}
-
-void write_conditions(W w, std::string_view prefix, const std::vector<Condition>& conditions,
-                      int result) {
+void write_conditions(W w, std::string_view prefix, const std::vector<Condition>& conditions) {
   w.open_array("(sbbsi)");
   for (const Condition& condition : conditions) {
     w.open_struct("sbbsi")
@@ -122,25 +123,16 @@ void write_conditions(W w, std::string_view prefix, const std::vector<Condition>
         .boolean(condition.trigger)
         .boolean(condition.negate)
         .string(condition.parameter)
-        .i32(result)
+        .i32(condition.result)
         .close();
   }
   w.close();
 }
 
 void write_all_conditions(S s, W w) {
-  const Unit& unit = *s.unit;
-  write_conditions(
-      w, "Condition", unit.settings.conditions,
-      known_result(unit.settings.conditions, unit.condition_time.is_set(), unit.condition_result));
+  write_conditions(w, "Condition", s.unit->settings.conditions);
 }
-
-void write_all_asserts(S s, W w) {
-  const Unit& unit = *s.unit;
-  write_conditions(
-      w, "Assert", unit.settings.assertions,
-      known_result(unit.settings.assertions, unit.assert_time.is_set(), unit.assert_result));
-}
+void write_all_asserts(S s, W w) { write_conditions(w, "Assert", s.unit->settings.assertions); }
 
 void write_load_error(S s, W w) {
   const UnitSettings& settings = s.unit->settings;
@@ -163,6 +155,8 @@ constexpr Emits kInvalidates = Emits::kInvalidates;
 constexpr BusProperty kUnitProperties[] = {
     {"Id", "s", kConst, [](S s, W w) { w.string(s.unit->id); }},
     {"Names", "as", kConst, write_names},
+    // Only devices follow others.
+    {"Following", "s", kNothing, [](S, W w) { w.string(""); }},
     {"Requires", "as", kConst, dependencies<Dependency::kRequires>},
     {"Requisite", "as", kConst, dependencies<Dependency::kRequisite>},
     {"Wants", "as", kConst, dependencies<Dependency::kWants>},
@@ -189,16 +183,18 @@ constexpr BusProperty kUnitProperties[] = {
     {"ReloadPropagatedFrom", "as", kConst, dependencies<Dependency::kReloadPropagatedFrom>},
     {"PropagatesStopTo", "as", kConst, dependencies<Dependency::kPropagatesStopTo>},
     {"StopPropagatedFrom", "as", kConst, dependencies<Dependency::kStopPropagatedFrom>},
-    {"JoinsNamespaceOf", "as", kConst, dependencies<Dependency::kJoinsNamespaceOf>},
+    {"JoinsNamespaceOf", "as", kConst, write_joined_namespaces},
     {"SliceOf", "as", kConst, [](S s, W w) { w.strings(s.manager.units_in_slice(*s.unit)); }},
     {"RequiresMountsFor", "as", kConst, setting<&UnitSettings::requires_mounts_for>},
     {"Documentation", "as", kConst, setting<&UnitSettings::documentation>},
     {"Description", "s", kConst, [](S s, W w) { w.string(s.unit->description()); }},
+    {"AccessSELinuxContext", "s", kConst, [](S, W w) { w.string(""); }},
     {"LoadState", "s", kConst, [](S s, W w) { w.string(s.unit->load_state()); }},
     {"ActiveState", "s", kValue, [](S s, W w) { w.string(s.unit->active_state()); }},
     {"FreezerState", "s", kValue, [](S s, W w) { w.string(s.manager.freezer_state(*s.unit)); }},
     {"SubState", "s", kValue, [](S s, W w) { w.string(s.unit->sub_state()); }},
     {"FragmentPath", "s", kConst, setting<&UnitSettings::fragment_path>},
+    {"SourcePath", "s", kConst, [](S s, W w) { w.string(s.unit->settings.rare->source_path); }},
     {"DropInPaths", "as", kConst, setting<&UnitSettings::drop_in_paths>},
     {"UnitFileState", "s", kNothing, write_unit_file_state},
     {"UnitFilePreset", "s", kNothing, write_unit_file_preset},
@@ -256,6 +252,14 @@ constexpr BusProperty kUnitProperties[] = {
     {"SuccessActionExitStatus", "i", kConst, action_status<&UnitActions::success_exit_status>},
     {"RebootArgument", "s", kConst, action_text<&UnitActions::reboot_argument>},
     {"InvocationID", "ay", kValue, write_invocation_id},
+    {"CollectMode", "s", kConst,
+     [](S s, W w) {
+       w.string(s.unit->settings.collect_failed ? "inactive-or-failed" : "inactive");
+     }},
+    // Who holds on to it has no name where there is no bus.
+    {"Refs", "as", kNothing, [](S, W w) { w.open_array("s").close(); },
+     [](S s) { return s.unit->refs == 0; }},
+    {"ActivationDetails", "a(ss)", kConst, write_activation_details},
     // Ours: what the files say that this manager does not do, and how it knows a unit's processes.
     {"IgnoredDirectives", "as", kConst,
      [](S s, W w) { w.strings(s.manager.ignored_directives(*s.unit)); }},
@@ -277,13 +281,13 @@ constexpr BusMethod kUnitMethods[] = {
     {"ReloadOrTryRestart", "s", "o", Access::kChange, bus_unit_reload_or_try_restart},
     {"EnqueueJob", "ss", "uososa(uosos)", Access::kChange, bus_unit_enqueue_job},
     {"Kill", "si", "", Access::kChange, bus_unit_kill},
+    {"ResetFailed", "", "", Access::kChange, bus_unit_reset_failed},
+    {"SetProperties", "ba(sv)", "", Access::kChange, bus_unit_set_properties},
     {"Ref", "", "", Access::kChange, bus_unit_ref},
     {"Unref", "", "", Access::kChange, bus_unit_unref},
     {"Clean", "as", "", Access::kChange, bus_unit_clean},
     {"Freeze", "", "", Access::kChange, bus_unit_freeze},
     {"Thaw", "", "", Access::kChange, bus_unit_thaw},
-    {"SetProperties", "ba(sv)", "", Access::kChange, bus_unit_set_properties},
-    {"ResetFailed", "", "", Access::kChange, bus_unit_reset_failed},
 };
 
 // --- Jobs ---

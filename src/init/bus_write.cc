@@ -1,30 +1,9 @@
 #include "init/bus_write.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <array>
-
-#include "base/fd.h"
 #include "bus/object_path.h"
+#include "init/process_list.h"
 
 namespace flotilla::init {
-namespace {
-
-// Enough for any line that people read.
-constexpr size_t kMaxCommandLine = 4096;
-
-std::string read_small(const std::string& path) {
-  base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return {};
-  std::array<char, kMaxCommandLine> buffer;
-  const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
-  return size > 0 ? std::string(buffer.data(), static_cast<size_t>(size)) : std::string();
-}
-
-}  // namespace
-
 void write_span(bus::MessageWriter& body, Micros span) {
   body.u64(span == kInfinity ? UINT64_MAX : static_cast<uint64_t>(span.count()));
 }
@@ -79,30 +58,14 @@ void write_file_changes(bus::MessageWriter& body, const std::vector<UnitFileChan
 
 void write_processes(bus::MessageWriter& body, const Manager& manager, const Unit& unit) {
   body.open_array("(sus)");
-  for (const pid_t pid : manager.processes(unit)) {
+  for (const ListedProcess& process : manager.processes(unit)) {
     body.open_struct("sus")
-        .string(unit.cgroup_path)
-        .u32(static_cast<uint32_t>(pid))
-        .string(command_line_of(pid))
+        .string(process.cgroup)
+        .u32(static_cast<uint32_t>(process.pid))
+        .string(command_line_of(process.pid))
         .close();
   }
   body.close();
-}
-
-std::string command_line_of(pid_t pid) {
-  std::string line = read_small(fmt::format("/proc/{}/cmdline", pid));
-  while (!line.empty() && line.back() == '\0') line.pop_back();
-  if (line.empty()) {
-    std::string name = read_small(fmt::format("/proc/{}/comm", pid));
-    while (!name.empty() && name.back() == '\n') name.pop_back();
-    line = "[" + name + "]";
-  }
-  for (char& c : line) {
-    // What a terminal would take for a command is not for a list of processes.
-    if (c == '\0') c = ' ';
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
-  }
-  return line;
 }
 
 }  // namespace flotilla::init

@@ -25,7 +25,4 @@ void write_file_changes(bus::MessageWriter& body, const std::vector<UnitFileChan
 // a(sus): cgroup, pid and command line of each process of a unit.
 void write_processes(bus::MessageWriter& body, const Manager& manager, const Unit& unit);
 
-// The arguments of a process as one line, from /proc; "[comm]" for one without.
-std::string command_line_of(pid_t pid);
-
 }  // namespace flotilla::init

@@ -41,6 +41,7 @@ class CgroupTracker final : public ProcessTracker {
   std::string cgroup_path(std::string_view path) const override;
   uint64_t cgroup_id(std::string_view path) const override;
   std::string read_file(std::string_view path, const char* name) const override;
+  std::vector<std::string> subgroups(std::string_view path) const override;
   base::Status freeze(std::string_view path, bool frozen) override;
   // The path of the manager's own part of the tree, as ControlGroup= of the manager shows it.
   const std::string& root_path() const noexcept { return root_path_; }

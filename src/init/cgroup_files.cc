@@ -69,6 +69,22 @@ uint64_t CgroupTracker::cgroup_id(std::string_view path) const {
   return status.st_ino;
 }
 
+std::vector<std::string> CgroupTracker::subgroups(std::string_view path) const {
+  std::vector<std::string> names;
+  const int directory =
+      openat(root_.get(), relative(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* const entries = directory >= 0 ? fdopendir(directory) : nullptr;
+  if (entries == nullptr) {
+    if (directory >= 0) close(directory);
+    return names;
+  }
+  while (const dirent* const entry = readdir(entries)) {
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+  }
+  closedir(entries);
+  return names;
+}
+
 base::Status CgroupTracker::freeze(std::string_view path, bool frozen) {
   const int error = write_at(root_.get(), relative(path, "cgroup.freeze"), frozen ? "1" : "0");
   if (error != 0) return base::system_error(error, "freeze the cgroup {}", path);

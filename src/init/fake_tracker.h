@@ -32,6 +32,13 @@ class FakeTracker final : public ProcessTracker {
     return std::make_unique<FakeGroup>(group, std::string(path), kind_);
   }
 
+  std::string read_file(std::string_view path, const char* name) const override {
+    const auto group = groups.find(std::string(path));
+    if (group == groups.end() || std::string_view(name) != "cgroup.procs") return {};
+    std::string lines;
+    for (const pid_t pid : group->second.pids) lines += std::to_string(pid) + "\n";
+    return lines;
+  }
   base::Status freeze(std::string_view path, bool frozen) override {
     groups[std::string(path)].frozen = frozen;
     return {};

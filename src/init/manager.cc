@@ -1,12 +1,15 @@
 #include "init/manager.h"
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 
 #include "base/version.h"
 #include "init/bus_unit_files.h"
 #include "init/manager_impl.h"
 #include "unit/environment.h"
+#include "unit/scalar.h"
+#include "unit/words.h"
 
 namespace flotilla::init {
 
@@ -81,12 +84,6 @@ std::string_view Manager::unit_file_state(const Unit& unit) const {
 
 std::string_view Manager::unit_file_preset(const Unit& unit) const {
   return unit_file_facts(*impl_, unit).preset;
-}
-
-std::vector<pid_t> Manager::processes(const Unit& unit) const {
-  std::vector<pid_t> pids;
-  if (unit.service && unit.service->group) unit.service->group->pids(pids);
-  return pids;
 }
 
 // --- Requests ---
@@ -291,7 +288,62 @@ std::string_view Manager::architecture() const {
 const std::optional<rlimit>& Manager::inherited_descriptors() const {
   return impl_->options.inherited_descriptors;
 }
-bool Manager::show_status() const { return false; }
+bool Manager::show_status() const { return impl_->show_status.value_or(false); }
+
+base::Status Manager::set_show_status(std::string_view wish) {
+  const auto flag = unit::parse_boolean(wish);
+  const bool is_word = wish == "auto" || wish == "temporary" || wish == "error";
+  if (!wish.empty() && !flag && !is_word) {
+    return base::unexpected({Errc::kInvalid, fmt::format("Invalid show status '{}'", wish), EINVAL,
+                             "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
+  impl_->show_status.reset();
+  if (flag) impl_->show_status = *flag;
+  if (wish == "temporary") impl_->show_status = true;
+  return {};
+}
+
+std::string Manager::tainted() const {
+  const base::FileTree& host = impl_->edges.host;
+  std::string words;
+  const auto add = [&](std::string_view word) {
+    words.append(words.empty() ? "" : ":").append(word);
+  };
+  const auto bin = host.read_link("/bin");
+  if (!bin || (*bin != "usr/bin" && *bin != "/usr/bin")) add("unmerged-usr");
+  if (impl_->edges.tracker.kind() != TrackingKind::kCgroup) add("cgroups-missing");
+  const auto var_run = host.canonical("/var/run");
+  if (var_run && *var_run != "/run") add("var-run-bad");
+  for (const char* kind : {"uid", "gid"}) {
+    const auto text = host.read(fmt::format("/proc/sys/kernel/overflow{}", kind), 64);
+    if (text && unit::trim(*text) != "65534") add(fmt::format("overflow{}-not-65534", kind));
+  }
+  return words;
+}
+
+int Manager::oom_score_adjust() const {
+  const auto text = impl_->edges.host.read("/proc/self/oom_score_adj", 64);
+  const std::string_view number = text ? unit::trim(*text) : std::string_view();
+  int value = 0;
+  std::from_chars(number.data(), number.data() + number.size(), value);
+  return value;
+}
+
+const Timestamps& Manager::generators_start_time() const { return impl_->generators_begin; }
+const Timestamps& Manager::generators_finish_time() const { return impl_->generators_end; }
+const Timestamps& Manager::units_reload_time() const { return impl_->units_reload; }
+
+std::vector<std::pair<uint32_t, std::string>> Manager::dynamic_users() const {
+  std::vector<std::pair<uint32_t, std::string>> users;
+  for (const auto& unit : impl_->units) {
+    if (!unit || !unit->service || !unit->service->sandbox) continue;
+    const DynamicUser* user = unit->service->sandbox->user.get();
+    if (user != nullptr && !user->is_static) users.emplace_back(user->uid, user->name);
+  }
+  std::sort(users.begin(), users.end());
+  users.erase(std::unique(users.begin(), users.end()), users.end());
+  return users;
+}
 bool Manager::is_user_manager() const { return impl_->options.scope == ManagerScope::kUser; }
 std::string_view Manager::process_tracking() const {
   return to_string(impl_->edges.tracker.kind());

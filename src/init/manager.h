@@ -59,6 +59,7 @@ class ManagerObserver {
   virtual void on_startup_finished(base::Micros userspace) = 0;
 };
 
+struct ListedProcess;   // process_list.h
 struct PropertyText;    // property_text.h
 struct TransientUnit;   // property_text.h
 struct ManagerOptions;  // manager_options.h: paths, default unit, environment
@@ -94,14 +95,18 @@ class Manager {
   // without a file. What the disk said when it was first asked for after the last reload.
   std::string_view unit_file_state(const Unit& unit) const;
   std::string_view unit_file_preset(const Unit& unit) const;
+  // The scope's processes are left to it: nobody else waits for their end.
+  base::Status abandon_scope(std::string_view name);
+  // Users that live as long as services with DynamicUser= do: number and name, sorted.
+  std::vector<std::pair<uint32_t, std::string>> dynamic_users() const;
   // Whether it is there as long as the manager is: the root slice and its like.
   static bool is_perpetual(const Unit& unit);
   // The units in a slice; none for anything else.
   std::vector<std::string> units_in_slice(const Unit& unit) const;
   // The innermost unit that has this cgroup; null: none.
   const Unit* find_unit_by_cgroup(std::string_view path) const;
-  // Pids of the unit's processes.
-  std::vector<pid_t> processes(const Unit& unit) const;
+  // The unit's processes; of a slice, all that are in it.
+  std::vector<ListedProcess> processes(const Unit& unit) const;
   // Bytes and number of tasks as the cgroup counts them; nothing without one.
   std::optional<uint64_t> memory_current(const Unit& unit) const;
   std::optional<uint64_t> tasks_current(const Unit& unit) const;
@@ -201,8 +206,16 @@ class Manager {
   uint32_t n_failed_jobs() const;
   uint32_t n_failed_units() const;
   bool show_status() const;
-  std::string_view virtualization() const;  // "kvm", "container-other", ...; empty: none
-  std::string_view architecture() const;    // "x86-64"
+  // What is unusual about the machine, each a word, with ":" between.
+  std::string tainted() const;
+  int oom_score_adjust() const;  // of the manager
+  // "yes", "no", "auto", ...; empty takes the wish back.
+  base::Status set_show_status(std::string_view wish);
+  const Timestamps& generators_start_time() const;
+  const Timestamps& generators_finish_time() const;
+  const Timestamps& units_reload_time() const;  // unset before the first reload
+  std::string_view virtualization() const;      // "kvm", "container-other", ...; empty: none
+  std::string_view architecture() const;        // "x86-64"
   // LimitNOFILE= of processes whose unit says nothing; unset: as the manager's own.
   const std::optional<rlimit>& inherited_descriptors() const;
   bool is_user_manager() const;

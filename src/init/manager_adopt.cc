@@ -104,7 +104,12 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   unit->inactive_enter = from_record(record.inactive_enter);
   unit->condition_result = (record.flags & kConditionResult) != 0;
   unit->assert_result = (record.flags & kAssertResult) != 0;
-  unit->simple_active = unit->simple_active || (record.flags & kSimpleActive) != 0;
+  const bool flag = (record.flags & kSimpleActive) != 0;
+  if (unit->service) {
+    unit->service->is_abandoned = flag;
+  } else {
+    unit->simple_active = unit->simple_active || flag;
+  }
   unit->is_frozen = edges.tracker.read_file(group_path(*unit), "cgroup.freeze") == "1\n";
   if (record.start_limit_count != 0) {
     start_limits_[unit->graph_id] = {{Micros(record.start_limit_begin_usec)},

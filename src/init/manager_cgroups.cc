@@ -4,6 +4,7 @@
 
 #include "init/cgroup_plan.h"
 #include "init/manager_impl.h"
+#include "init/process_list.h"
 
 namespace flotilla::init {
 namespace {
@@ -217,12 +218,36 @@ const Unit* Manager::find_unit_by_cgroup(std::string_view path) const {
     if (!unit || !may_have_cgroup(*unit)) continue;
     const std::string own = cgroup_path(*unit);
     if (own.empty() || own.size() < longest || path.substr(0, own.size()) != own) continue;
-    const bool is_whole = path.size() == own.size() || path[own.size()] == '/' || own == "/";
-    if (!is_whole) continue;
+    // What is nobody's is not the root slice's either.
+    if (path.size() != own.size() && (path[own.size()] != '/' || own == "/")) continue;
     best = unit.get();
     longest = own.size();
   }
   return best;
+}
+
+std::vector<ListedProcess> Manager::processes(const Unit& unit) const {
+  return impl_->processes_of(unit);
+}
+
+std::vector<ListedProcess> Manager::Impl::processes_of(const Unit& unit) const {
+  const bool has_group = unit.service ? !unit.cgroup_path.empty() : unit.simple_active;
+  if (edges.tracker.kind() == TrackingKind::kCgroup && may_have_cgroup(unit)) {
+    if (!has_group) return {};
+    return list_processes(edges.tracker, group_path(unit));
+  }
+  std::vector<ListedProcess> found;
+  if (unit.service && unit.service->group) {
+    std::vector<pid_t> pids;
+    unit.service->group->pids(pids);
+    for (const pid_t pid : pids) found.push_back({unit.cgroup_path, pid});
+  }
+  if (unit.settings.name.type() != UnitType::kSlice) return found;
+  for (const auto& other : units) {
+    if (!other || slice_of(other->settings) != unit.id) continue;
+    for (ListedProcess& process : processes_of(*other)) found.push_back(std::move(process));
+  }
+  return found;
 }
 
 Status Manager::attach_process(std::string_view name, std::string_view subgroup, pid_t pid) {
@@ -233,6 +258,10 @@ Status Manager::attach_process(std::string_view name, std::string_view subgroup,
   if (unit == nullptr) {
     return refuse(Errc::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
                   fmt::format("Unit {} not loaded.", name));
+  }
+  if (!unit->settings.cgroup || !unit->settings.cgroup->delegate) {
+    return refuse(Errc::kInvalid, "org.freedesktop.DBus.Error.InvalidArgs",
+                  "Process migration not available on non-delegated units.");
   }
   if (!unit->service || unit->is_inactive_or_failed() || !unit->service->group) {
     return refuse(Errc::kUnsupported, "org.freedesktop.systemd1.UnitInactive",

@@ -40,6 +40,7 @@ class FakeProcesses final : public Processes {
   }
 
   bool lives(pid_t pid) const {
+    if (foreign.count(pid) != 0) return true;
     for (const auto& [path, group] : tracker_.groups) {
       if (group.pids.count(pid) != 0) return true;
     }
@@ -53,6 +54,7 @@ class FakeProcesses final : public Processes {
       if (group.pids.empty() && group.prepared) group.on_empty();
     }
   }
+  std::set<pid_t> foreign;  // that are alive, and of no unit
   size_t count(pid_t pid, int signal) const {
     size_t n = 0;
     for (const auto& sent : signals) n += sent == std::pair(pid, signal) ? 1 : 0;

@@ -87,6 +87,7 @@ class Manager::Impl {
     return id < active_states.size() ? active_states[id] : ActiveState::kInactive;
   }
   Unit* find_by_pid(pid_t pid) const;
+  std::vector<ListedProcess> processes_of(const Unit& unit) const;
   Unit* find_by_cgroup(std::string_view text) const;
   std::string group_path(const Unit& unit) const;
 
@@ -173,6 +174,8 @@ class Manager::Impl {
   };
   std::map<std::string, UnitFileFacts, std::less<>> unit_files;  // by name of file, as asked for
   Timestamps userspace, boot_finish, units_load_start, units_load_finish;
+  Timestamps generators_begin, generators_end, units_reload;
+  std::optional<bool> show_status;  // as a client wished it
   uint32_t n_installed_jobs = 0, n_failed_jobs = 0;
   int exit_code = 0;
 
@@ -212,6 +215,7 @@ class Manager::Impl {
 
   // units
   Unit* take_settings(UnitSettings settings);
+  void be_always_there(Unit& unit);
   void order_targets(const std::vector<UnitId>& targets);
   void log_warnings(const UnitSettings& settings);
   base::Result<Unit*> make_transient(const TransientUnit& wanted);
@@ -225,6 +229,8 @@ class Manager::Impl {
   // jobs
   void queue_job(UnitId unit);
   void queue_neighbours(UnitId unit);
+  bool runs_before(UnitId a, UnitId b) const;
+  void leave_run_queue(UnitId unit);
   void run_job(const Job& job);
   void carry_out(const Job& job, Unit& unit);
   void run_start(const Job& job, Unit& unit);
@@ -323,8 +329,8 @@ class Manager::Impl {
   std::deque<Change> changes_;
   std::vector<Change> wishing_changes_;  // where wishes_ come from, until all of these are jobs
   std::deque<Wish> wishes_;
-  std::deque<UnitId> run_queue_;
-  std::vector<bool> queued_;  // by UnitId: in run_queue_
+  std::vector<UnitId> run_queue_;  // a heap by runs_before()
+  std::vector<bool> queued_;       // by UnitId: in run_queue_
   std::deque<UnitId> settle_queue_;
   std::vector<bool> restarting_;  // by UnitId: an automatic restart is pending
   struct GarbageMark {

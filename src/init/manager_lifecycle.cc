@@ -87,6 +87,10 @@ const ConditionWorld& Manager::Impl::world() {
     world_->environment = options.environment;
     const auto user = users.find_user(std::to_string(world_->uid));
     if (user) world_->user_names.push_back((*user)->name);
+    const auto groups = edges.host.read("/etc/group", UserDb::kMaxBytes);
+    for (const GroupEntry& group : parse_group(groups ? *groups : "")) {
+      if (group.gid == world_->gid) world_->group_names.push_back(group.name);
+    }
   }
   return *world_;
 }
@@ -126,6 +130,7 @@ void Manager::Impl::boot() {
   booting_ = true;
   generators_may_run_ = true;
   save_manager();
+  generators_begin = now();
   waits_for_generators_ = generators_.start([this](const std::vector<std::string>& environment) {
     waits_for_generators_ = generators_may_run_ = false;
     take_generated_environment(environment);
@@ -145,6 +150,7 @@ void Manager::Impl::begin_reload(std::function<void()> done) {
   if (done) reloading_.push_back(std::move(done));
   generators_may_run_ = true;
   save_manager();
+  generators_begin = now();
   const bool runs = generators_.start([this](const std::vector<std::string>& environment) {
     take_generated_environment(environment);
     end_reload();
@@ -155,6 +161,7 @@ void Manager::Impl::begin_reload(std::function<void()> done) {
 void Manager::Impl::end_reload() {
   generators_may_run_ = false;
   save_manager();
+  units_reload = generators_end = now();
   static_cast<void>(reload_all());
   for (const auto& done : std::exchange(reloading_, {})) done();
   if (!std::exchange(reload_again_, false)) return;
@@ -164,7 +171,7 @@ void Manager::Impl::end_reload() {
 
 void Manager::Impl::boot_units() {
   generators_may_run_ = false;
-  units_load_start = now();
+  units_load_start = generators_end = now();
   const auto start = [&](const std::string& name) -> base::Status {
     FLOTILLA_ASSIGN(Unit * unit, load(name));
     FLOTILLA_TRY(check_load_state(graph, unit->graph_id));
@@ -172,6 +179,8 @@ void Manager::Impl::boot_units() {
                     enqueue({unit->graph_id, JobType::kStart, JobMode::kReplace}));
     return {};
   };
+  // What the manager itself runs in is there before anything is asked for.
+  if (options.scope == ManagerScope::kSystem) static_cast<void>(load("init.scope"));
   auto started = start(options.default_unit);
   units_load_finish = now();
   if (!started) {

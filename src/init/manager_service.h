@@ -71,6 +71,7 @@ struct ServiceRuntime {
   std::unique_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
   bool streams_open = false;
   bool was_lost = false;                 // at the first look of on_verify()
+  bool is_abandoned = false;             // of a scope: whoever made it cares no more
   bool group_was_killed = false;         // then the next run gets a new one
   bool group_is_configured = false;      // what the settings say is in its files
   uint64_t cpu_usage_nsec = UINT64_MAX;  // of the last run, once that is over

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "init/manager_impl.h"
+#include "init/process_list.h"
 #include "init/spawn_failure.h"
 
 namespace flotilla::init {
@@ -287,6 +288,16 @@ Status Manager::Impl::kill(Unit& unit, KillWhom whom, int signal) {
     return base::unexpected({base::Errc::kNotFound, fmt::format("No {} process to kill", which), 0,
                              "org.freedesktop.systemd1.NoSuchProcess"});
   };
+  if (unit.settings.name.type() == unit::UnitType::kSlice) {
+    if (whom == KillWhom::kMain) return no_process("main");
+    if (whom == KillWhom::kControl) return no_process("control");
+    // The processes of the manager itself are nobody's.
+    for (const ListedProcess& process : processes_of(unit)) {
+      if (find_by_pid(process.pid) == nullptr) continue;
+      static_cast<void>(edges.processes.signal(process.pid, signal));
+    }
+    return {};
+  }
   if (!unit.service) {
     return base::unexpected({base::Errc::kUnsupported,
                              fmt::format("Unit {} does not support process killing.", unit.id), 0,

@@ -97,7 +97,8 @@ void Manager::Impl::save(Unit& unit) noexcept {
   const Job* job = unit.job == 0 ? nullptr : jobs.find(unit.job);
   uint32_t flags = unit.service ? flags_of(*unit.service) : 0;
   const auto set = [&](bool condition, uint32_t flag) { flags |= condition ? flag : 0; };
-  set(unit.simple_active, kSimpleActive);
+  // Scopes have no use for the flag of its own meaning.
+  set(unit.simple_active || (unit.service && unit.service->is_abandoned), kSimpleActive);
   set(unit.condition_result, kConditionResult);
   set(unit.assert_result, kAssertResult);
   set(job != nullptr && job->irreversible, kJobIrreversible);

@@ -66,6 +66,12 @@ Result<Unit*> Manager::Impl::make_transient(const TransientUnit& wanted) {
                      wanted.name),
          ENOENT, "org.freedesktop.DBus.Error.FileNotFound"});
   }
+  for (const pid_t pid : pids) {
+    if (edges.processes.inspect(pid)) continue;
+    return base::unexpected({Errc::kNotFound,
+                             fmt::format("Process with ID {} does not exist.", pid), ESRCH,
+                             "org.freedesktop.DBus.Error.UnixProcessIdUnknown"});
+  }
   const std::string directory = transient_directory();
   const auto& places = options.unit_directories;
   if (std::none_of(places.begin(), places.end(),
@@ -176,6 +182,7 @@ void Manager::Impl::start_scope(const Job& job, Unit& unit) {
   runtime.state.sub = runs ? ServiceSubState::kRunning : ServiceSubState::kFailed;
   runtime.state.result = runs ? ServiceResult::kSuccess : ServiceResult::kResources;
   runtime.state.main_pid_known = false;
+  runtime.is_abandoned = false;
   if (runs) {
     unit.cgroup_path = runtime.group->cgroup_path();
     runtime.state.active_since = edges.timers.clock().monotonic();
@@ -189,6 +196,29 @@ void Manager::Impl::start_scope(const Job& job, Unit& unit) {
   }
   change_state(unit, unit.active(), false);
   save(unit);
+}
+
+Status Manager::abandon_scope(std::string_view name) {
+  Unit* unit = impl_->find(name);
+  if (unit == nullptr) {
+    return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
+                             "org.freedesktop.systemd1.NoSuchUnit"});
+  }
+  if (unit->settings.name.type() != UnitType::kScope) {
+    return base::unexpected({Errc::kInvalid,
+                             fmt::format("Unit '{}' is not a scope unit, refusing.", name), 0,
+                             "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
+  if (!unit->service || unit->service->state.sub != ServiceSubState::kRunning) {
+    return base::unexpected({Errc::kConflict,
+                             fmt::format("Scope {} is not running, cannot abandon.", name), 0,
+                             "org.freedesktop.systemd1.ScopeNotRunning"});
+  }
+  unit->service->is_abandoned = true;
+  impl_->note_changed(*unit);
+  impl_->save(*unit);
+  impl_->edges.program.request_turn();
+  return {};
 }
 
 void Manager::Impl::remove_transient_files(const std::string& name) {

@@ -86,10 +86,16 @@ TEST_F(TransientTest, AScopeTakesProcessesInAndEndsWithTheLast) {
   EXPECT_EQ(start({"s.scope", {}}).error().bus_name, "org.freedesktop.DBus.Error.FileNotFound");
   PropertyText pids;
   pids.pids = {4711};
+  EXPECT_EQ(start({"s.scope", {pids}}).error().message, "Process with ID 4711 does not exist.");
+  processes_.foreign.insert(4711);
   ASSERT_TRUE(start({"s.scope", {line("Unit", "Description", "made"), pids}}));
   EXPECT_EQ(state_of("s.scope"), "active/running");
+  EXPECT_FALSE(manager_->abandon_scope("a.scope"));
+  EXPECT_FALSE(manager_->abandon_scope("system.slice"));
+  ASSERT_TRUE(manager_->abandon_scope("s.scope"));
+  EXPECT_EQ(state_of("s.scope"), "active/abandoned");
   restart_manager();
-  EXPECT_EQ(state_of("s.scope"), "active/running");
+  EXPECT_EQ(state_of("s.scope"), "active/abandoned");
   ask("s.scope", "stop");
   EXPECT_EQ(state_of("s.scope"), "deactivating/stop-sigterm");
   exit(4711, CLD_KILLED, SIGTERM);

@@ -104,6 +104,8 @@ class ProcessTracker {
   virtual std::string read_file(std::string_view /*path*/, const char* /*name*/) const {
     return {};
   }
+  // The names of the cgroups inside.
+  virtual std::vector<std::string> subgroups(std::string_view /*path*/) const { return {}; }
   virtual base::Status freeze(std::string_view path, bool /*frozen*/) {
     return base::unsupported("the cgroup {} cannot be frozen", path);
   }

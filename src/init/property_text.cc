@@ -56,17 +56,34 @@ base::Unexpected bad_value(const std::string& name, const Value& value) {
 
 // What may change while the unit runs: its description and what its cgroup is given.
 bool is_live_directive(std::string_view name) {
-  static constexpr std::string_view kPrefixes[] = {
-      "CPUWeight",     "CPUQuota",     "CPUShares",
-      "CPUAccounting", "StartupCPU",   "AllowedCPUs",
-      "AllowedMem",    "StartupAll",   "Memory",
-      "DefaultMemory", "TasksMax",     "TasksAcc",
-      "IOWeight",      "IOAccounting", "IODevice",
-      "IORead",        "IOWrite",      "StartupIO",
-      "BlockIO",       "StartupBlock", "DeviceAllow",
-      "DevicePolicy",  "IPAccounting", "IPAddress",
-      "ManagedOOM",    "SocketBind",   "RestrictNetworkInterfaces",
-      "Delegate"};
+  static constexpr std::string_view kPrefixes[] = {"CPUWeight",
+                                                   "CPUQuota",
+                                                   "CPUShares",
+                                                   "CPUAccounting",
+                                                   "StartupCPU",
+                                                   "AllowedCPUs",
+                                                   "AllowedMem",
+                                                   "StartupAll",
+                                                   "Memory",
+                                                   "DefaultMemory",
+                                                   "TasksMax",
+                                                   "TasksAcc",
+                                                   "IOWeight",
+                                                   "IOAccounting",
+                                                   "IODevice",
+                                                   "IORead",
+                                                   "IOWrite",
+                                                   "StartupIO",
+                                                   "BlockIO",
+                                                   "StartupBlock",
+                                                   "DeviceAllow",
+                                                   "DevicePolicy",
+                                                   "IPAccounting",
+                                                   "IPAddress",
+                                                   "ManagedOOM",
+                                                   "SocketBind",
+                                                   "RestrictNetworkInterfaces",
+                                                   "DisableControllers"};
   if (name == "Description") return true;
   return std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
                      [&](std::string_view prefix) { return begins_with(name, prefix); }) &&

@@ -1,12 +1,15 @@
 #include "init/property_text_forms.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/capability.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 
+#include "init/cgroup_settings.h"
 #include "unit/signal_name.h"
 #include "unit/time_span.h"
 
@@ -160,21 +163,35 @@ Written weight(const Value& value) {
   return number == UINT64_MAX ? Lines{""} : Lines{std::to_string(number)};
 }
 
+// A weight of 0 is for what runs when nothing else does.
+Written cpu_weight(const Value& value) {
+  return value.as_unsigned(1) == 0 ? Lines{"idle"} : weight(value);
+}
+
 Written cpu_set(const Value& value) {
-  std::string line;
-  const auto& bytes = members_of(value);
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    for (size_t bit = 0; bit < 8; ++bit) {
-      if ((bytes[i].as_unsigned(0) & (uint64_t{1} << bit)) == 0) continue;
-      line += (line.empty() ? "" : " ") + std::to_string(i * 8 + bit);
-    }
+  std::vector<uint8_t> bytes;
+  for (const Value& byte : members_of(value)) {
+    bytes.push_back(static_cast<uint8_t>(byte.as_unsigned(0)));
   }
-  if (line.empty()) return Lines{""};
-  return Lines{"", line};
+  return Lines{"", format_cpu_set(cpu_set_of_bytes(bytes))};
 }
 
 // --- Lists ---
 
+// Words that need no quotes, with blanks between.
+Written plain_words(const Value& value) {
+  std::string line;
+  for (const Value& word : members_of(value)) {
+    if (word.as_string() != nullptr) line += (line.empty() ? "" : " ") + *word.as_string();
+  }
+  return Lines{line};
+}
+// (bas): the names after a "~" if they are those that are not meant.
+Written name_list(const Value& value) {
+  const auto& members = members_of(value);
+  const Written names = plain_words(members[1]);
+  return Lines{(flag_at(value, 0) ? "" : "~") + names->front()};
+}
 Written quoted_words(const Value& value) {
   std::string line;
   for (const Value& word : members_of(value)) {
@@ -253,6 +270,51 @@ Written filter(const Value& value) {
   }
   return Lines{"", line};
 }
+// (iayu): address family, the bytes of an address, and how many bits of it count. The list stands
+// for itself: what was there goes first.
+Written ip_prefixes(const Value& value) {
+  Lines lines{""};
+  for (const Value& prefix : members_of(value)) {
+    const auto& members = members_of(prefix);
+    std::array<uint8_t, 16> address{};
+    size_t size = 0;
+    for (const Value& byte : members_of(members[1])) {
+      if (size == address.size()) return std::nullopt;
+      address[size++] = static_cast<uint8_t>(byte.as_unsigned(0));
+    }
+    const auto family = static_cast<int>(members[0].as_signed(0));
+    const uint64_t length = number_at(prefix, 2);
+    const bool is_sane = (family == AF_INET && size == 4) || (family == AF_INET6 && size == 16);
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (!is_sane || length > size * 8 ||
+        inet_ntop(family, address.data(), text.data(), text.size()) == nullptr) {
+      return std::nullopt;
+    }
+    lines.push_back(fmt::format("{}/{}", text.data(), length));
+  }
+  return lines;
+}
+// (iiqq): address family, protocol, number of ports, the first of them.
+Written bind_rules(const Value& value) {
+  Lines lines;
+  for (const Value& rule : members_of(value)) {
+    const auto& members = members_of(rule);
+    const int64_t family = members[0].as_signed(0), protocol = members[1].as_signed(0);
+    const uint64_t count = number_at(rule, 2), first = number_at(rule, 3);
+    std::string line = family == AF_INET ? "ipv4:" : family == AF_INET6 ? "ipv6:" : "";
+    line += protocol == IPPROTO_TCP ? "tcp:" : protocol == IPPROTO_UDP ? "udp:" : "";
+    if (count == 0) {
+      line += "any";
+    } else if (count == 1) {
+      line += std::to_string(first);
+    } else {
+      line += fmt::format("{}-{}", first, first + count - 1);
+    }
+    lines.push_back(std::move(line));
+  }
+  return or_reset(std::move(lines));
+}
+
 // (aiai): exit statuses and signals.
 Written exit_statuses(const Value& value) {
   Lines lines;
@@ -312,12 +374,13 @@ constexpr NamedForm kForms[] = {
     {"CPUQuotaPerSecUSec", {"t", cpu_quota, "CPUQuota"}},
     {"CPUSchedulingPolicy", {"i", cpu_policy, {}}},
     {"CPUShares", {"t", weight, {}}},
-    {"CPUWeight", {"t", weight, {}}},
+    {"CPUWeight", {"t", cpu_weight, {}}},
     {"CacheDirectoryMode", {"u", octal, {}}},
     {"CapabilityBoundingSet", {"t", capabilities, {}}},
     {"ConfigurationDirectoryMode", {"u", octal, {}}},
     {"DeviceAllow", {"a(ss)", pairs, {}}},
     {"DirectoryMode", {"u", octal, {}}},
+    {"DisableControllers", {"as", plain_words, {}}},
     {"Environment", {"as", quoted_words, {}}},
     {"EnvironmentFiles", {"a(sb)", optional_paths, "EnvironmentFile"}},
     {"ExecCondition", {"a(sasb)", plain_commands, {}}},
@@ -343,11 +406,14 @@ constexpr NamedForm kForms[] = {
     {"IOWeight", {"t", weight, {}}},
     {"IOWriteBandwidthMax", {"a(st)", numbered, {}}},
     {"IOWriteIOPSMax", {"a(st)", numbered, {}}},
+    {"IPAddressAllow", {"a(iayu)", ip_prefixes, {}}},
+    {"IPAddressDeny", {"a(iayu)", ip_prefixes, {}}},
     {"KillSignal", {"i", signal, {}}},
     {"LoadCredential", {"a(ss)", colon_pairs, {}}},
     {"LoadCredentialEncrypted", {"a(ss)", colon_pairs, {}}},
     {"LogLevelMax", {"i", level, {}}},
     {"LogsDirectoryMode", {"u", octal, {}}},
+    {"ManagedOOMMemoryPressureLimit", {"u", scale, {}}},
     {"MemoryHighScale", {"u", scale, "MemoryHigh"}},
     {"MemoryLowScale", {"u", scale, "MemoryLow"}},
     {"MemoryMaxScale", {"u", scale, "MemoryMax"}},
@@ -359,8 +425,11 @@ constexpr NamedForm kForms[] = {
     {"RestartPreventExitStatus", {"(aiai)", exit_statuses, {}}},
     {"RestrictAddressFamilies", {"(bas)", filter, {}}},
     {"RestrictFileSystems", {"(bas)", filter, {}}},
+    {"RestrictNetworkInterfaces", {"(bas)", name_list, {}}},
     {"RuntimeDirectoryMode", {"u", octal, {}}},
     {"SetCredential", {"a(say)", credentials, {}}},
+    {"SocketBindAllow", {"a(iiqq)", bind_rules, {}}},
+    {"SocketBindDeny", {"a(iiqq)", bind_rules, {}}},
     {"SocketMode", {"u", octal, {}}},
     {"StandardErrorFile", {"s", prefixed<kFile>, "StandardError"}},
     {"StandardErrorFileDescriptorName", {"s", prefixed<kFd>, "StandardError"}},
@@ -374,7 +443,7 @@ constexpr NamedForm kForms[] = {
     {"StandardOutputFileToAppend", {"s", prefixed<kAppend>, "StandardOutput"}},
     {"StandardOutputFileToTruncate", {"s", prefixed<kTruncate>, "StandardOutput"}},
     {"StartupAllowedCPUs", {"ay", cpu_set, {}}},
-    {"StartupCPUWeight", {"t", weight, {}}},
+    {"StartupCPUWeight", {"t", cpu_weight, {}}},
     {"StartupIOWeight", {"t", weight, {}}},
     {"StateDirectoryMode", {"u", octal, {}}},
     {"SuccessExitStatus", {"(aiai)", exit_statuses, {}}},

@@ -49,6 +49,25 @@ TEST(PropertyText, WritesEachKindOfValueAsAUnitFileHasIt) {
   EXPECT_EQ(written("CPUQuotaPerSecUSec", number("t", 505'000)), "[Service] CPUQuota=50.50%");
 }
 
+TEST(PropertyText, WritesWhatTheKernelFiltersBy) {
+  const auto byte = [](uint64_t n) { return number("y", n); };
+  const Value any = record(
+      "(iayu)",
+      {{"i", int64_t{2}}, record("ay", {byte(10), byte(0), byte(0), byte(0)}), number("u", 8)});
+  EXPECT_EQ(written("IPAddressDeny", record("a(iayu)", {any})),
+            "[Service] IPAddressDeny= IPAddressDeny=10.0.0.0/8");
+  EXPECT_EQ(written("IPAddressAllow", record("a(iayu)", {})), "[Service] IPAddressAllow=");
+  const Value rule =
+      record("(iiqq)", {{"i", int64_t{0}}, {"i", int64_t{6}}, number("q", 1), number("q", 80)});
+  EXPECT_EQ(written("SocketBindAllow", record("a(iiqq)", {rule})),
+            "[Service] SocketBindAllow=tcp:80");
+  EXPECT_EQ(written("AllowedCPUs", record("ay", {byte(7)})),
+            "[Service] AllowedCPUs= AllowedCPUs=0-2");
+  EXPECT_EQ(written("CPUWeight", number("t", 0)), "[Service] CPUWeight=idle");
+  EXPECT_EQ(written("ManagedOOMMemoryPressureLimit", number("u", UINT32_MAX / 2)),
+            "[Service] ManagedOOMMemoryPressureLimit=50.00%");
+}
+
 TEST(PropertyText, WritesCommandsWithTheirFlagsAndZerothWord) {
   const Value plain = record(
       "a(sasb)",

@@ -30,6 +30,9 @@ ActiveState Unit::active() const {
 std::string_view Unit::active_state() const { return to_string(active()); }
 
 std::string_view Unit::sub_state() const {
+  if (service && service->is_abandoned && service->state.sub == ServiceSubState::kRunning) {
+    return "abandoned";
+  }
   if (service) return to_string(service->state.sub);
   if (!simple_active) return "dead";
   switch (settings.name.type()) {
