@@ -172,7 +172,7 @@ class Manager::Impl {
   struct UnitFileFacts {
     std::string state, preset;
   };
-  std::map<std::string, UnitFileFacts, std::less<>> unit_files;  // by name of file, as asked for
+  std::map<std::string, UnitFileFacts, std::less<>> unit_files;  // by unit, as asked for
   Timestamps userspace, boot_finish, units_load_start, units_load_finish;
   Timestamps generators_begin, generators_end, units_reload;
   std::optional<bool> show_status;  // as a client wished it

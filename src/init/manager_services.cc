@@ -278,8 +278,6 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
       release_resources(unit, action.flag);
       return std::nullopt;
     case ServiceAction::Kind::kLog:
-      // ExecCondition= is one condition more.
-      if (action.log == ServiceLog::kSkipped) unit.condition_result = false;
       if (action.log == ServiceLog::kWatchdogRequest) {
         const std::string& status = runtime.status_text;
         log_of(unit, priority_of(action),

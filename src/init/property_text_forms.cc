@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/securebits.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/capability.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <array>
@@ -315,6 +318,79 @@ Written bind_rules(const Value& value) {
   return or_reset(std::move(lines));
 }
 
+// The namespaces that may be made, out of all kinds.
+Written namespaces(const Value& value) {
+  static constexpr std::pair<uint64_t, std::string_view> kKinds[] = {
+      {CLONE_NEWCGROUP, "cgroup"}, {CLONE_NEWIPC, "ipc"}, {CLONE_NEWNET, "net"},
+      {CLONE_NEWNS, "mnt"},        {CLONE_NEWPID, "pid"}, {CLONE_NEWUSER, "user"},
+      {CLONE_NEWUTS, "uts"}};
+  const uint64_t flags = value.as_unsigned(0);
+  uint64_t all = 0;
+  std::string line;
+  for (const auto& [flag, name] : kKinds) {
+    all |= flag;
+    if ((flags & flag) != 0) line.append(line.empty() ? "" : " ").append(name);
+  }
+  if ((flags & all) == 0) return Lines{"yes"};
+  if ((flags & all) == all) return Lines{"no"};
+  return Lines{"", line};
+}
+Written mount_flags(const Value& value) {
+  switch (value.as_unsigned(0)) {
+    case 0:
+      return Lines{""};
+    case MS_SHARED:
+      return Lines{"shared"};
+    case MS_SLAVE:
+      return Lines{"slave"};
+    case MS_PRIVATE:
+      return Lines{"private"};
+    default:
+      return std::nullopt;
+  }
+}
+Written secure_bits(const Value& value) {
+  static constexpr std::pair<int, std::string_view> kBits[] = {
+      {SECURE_KEEP_CAPS, "keep-caps"},
+      {SECURE_KEEP_CAPS_LOCKED, "keep-caps-locked"},
+      {SECURE_NO_SETUID_FIXUP, "no-setuid-fixup"},
+      {SECURE_NO_SETUID_FIXUP_LOCKED, "no-setuid-fixup-locked"},
+      {SECURE_NOROOT, "noroot"},
+      {SECURE_NOROOT_LOCKED, "noroot-locked"}};
+  const int64_t bits = value.as_signed(0);
+  std::string line;
+  for (const auto& [bit, name] : kBits) {
+    if ((bits & (int64_t{1} << bit)) != 0) line.append(line.empty() ? "" : " ").append(name);
+  }
+  return Lines{line};
+}
+Written numa_policy(const Value& value) {
+  static constexpr std::array<std::string_view, 5> kPolicies{"default", "preferred", "bind",
+                                                             "interleave", "local"};
+  return name_of(value, kPolicies);
+}
+// Each an array of bytes: "NAME=value".
+Written log_fields(const Value& value) {
+  Lines lines;
+  for (const Value& field : members_of(value)) {
+    std::string text;
+    for (const Value& byte : members_of(field)) {
+      text += static_cast<char>(byte.as_unsigned(0));
+    }
+    lines.push_back(escape_specifiers(text));
+  }
+  return or_reset(std::move(lines));
+}
+// Paths with ":" between.
+Written search_path(const Value& value) {
+  std::string line;
+  for (const Value& path : members_of(value)) {
+    if (path.as_string() == nullptr) return std::nullopt;
+    line += (line.empty() ? "" : ":") + escape_specifiers(*path.as_string());
+  }
+  return Lines{line};
+}
+
 // (aiai): exit statuses and signals.
 Written exit_statuses(const Value& value) {
   Lines lines;
@@ -375,8 +451,10 @@ constexpr NamedForm kForms[] = {
     {"CPUSchedulingPolicy", {"i", cpu_policy, {}}},
     {"CPUShares", {"t", weight, {}}},
     {"CPUWeight", {"t", cpu_weight, {}}},
+    {"CacheDirectory", {"as", quoted_words, {}}},
     {"CacheDirectoryMode", {"u", octal, {}}},
     {"CapabilityBoundingSet", {"t", capabilities, {}}},
+    {"ConfigurationDirectory", {"as", quoted_words, {}}},
     {"ConfigurationDirectoryMode", {"u", octal, {}}},
     {"DeviceAllow", {"a(ss)", pairs, {}}},
     {"DirectoryMode", {"u", octal, {}}},
@@ -387,6 +465,7 @@ constexpr NamedForm kForms[] = {
     {"ExecConditionEx", {"a(sasas)", extended_commands, "ExecCondition"}},
     {"ExecReload", {"a(sasb)", plain_commands, {}}},
     {"ExecReloadEx", {"a(sasas)", extended_commands, "ExecReload"}},
+    {"ExecSearchPath", {"as", search_path, {}}},
     {"ExecStart", {"a(sasb)", plain_commands, {}}},
     {"ExecStartEx", {"a(sasas)", extended_commands, "ExecStart"}},
     {"ExecStartPost", {"a(sasb)", plain_commands, {}}},
@@ -411,7 +490,9 @@ constexpr NamedForm kForms[] = {
     {"KillSignal", {"i", signal, {}}},
     {"LoadCredential", {"a(ss)", colon_pairs, {}}},
     {"LoadCredentialEncrypted", {"a(ss)", colon_pairs, {}}},
+    {"LogExtraFields", {"aay", log_fields, {}}},
     {"LogLevelMax", {"i", level, {}}},
+    {"LogsDirectory", {"as", quoted_words, {}}},
     {"LogsDirectoryMode", {"u", octal, {}}},
     {"ManagedOOMMemoryPressureLimit", {"u", scale, {}}},
     {"MemoryHighScale", {"u", scale, "MemoryHigh"}},
@@ -419,14 +500,19 @@ constexpr NamedForm kForms[] = {
     {"MemoryMaxScale", {"u", scale, "MemoryMax"}},
     {"MemoryMinScale", {"u", scale, "MemoryMin"}},
     {"MemorySwapMaxScale", {"u", scale, "MemorySwapMax"}},
+    {"MountFlags", {"t", mount_flags, {}}},
+    {"NUMAPolicy", {"i", numa_policy, {}}},
     {"PassEnvironment", {"as", quoted_words, {}}},
     {"RestartForceExitStatus", {"(aiai)", exit_statuses, {}}},
     {"RestartKillSignal", {"i", signal, {}}},
     {"RestartPreventExitStatus", {"(aiai)", exit_statuses, {}}},
     {"RestrictAddressFamilies", {"(bas)", filter, {}}},
     {"RestrictFileSystems", {"(bas)", filter, {}}},
+    {"RestrictNamespaces", {"t", namespaces, {}}},
     {"RestrictNetworkInterfaces", {"(bas)", name_list, {}}},
+    {"RuntimeDirectory", {"as", quoted_words, {}}},
     {"RuntimeDirectoryMode", {"u", octal, {}}},
+    {"SecureBits", {"i", secure_bits, {}}},
     {"SetCredential", {"a(say)", credentials, {}}},
     {"SocketBindAllow", {"a(iiqq)", bind_rules, {}}},
     {"SocketBindDeny", {"a(iiqq)", bind_rules, {}}},
@@ -445,6 +531,7 @@ constexpr NamedForm kForms[] = {
     {"StartupAllowedCPUs", {"ay", cpu_set, {}}},
     {"StartupCPUWeight", {"t", cpu_weight, {}}},
     {"StartupIOWeight", {"t", weight, {}}},
+    {"StateDirectory", {"as", quoted_words, {}}},
     {"StateDirectoryMode", {"u", octal, {}}},
     {"SuccessExitStatus", {"(aiai)", exit_statuses, {}}},
     {"SyslogFacility", {"i", facility, {}}},

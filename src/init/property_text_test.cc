@@ -64,6 +64,17 @@ TEST(PropertyText, WritesWhatTheKernelFiltersBy) {
   EXPECT_EQ(written("AllowedCPUs", record("ay", {byte(7)})),
             "[Service] AllowedCPUs= AllowedCPUs=0-2");
   EXPECT_EQ(written("CPUWeight", number("t", 0)), "[Service] CPUWeight=idle");
+  EXPECT_EQ(written("RestrictNamespaces", number("t", 0)), "[Service] RestrictNamespaces=yes");
+  EXPECT_EQ(written("RestrictNamespaces", number("t", 0x20000)),
+            "[Service] RestrictNamespaces= RestrictNamespaces=mnt");
+  EXPECT_EQ(written("SecureBits", {"i", int64_t{1}}), "[Service] SecureBits=noroot");
+  EXPECT_EQ(written("NUMAPolicy", {"i", int64_t{2}}), "[Service] NUMAPolicy=bind");
+  EXPECT_EQ(written("MountFlags", number("t", 1U << 19)), "[Service] MountFlags=slave");
+  EXPECT_EQ(written("ExecSearchPath", words({"/a", "/b"})), "[Service] ExecSearchPath=/a:/b");
+  EXPECT_EQ(written("StateDirectory", words({"a", "b"})), "[Service] StateDirectory=\"a\" \"b\"");
+  EXPECT_EQ(
+      written("LogExtraFields", record("aay", {record("ay", {byte('A'), byte('='), byte('%')})})),
+      "[Service] LogExtraFields=A=%%");
   EXPECT_EQ(written("ManagedOOMMemoryPressureLimit", number("u", UINT32_MAX / 2)),
             "[Service] ManagedOOMMemoryPressureLimit=50.00%");
 }
