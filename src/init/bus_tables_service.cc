@@ -198,8 +198,6 @@ constexpr BusProperty kOwnProperties[] = {
      [](S s, W w) { write_monotonic(w, s.unit->watchdog_time()); }},
     {"RootDirectoryStartOnly", "b", kConst, bus_sandbox::RootDirectoryStartOnly},
     {"RemainAfterExit", "b", kConst, setting<&ServiceSettings::remain_after_exit>},
-    // Our processes are leaders of groups of their own.
-    {"SameProcessGroup", "b", kConst, [](S, W w) { w.boolean(false); }},
     {"GuessMainPID", "b", kConst, setting<&ServiceSettings::guess_main_pid>},
     {"RestartPreventExitStatus", "(aiai)", kConst,
      exit_statuses<&ServiceSettings::restart_prevent>},
