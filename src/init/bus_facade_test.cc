@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "bus/connection.h"
 #include "bus/object_path.h"
@@ -349,6 +350,27 @@ TEST(BusTables, NamesAndTypesAreSystemds) {
       const auto found = theirs.find(member);
       ASSERT_NE(found, theirs.end()) << name << " has no " << member;
       EXPECT_EQ(found->second, type) << name << " " << member;
+    }
+  }
+}
+
+TEST(BusTables, HaveNoMemberTwice) {
+  std::vector<const BusInterface*> interfaces = bus_daemon_interfaces();
+  for (const BusInterface* one : {&bus_manager_interface(), &bus_unit_interface(),
+                                  &bus_job_interface(), &bus_log_control_interface()}) {
+    interfaces.push_back(one);
+  }
+  for (const unit::UnitType type : {unit::UnitType::kService, unit::UnitType::kTarget,
+                                    unit::UnitType::kSlice, unit::UnitType::kScope}) {
+    interfaces.push_back(&bus_type_interface(type));
+  }
+  for (const BusInterface* const one : interfaces) {
+    std::set<std::string_view> names;
+    for (const BusProperty& property : one->properties) {
+      EXPECT_TRUE(names.insert(property.name).second) << one->name << "." << property.name;
+    }
+    for (const BusMethod& method : one->methods) {
+      EXPECT_TRUE(names.insert(method.name).second) << one->name << "." << method.name;
     }
   }
 }

@@ -264,11 +264,6 @@ constexpr BusProperty kUnitProperties[] = {
     {"IgnoredDirectives", "as", kConst,
      [](S s, W w) { w.strings(s.manager.ignored_directives(*s.unit)); }},
     {"ProcessTracking", "s", kConst, [](S s, W w) { w.string(s.unit->process_tracking()); }},
-    {"CollectMode", "s", kConst,
-     [](S s, W w) {
-       w.string(s.unit->settings.collect_failed ? "inactive-or-failed" : "inactive");
-     }},
-    {"ActivationDetails", "a(ss)", kNothing, write_activation_details},
 };
 
 constexpr BusMethod kUnitMethods[] = {

@@ -75,13 +75,13 @@ TEST_F(Quickstart, StartsShowsStopsAndLeavesNothing) {
   EXPECT_THAT(first.out, AllOf(HasSubstr("$ fleetctl start examples/hello.service\n"
                                          "Unit hello.service inactive\n"
                                          "Unit hello.service launched on "),
-                               HasSubstr("running\n"), HasSubstr("hello")));
+                               HasSubstr("\tactive\trunning\t"), HasSubstr("hello")));
   EXPECT_EQ(first.err, "");
 
   // A second run finds it at work.
   const Outcome second = quickstart();
   EXPECT_EQ(second.exit_code, 0) << second;
-  EXPECT_THAT(second.out, AllOf(HasSubstr("already running"), HasSubstr("running\n")));
+  EXPECT_THAT(second.out, AllOf(HasSubstr("already running"), HasSubstr("\tactive\trunning\t")));
 
   const Outcome stopped = quickstart({"stop"});
   EXPECT_EQ(stopped.exit_code, 0) << stopped;
