@@ -76,7 +76,7 @@ struct Api::Impl : Handlers {
 Api::Api(ApiParts parts) : impl_(std::make_shared<Impl>(std::move(parts))) {}
 Api::~Api() = default;
 
-void Api::handle(Request request, Respond respond) {
+void Api::handle(const Request& request, Respond respond) {
   const std::optional<ParsedTarget> target = parse_target(request.target);
   if (target) {
     if (auto answer = impl_->answer_probe(request, target->path)) {

@@ -44,7 +44,7 @@ class Api {
   explicit Api(ApiParts parts);
   ~Api();
 
-  void handle(Request request, Respond respond);
+  void handle(const Request& request, Respond respond);
 
  private:
   struct Impl;

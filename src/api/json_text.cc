@@ -65,7 +65,7 @@ namespace {
 constexpr std::array<bool, 256> plain_characters() {
   std::array<bool, 256> plain{};
   for (size_t c = 0x20; c < 0x7f; ++c) plain[c] = true;
-  for (const char c : std::string_view("\"\\<>&")) plain[static_cast<size_t>(c)] = false;
+  for (const char c : std::string_view("\"\\<>&")) plain[static_cast<unsigned char>(c)] = false;
   return plain;
 }
 

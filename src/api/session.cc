@@ -240,9 +240,8 @@ void Session::on_request() {
   }
   request.last_event_id = std::string(message["Last-Event-ID"]);
   request.body = std::move(parser_->get().body());
-  server_->the_api.handle(std::move(request), [self = shared_from_this()](Response response) {
-    self->send(std::move(response));
-  });
+  server_->the_api.handle(
+      request, [self = shared_from_this()](Response response) { self->send(std::move(response)); });
   // A peer that leaves while we wait for the store is noticed when the answer is written.
 }
 
