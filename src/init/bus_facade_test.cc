@@ -29,12 +29,15 @@ using testing::HasSubstr;
 
 constexpr const char* kManagerPath = "/org/freedesktop/systemd1";
 
+// What a client says before its first message.
+constexpr char kGreeting[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+
 class Facade : public testing::Test {
  protected:
   void connect() {
     auto opened = bus::Connection::open(world_.event_loop(),
                                         {bus::ConnectionOptions::Kind::kPeer, world_.socket_path()},
-                                        [this](base::Error) { closed_ = true; });
+                                        [this](const base::Error&) { closed_ = true; });
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
     connection_ = std::move(*opened);
     connection_->set_signal_handler([this](const Message& message) {
@@ -223,7 +226,7 @@ TEST_F(Facade, GarbageCostsTheClientItsConnectionAndNothingElse) {
   ASSERT_TRUE(call_manager("ListUnits").has_value());
   for (const std::string& garbage :
        {std::string("GET / HTTP/1.1\r\n\r\n"), std::string(100'000, '\0'),
-        std::string("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", 30) + std::string(64, '\xff')}) {
+        std::string(kGreeting, sizeof kGreeting - 1) + std::string(64, '\xff')}) {
     base::Fd client = raw_client(world_.socket_path());
     ASSERT_GT(::send(client.get(), garbage.data(), garbage.size(), MSG_NOSIGNAL), 0);
     EXPECT_TRUE(world_.run_until([&] {
@@ -272,7 +275,7 @@ TEST_F(Facade, AClientThatDoesNotReadIsCutOff) {
   limits.queued_messages = 16;
   world_.serve(limits);
   base::Fd sleeper = raw_client(world_.socket_path());
-  const std::string hello("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", 30);
+  const std::string hello(kGreeting, sizeof kGreeting - 1);
   ASSERT_GT(::send(sleeper.get(), hello.data(), hello.size(), MSG_NOSIGNAL), 0);
   ASSERT_TRUE(world_.run_until([&] { return world_.facade().connection_count() == 1; }));
   // As many signals as it takes to fill the socket and then the queue.

@@ -101,11 +101,13 @@ class BusTestWorld {
   CommandOutcome systemctl(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"/usr/bin/systemctl", "--user", "--no-pager"});
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     std::vector<std::string> environment = {"XDG_RUNTIME_DIR=" + runtime_directory(),
                                             "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"};
     std::vector<char*> envp;
+    envp.reserve(environment.size() + 1);
     for (std::string& variable : environment) envp.push_back(variable.data());
     envp.push_back(nullptr);
     int ends[2];
