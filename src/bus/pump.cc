@@ -143,7 +143,7 @@ int Pump::step(sd_bus* bus) {
   const int result = api.sd_bus_process(bus, nullptr);
   if (life->pump == nullptr || result < 0 || closed_) return result;
   static_cast<void>(::ioctl(watched_.get(), FIONREAD, &after));
-  if (std::exchange(has_message_, false)) {
+  if (has_call_) {
     unfinished_bytes_ = 0;
   } else if (after < before) {
     unfinished_bytes_ += static_cast<uint64_t>(before - after);
@@ -159,7 +159,8 @@ void Pump::run() {
   sd_bus* bus = api.sd_bus_ref(bus_);
   running_ = true;
   int result = 1;
-  for (int steps = 0; steps < kStepsPerTurn && result > 0; ++steps) {
+  has_call_ = false;
+  for (int steps = 0; steps < kStepsPerTurn && result > 0 && !has_call_; ++steps) {
     result = step(bus);
     if (life->pump == nullptr) break;
   }
@@ -169,7 +170,8 @@ void Pump::run() {
       close(-result);
     } else {
       update();
-      if (result > 0 && !closed_ && !std::exchange(posted_, true)) {
+      // What is left after a call is in the socket, or in the bus and then its deadline is now.
+      if (result > 0 && !has_call_ && !closed_ && !std::exchange(posted_, true)) {
         loop_.post([life] {
           if (life->pump == nullptr) return;
           life->pump->posted_ = false;

@@ -40,8 +40,9 @@ class Pump {
   // Ends the connection soon, as if the peer had: on_closed gets this errno.
   void fail(int error_number);
   bool is_closed() const noexcept { return closed_; }
-  // To be called when a whole message has come.
-  void on_message() noexcept { has_message_ = true; }
+  // To be called when a peer has asked for something. What follows from it comes before the next
+  // call of the same peer: the rest of the turn belongs to others.
+  void on_call() noexcept { has_call_ = true; }
   uint64_t queued_writes() const;
 
  private:
@@ -73,7 +74,7 @@ class Pump {
   bool posted_ = false;
   bool running_ = false;
   bool closed_ = false;
-  bool has_message_ = false;
+  bool has_call_ = false;
 };
 
 }  // namespace flotilla::bus

@@ -126,7 +126,7 @@ Status ServerConnection::start(base::Fd socket) {
 
 int ServerConnection::on_call(sd_bus_message* raw, void* userdata, sd_bus_error*) {
   auto* self = static_cast<ServerConnection*>(userdata);
-  self->pump_->on_message();
+  self->pump_->on_call();
   const Message message = Message::share(raw);
   self->server_.mirror(message);
   MethodCall call(*self, message, self->peer_);

@@ -107,6 +107,25 @@ TEST_F(Facade, AnswersWrongCallsWithErrors) {
   EXPECT_FALSE(closed_);
 }
 
+// The unit that StartUnit has loaded in vain is forgotten before the second call is looked at.
+TEST_F(Facade, WhatFollowsFromACallComesBeforeTheNextCall) {
+  world_.serve();
+  connect();
+  std::vector<std::string> answers;
+  for (const char* member : {"StartUnit", "GetUnit"}) {
+    auto message =
+        connection_->new_call(bus::kSystemd1Service, kManagerPath, bus::kManagerInterface, member);
+    ASSERT_TRUE(message.has_value());
+    message->string("none.service");
+    if (std::string_view(member) == "StartUnit") message->string("replace");
+    connection_->call(std::move(*message), base::Micros(0),
+                      [&](const Result<Message>& reply) { answers.push_back(error_of(reply)); });
+  }
+  ASSERT_TRUE(world_.run_until([&] { return answers.size() == 2; }));
+  EXPECT_EQ(answers[0], "org.freedesktop.systemd1.NoSuchUnit: Unit none.service not found.");
+  EXPECT_EQ(answers[1], "org.freedesktop.systemd1.NoSuchUnit: Unit none.service not loaded.");
+}
+
 TEST_F(Facade, ReadsOnePropertyAndAllOfThem) {
   world_.add_service("a.service");
   world_.serve();
