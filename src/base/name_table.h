@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -27,6 +29,17 @@ std::string_view find_name(const NameTable<Value, N>& table, Value wanted) {
     if (value == wanted) return name;
   }
   return {};
+}
+
+// The names of the bits that are set, in the order of the table, with blanks between.
+template <typename Value, size_t N>
+std::string names_of_bits(const NameTable<Value, N>& table, uint64_t bits) {
+  std::string words;
+  for (const auto& [name, bit] : table) {
+    if ((bits & static_cast<uint64_t>(bit)) != 0)
+      words.append(words.empty() ? "" : " ").append(name);
+  }
+  return words;
 }
 
 }  // namespace flotilla::base

@@ -66,6 +66,7 @@ std::optional<int> parse_syslog_level(std::string_view text) {
   if (const auto number = unit::parse_integer(text, 0, 7)) return static_cast<int>(*number);
   return find_by_name(kLevels, text);
 }
+std::string_view syslog_level_name(int level) { return find_name(kLevels, level); }
 
 std::optional<ServiceType> parse_service_type(std::string_view text) {
   return find_by_name(kServiceTypes, text);

@@ -13,6 +13,7 @@ namespace flotilla::init {
 
 // "notice", or 0 to 7.
 std::optional<int> parse_syslog_level(std::string_view text);
+std::string_view syslog_level_name(int level);  // empty: there is no such level
 
 std::optional<ServiceType> parse_service_type(std::string_view text);
 std::optional<RestartSetting> parse_restart(std::string_view text);

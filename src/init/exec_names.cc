@@ -253,6 +253,11 @@ std::optional<uint64_t> parse_nanoseconds(std::string_view text) {
   return sum;
 }
 
+std::string_view cpu_policy_name(int policy) { return find_name(kCpuPolicies, policy); }
+std::string_view io_class_name(int io_class) { return find_name(kIoClasses, io_class); }
+std::string_view numa_policy_name(int policy) { return find_name(kNumaPolicies, policy); }
+std::string_view syslog_facility_name(int facility) { return find_name(kFacilities, facility); }
+std::string secure_bits_words(uint64_t bits) { return base::names_of_bits(kSecureBits, bits); }
 std::string_view to_string(KeyringMode mode) { return find_name(kKeyringModes, mode); }
 std::string_view to_string(UtmpMode mode) { return find_name(kUtmpModes, mode); }
 std::string_view to_string(DirectoryPreserve preserve) { return find_name(kPreserves, preserve); }

@@ -31,6 +31,13 @@ std::optional<std::vector<uint8_t>> parse_number_set(std::string_view text);
 // Nanoseconds; a number without a unit is one of them.
 std::optional<uint64_t> parse_nanoseconds(std::string_view text);
 
+// Empty where the number stands for nothing that has a name.
+std::string_view cpu_policy_name(int policy);
+std::string_view io_class_name(int io_class);
+std::string_view numa_policy_name(int policy);
+std::string_view syslog_facility_name(int facility);
+// The names of the bits that are set, with blanks between.
+std::string secure_bits_words(uint64_t bits);
 std::string_view to_string(KeyringMode mode);
 std::string_view to_string(UtmpMode mode);
 std::string_view to_string(DirectoryPreserve preserve);

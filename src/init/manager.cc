@@ -6,6 +6,7 @@
 
 #include "base/version.h"
 #include "init/bus_unit_files.h"
+#include "init/directives_values.h"
 #include "init/manager_impl.h"
 #include "unit/environment.h"
 #include "unit/scalar.h"
@@ -194,24 +195,17 @@ std::vector<std::string> Manager::unit_path() const {
   return paths;
 }
 
-namespace {
-
-constexpr std::string_view kLogLevels[] = {"emerg",   "alert",  "crit", "err",
-                                           "warning", "notice", "info", "debug"};
-
-}  // namespace
-
 std::string_view Manager::log_level() const {
-  return kLogLevels[static_cast<size_t>(std::clamp(impl_->options.log_level, 0, 7))];
+  return syslog_level_name(std::clamp(impl_->options.log_level, 0, 7));
 }
 
 Status Manager::set_log_level(std::string_view level) {
-  const auto found = std::find(std::begin(kLogLevels), std::end(kLogLevels), level);
-  if (found == std::end(kLogLevels)) {
+  const auto found = parse_syslog_level(level);
+  if (!found || syslog_level_name(*found) != level) {  // a number is none here
     return base::unexpected({Errc::kInvalid, fmt::format("Invalid log level '{}'", level), 0,
                              "org.freedesktop.DBus.Error.InvalidArgs"});
   }
-  impl_->options.log_level = static_cast<int>(found - std::begin(kLogLevels));
+  impl_->options.log_level = *found;
   return {};
 }
 

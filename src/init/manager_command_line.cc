@@ -1,6 +1,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "init/directives_values.h"
 #include "init/manager_program.h"
 #include "unit/scalar.h"
 
@@ -8,9 +9,6 @@ namespace flotilla::init {
 namespace {
 
 using base::Result;
-
-constexpr std::array<std::string_view, 8> kLevels{"emerg",   "alert",  "crit", "err",
-                                                  "warning", "notice", "info", "debug"};
 
 // systemd's options that a caller may hand to any init; the value does not matter here.
 constexpr std::array<std::string_view, 12> kTolerated{
@@ -25,13 +23,8 @@ bool take(std::string_view argument, std::string_view name, std::string& value) 
 }
 
 Result<int> parse_level(const std::string& text) {
-  for (size_t i = 0; i < kLevels.size(); ++i) {
-    if (kLevels[i] == text) return static_cast<int>(i);
-  }
-  const auto number = unit::parse_integer(text, 0, 7);
-  if (!number)
-    return base::invalid("--log-level=: expected a level such as info, got \"{}\"", text);
-  return static_cast<int>(*number);
+  if (const auto level = parse_syslog_level(text)) return *level;
+  return base::invalid("--log-level=: expected a level such as info, got \"{}\"", text);
 }
 
 bool is_tolerated(std::string_view argument) {

@@ -9,6 +9,7 @@
 #include "init/directives.h"
 #include "init/directives_context.h"
 #include "init/property_text_forms.h"
+#include "init/property_text_quote.h"
 #include "init/unit_loader.h"
 #include "unit/time_span.h"
 

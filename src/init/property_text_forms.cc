@@ -2,17 +2,21 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <linux/securebits.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/capability.h>
 #include <sys/mount.h>
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <csignal>
 
 #include "init/cgroup_settings.h"
+#include "init/directives_values.h"
+#include "init/exec_names.h"
+#include "init/property_text_quote.h"
+#include "sandbox/names.h"
+#include "unit/base64.h"
 #include "unit/signal_name.h"
 #include "unit/time_span.h"
 
@@ -40,6 +44,12 @@ bool flag_at(const Value& value, size_t index) {
 uint64_t number_at(const Value& value, size_t index) {
   const auto& members = members_of(value);
   return index < members.size() ? members[index].as_unsigned(0) : 0;
+}
+
+std::string bytes_of(const Value& value) {
+  std::string bytes;
+  for (const Value& byte : members_of(value)) bytes += static_cast<char>(byte.as_unsigned(0));
+  return bytes;
 }
 
 // An empty list takes back what was there.
@@ -90,11 +100,14 @@ Written extended_commands(const Value& value) { return commands(value, true); }
 
 // --- Numbers that stand for something ---
 
-template <size_t N>
-Written name_of(const Value& value, const std::array<std::string_view, N>& names) {
+// A word for a number; nothing where there is none.
+template <auto NameOf>
+Written name_of(const Value& value) {
   const int64_t number = value.as_signed(-1);
-  if (number < 0 || number >= static_cast<int64_t>(N)) return std::nullopt;
-  return Lines{std::string(names[static_cast<size_t>(number)])};
+  if (number < 0 || number > INT_MAX) return std::nullopt;
+  const std::string_view name = NameOf(static_cast<int>(number));
+  if (name.empty()) return std::nullopt;
+  return Lines{std::string(name)};
 }
 
 Written octal(const Value& value) {
@@ -107,27 +120,13 @@ Written signal(const Value& value) {
   if (number <= 0 || number > SIGRTMAX) return std::nullopt;
   return Lines{unit::signal_name(static_cast<int>(number))};
 }
-Written level(const Value& value) {
-  static constexpr std::array<std::string_view, 8> kLevels{"emerg",   "alert",  "crit", "err",
-                                                           "warning", "notice", "info", "debug"};
-  return name_of(value, kLevels);
-}
+constexpr int64_t kLastFacility = 23;
+// Some of these numbers have no name.
 Written facility(const Value& value) {
-  static constexpr std::array<std::string_view, 24> kFacilities{
-      "kern",   "user",   "mail",     "daemon", "auth",   "syslog", "lpr",    "news",
-      "uucp",   "cron",   "authpriv", "ftp",    "12",     "13",     "14",     "15",
-      "local0", "local1", "local2",   "local3", "local4", "local5", "local6", "local7"};
-  return name_of(value, kFacilities);
-}
-Written io_class(const Value& value) {
-  static constexpr std::array<std::string_view, 4> kClasses{"none", "realtime", "best-effort",
-                                                            "idle"};
-  return name_of(value, kClasses);
-}
-Written cpu_policy(const Value& value) {
-  static constexpr std::array<std::string_view, 6> kPolicies{"other", "fifo", "rr",
-                                                             "batch", "",     "idle"};
-  return name_of(value, kPolicies);
+  const int64_t number = value.as_signed(-1);
+  if (number < 0 || number > kLastFacility) return std::nullopt;
+  const std::string_view name = syslog_facility_name(static_cast<int>(number));
+  return Lines{name.empty() ? std::to_string(number) : std::string(name)};
 }
 
 Written capabilities(const Value& value) {
@@ -320,20 +319,10 @@ Written bind_rules(const Value& value) {
 
 // The namespaces that may be made, out of all kinds.
 Written namespaces(const Value& value) {
-  static constexpr std::pair<uint64_t, std::string_view> kKinds[] = {
-      {CLONE_NEWCGROUP, "cgroup"}, {CLONE_NEWIPC, "ipc"}, {CLONE_NEWNET, "net"},
-      {CLONE_NEWNS, "mnt"},        {CLONE_NEWPID, "pid"}, {CLONE_NEWUSER, "user"},
-      {CLONE_NEWUTS, "uts"}};
-  const uint64_t flags = value.as_unsigned(0);
-  uint64_t all = 0;
-  std::string line;
-  for (const auto& [flag, name] : kKinds) {
-    all |= flag;
-    if ((flags & flag) != 0) line.append(line.empty() ? "" : " ").append(name);
-  }
-  if ((flags & all) == 0) return Lines{"yes"};
-  if ((flags & all) == all) return Lines{"no"};
-  return Lines{"", line};
+  const uint64_t flags = value.as_unsigned(0) & sandbox::kAllNamespaces;
+  if (flags == 0) return Lines{"yes"};
+  if (flags == sandbox::kAllNamespaces) return Lines{"no"};
+  return Lines{"", sandbox::namespace_words(flags)};
 }
 Written mount_flags(const Value& value) {
   switch (value.as_unsigned(0)) {
@@ -350,34 +339,13 @@ Written mount_flags(const Value& value) {
   }
 }
 Written secure_bits(const Value& value) {
-  static constexpr std::pair<int, std::string_view> kBits[] = {
-      {SECURE_KEEP_CAPS, "keep-caps"},
-      {SECURE_KEEP_CAPS_LOCKED, "keep-caps-locked"},
-      {SECURE_NO_SETUID_FIXUP, "no-setuid-fixup"},
-      {SECURE_NO_SETUID_FIXUP_LOCKED, "no-setuid-fixup-locked"},
-      {SECURE_NOROOT, "noroot"},
-      {SECURE_NOROOT_LOCKED, "noroot-locked"}};
-  const int64_t bits = value.as_signed(0);
-  std::string line;
-  for (const auto& [bit, name] : kBits) {
-    if ((bits & (int64_t{1} << bit)) != 0) line.append(line.empty() ? "" : " ").append(name);
-  }
-  return Lines{line};
-}
-Written numa_policy(const Value& value) {
-  static constexpr std::array<std::string_view, 5> kPolicies{"default", "preferred", "bind",
-                                                             "interleave", "local"};
-  return name_of(value, kPolicies);
+  return Lines{secure_bits_words(static_cast<uint64_t>(value.as_signed(0)))};
 }
 // Each an array of bytes: "NAME=value".
 Written log_fields(const Value& value) {
   Lines lines;
   for (const Value& field : members_of(value)) {
-    std::string text;
-    for (const Value& byte : members_of(field)) {
-      text += static_cast<char>(byte.as_unsigned(0));
-    }
-    lines.push_back(escape_specifiers(text));
+    lines.push_back(escape_specifiers(bytes_of(field)));
   }
   return or_reset(std::move(lines));
 }
@@ -408,23 +376,7 @@ Written exit_statuses(const Value& value) {
   return or_reset(std::move(lines));
 }
 
-std::string base64(const std::vector<Value>& bytes) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint64_t group = 0;
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    for (size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < count ? bytes[i + k].as_unsigned(0) & 0xff : 0);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      text += k <= count ? kDigits[(group >> (18 - 6 * k)) & 63] : '=';
-    }
-  }
-  return text;
-}
-Written input_data(const Value& value) { return Lines{"", base64(members_of(value))}; }
+Written input_data(const Value& value) { return Lines{"", unit::encode_base64(bytes_of(value))}; }
 
 template <const char* Prefix>
 Written prefixed(const Value& value) {
@@ -448,7 +400,7 @@ constexpr NamedForm kForms[] = {
     {"BlockIOWeight", {"t", weight, {}}},
     {"CPUAffinity", {"ay", cpu_set, {}}},
     {"CPUQuotaPerSecUSec", {"t", cpu_quota, "CPUQuota"}},
-    {"CPUSchedulingPolicy", {"i", cpu_policy, {}}},
+    {"CPUSchedulingPolicy", {"i", name_of<cpu_policy_name>, {}}},
     {"CPUShares", {"t", weight, {}}},
     {"CPUWeight", {"t", cpu_weight, {}}},
     {"CacheDirectory", {"as", quoted_words, {}}},
@@ -481,7 +433,7 @@ constexpr NamedForm kForms[] = {
     {"IODeviceWeight", {"a(st)", numbered, {}}},
     {"IOReadBandwidthMax", {"a(st)", numbered, {}}},
     {"IOReadIOPSMax", {"a(st)", numbered, {}}},
-    {"IOSchedulingClass", {"i", io_class, {}}},
+    {"IOSchedulingClass", {"i", name_of<io_class_name>, {}}},
     {"IOWeight", {"t", weight, {}}},
     {"IOWriteBandwidthMax", {"a(st)", numbered, {}}},
     {"IOWriteIOPSMax", {"a(st)", numbered, {}}},
@@ -491,7 +443,7 @@ constexpr NamedForm kForms[] = {
     {"LoadCredential", {"a(ss)", colon_pairs, {}}},
     {"LoadCredentialEncrypted", {"a(ss)", colon_pairs, {}}},
     {"LogExtraFields", {"aay", log_fields, {}}},
-    {"LogLevelMax", {"i", level, {}}},
+    {"LogLevelMax", {"i", name_of<syslog_level_name>, {}}},
     {"LogsDirectory", {"as", quoted_words, {}}},
     {"LogsDirectoryMode", {"u", octal, {}}},
     {"ManagedOOMMemoryPressureLimit", {"u", scale, {}}},
@@ -501,7 +453,7 @@ constexpr NamedForm kForms[] = {
     {"MemoryMinScale", {"u", scale, "MemoryMin"}},
     {"MemorySwapMaxScale", {"u", scale, "MemorySwapMax"}},
     {"MountFlags", {"t", mount_flags, {}}},
-    {"NUMAPolicy", {"i", numa_policy, {}}},
+    {"NUMAPolicy", {"i", name_of<numa_policy_name>, {}}},
     {"PassEnvironment", {"as", quoted_words, {}}},
     {"RestartForceExitStatus", {"(aiai)", exit_statuses, {}}},
     {"RestartKillSignal", {"i", signal, {}}},
@@ -535,7 +487,7 @@ constexpr NamedForm kForms[] = {
     {"StateDirectoryMode", {"u", octal, {}}},
     {"SuccessExitStatus", {"(aiai)", exit_statuses, {}}},
     {"SyslogFacility", {"i", facility, {}}},
-    {"SyslogLevel", {"i", level, {}}},
+    {"SyslogLevel", {"i", name_of<syslog_level_name>, {}}},
     {"SystemCallArchitectures", {"as", quoted_words, {}}},
     {"SystemCallFilter", {"(bas)", filter, {}}},
     {"SystemCallLog", {"(bas)", filter, {}}},
@@ -561,41 +513,6 @@ const PropertyForm* find_property_form(std::string_view name) {
       std::lower_bound(std::begin(kForms), std::end(kForms), name,
                        [](const NamedForm& form, std::string_view n) { return form.name < n; });
   return found != std::end(kForms) && found->name == name ? &found->form : nullptr;
-}
-
-std::string escape_specifiers(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) escaped.append(c == '%' ? 2 : 1, c);
-  return escaped;
-}
-
-std::string quote_for_file(std::string_view word) {
-  std::string quoted = "\"";
-  for (const char c : word) {
-    switch (c) {
-      case '"':
-      case '\\':
-        quoted += '\\';
-        quoted += c;
-        break;
-      case '%':
-        quoted += "%%";
-        break;
-      case '\n':
-        quoted += "\\n";
-        break;
-      case '\t':
-        quoted += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) {
-          quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        } else {
-          quoted += c;
-        }
-    }
-  }
-  return quoted + "\"";
 }
 
 }  // namespace flotilla::init

@@ -21,8 +21,4 @@ struct PropertyForm {
 // Null for a property that is written in the plain way: a text, a number, a flag, words.
 const PropertyForm* find_property_form(std::string_view name);
 
-// In double quotes, so that it comes back as one word; "%" stays "%".
-std::string quote_for_file(std::string_view word);
-std::string escape_specifiers(std::string_view text);
-
 }  // namespace flotilla::init

@@ -68,6 +68,15 @@ TEST(PropertyText, WritesWhatTheKernelFiltersBy) {
   EXPECT_EQ(written("RestrictNamespaces", number("t", 0x20000)),
             "[Service] RestrictNamespaces= RestrictNamespaces=mnt");
   EXPECT_EQ(written("SecureBits", {"i", int64_t{1}}), "[Service] SecureBits=noroot");
+  EXPECT_EQ(written("SecureBits", {"i", int64_t{5}}),
+            "[Service] SecureBits=no-setuid-fixup noroot");
+  EXPECT_EQ(written("RestrictNamespaces", number("t", UINT64_MAX)),
+            "[Service] RestrictNamespaces=no");
+  EXPECT_EQ(written("CPUSchedulingPolicy", {"i", int64_t{2}}), "[Service] CPUSchedulingPolicy=rr");
+  EXPECT_EQ(written("IOSchedulingClass", {"i", int64_t{3}}), "[Service] IOSchedulingClass=idle");
+  EXPECT_EQ(written("LogLevelMax", {"i", int64_t{4}}), "[Service] LogLevelMax=warning");
+  EXPECT_EQ(written("SyslogFacility", {"i", int64_t{3}}), "[Service] SyslogFacility=daemon");
+  EXPECT_EQ(written("SyslogFacility", {"i", int64_t{12}}), "[Service] SyslogFacility=12");
   EXPECT_EQ(written("NUMAPolicy", {"i", int64_t{2}}), "[Service] NUMAPolicy=bind");
   EXPECT_EQ(written("MountFlags", number("t", 1U << 19)), "[Service] MountFlags=slave");
   EXPECT_EQ(written("ExecSearchPath", words({"/a", "/b"})), "[Service] ExecSearchPath=/a:/b");

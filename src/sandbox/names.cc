@@ -101,6 +101,8 @@ std::optional<uint64_t> parse_namespace_type(std::string_view name) {
   return find_by_name(kNamespaces, name);
 }
 
+std::string namespace_words(uint64_t flags) { return base::names_of_bits(kNamespaces, flags); }
+
 bool is_architecture(std::string_view name) {
   for (const std::string_view one : kArchitectures) {
     if (one == name) return true;

@@ -26,6 +26,7 @@ std::string address_family_name(int family);
 
 // "net", "user", ... to CLONE_NEW*
 std::optional<uint64_t> parse_namespace_type(std::string_view name);
+std::string namespace_words(uint64_t flags);  // the names of those in it, with blanks between
 inline constexpr uint64_t kAllNamespaces = 0x7e020000;
 
 // The architectures of SystemCallArchitectures=

@@ -1,5 +1,6 @@
 #include "unit/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace flotilla::unit {
@@ -51,6 +52,24 @@ std::optional<std::string> decode_base64(std::string_view text) {
     default:
       return std::nullopt;
   }
+}
+
+std::string encode_base64(std::string_view bytes) {
+  static constexpr char kDigits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text += k <= count ? kDigits[(group >> (18 - 6 * k)) & 63] : '=';
+    }
+  }
+  return text;
 }
 
 }  // namespace flotilla::unit
