@@ -31,13 +31,16 @@ class RealSystemd : public FleetTest {
     }
     name_ = "flotilla-sd-" + std::to_string(::getpid());
     root().write("etc/fleet.conf", "registry=sqlite:" + (root() / "fleet.db") +
-                                       "\nlisten=" + socket() + "\nmachine_id=" + kMachineId +
-                                       "\npublic_ip=192.0.2.10\n");
-    root().write("units/fleetd.service",
-                 "[Service]\nType=notify\nRestart=always\nRestartSec=0\nExecStart=" FLOTILLA_FLEETD
-                 " --config " +
-                     (root() / "etc/fleet.conf") + " --state-dir " + (root() / "fleet") +
-                     "\nStandardError=append:" + (root() / "fleetd.log") + "\n");
+                                       "\nlisten=" + (root() / "not-used.sock") +
+                                       "\nmachine_id=" + kMachineId + "\npublic_ip=192.0.2.10\n");
+    // The units of the packages: the first request starts fleetd, which is handed its socket.
+    root().write("units/fleet.service",
+                 packaged("fleet.service.in", "@FLEETD_COMMAND@",
+                          FLOTILLA_FLEETD " --config " + (root() / "etc/fleet.conf") +
+                              " --state-dir " + (root() / "fleet")));
+    root().write("units/fleet.socket", packaged("fleet.socket", "/run/fleet.sock", socket()));
+    root().write("units/fleet.service.d/log.conf",
+                 "[Service]\nRestartSec=0\nStandardError=append:" + (root() / "fleetd.log") + "\n");
     root().write("units/foreign.service", "[Service]\nExecStart=/bin/sleep 10000\n");
     CommandOptions options;
     options.environment = {{"SDNS_NAME", name_},
@@ -49,8 +52,8 @@ class RealSystemd : public FleetTest {
       const std::string state = inside({"systemctl", "is-system-running"}).out;
       return state == "running\n" || state == "degraded\n";
     })) << root().read("systemd.log");
-    ASSERT_EQ(inside({"systemctl", "start", "foreign", "fleetd"}).exit_code, 0)
-        << root().read("fleetd.log");
+    ASSERT_EQ(inside({"systemctl", "start", "foreign", "fleet.socket"}).exit_code, 0);
+    ASSERT_EQ(show("fleet.service", "ActiveState"), "inactive");
     ASSERT_TRUE(wait_until([&] { return answers(); })) << root().read("fleetd.log");
   }
 
@@ -75,6 +78,16 @@ class RealSystemd : public FleetTest {
     std::sort(groups.rbegin(), groups.rend());
     for (const std::string& group : groups) ::rmdir(group.c_str());
     return !std::filesystem::exists(path, error);
+  }
+
+  // A file of packaging/ with one text in place of another.
+  static std::string packaged(const std::string& name, const std::string& what,
+                              const std::string& by) {
+    std::ifstream in(FLOTILLA_SOURCE_DIR "/packaging/" + name);
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    const size_t at = text.find(what);
+    EXPECT_NE(at, std::string::npos) << name;
+    return at == std::string::npos ? text : text.replace(at, what.size(), by);
   }
 
   pid_t first_process() const {
@@ -128,6 +141,18 @@ TEST_F(RealSystemd, AUnitGoesThroughItsWholeLife) {
   EXPECT_EQ(show("foreign.service", "ActiveState"), "active");
 }
 
+TEST_F(RealSystemd, TheSocketIsThatOfTheSocketUnit) {
+  struct stat file {};
+  ASSERT_EQ(::stat(socket().c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0660U);
+  EXPECT_NE(::access((root() / "not-used.sock").c_str(), F_OK), 0);
+  EXPECT_EQ(show("fleet.service", "ActiveState"), "active");
+  // Who asks while nobody serves starts the next fleetd.
+  ASSERT_EQ(inside({"systemctl", "stop", "fleet.service"}).exit_code, 0);
+  EXPECT_TRUE(wait_until([&] { return answers(); })) << fleetd_log();
+  EXPECT_EQ(show("fleet.service", "ActiveState"), "active");
+}
+
 TEST_F(RealSystemd, UnitsWithAnInstallSectionAreEnabled) {
   root().write("a.service", counting_unit("a") + "\n[Install]\nWantedBy=multi-user.target\n");
   EXPECT_EQ(fleetctl({"start", "a.service"}).exit_code, 0);
@@ -169,11 +194,11 @@ TEST_F(RealSystemd, ADaemonThatIsKilledTouchesNoUnit) {
   EXPECT_EQ(fleetctl({"start", "a.service", "g.service"}).exit_code, 0);
   ASSERT_TRUE(wait_for_start("a"));
   ASSERT_TRUE(wait_for_start("g"));
-  const std::string before = show("fleetd.service", "MainPID");
+  const std::string before = show("fleet.service", "MainPID");
   const std::string foreign = show("foreign.service", "MainPID");
   ASSERT_EQ(inside({"kill", "-9", before}).exit_code, 0);
   ASSERT_TRUE(wait_until([&] {
-    const std::string now = show("fleetd.service", "MainPID");
+    const std::string now = show("fleet.service", "MainPID");
     return now != before && now != "0" && answers();
   })) << fleetd_log();
   // What happens to a process is heard of, not asked for.
