@@ -49,7 +49,7 @@ void dump_unit(Lines out, const Manager& manager, const Unit& unit) {
   if (!settings.fragment_path.empty()) {
     fmt::format_to(out, "\tFragment Path: {}\n", settings.fragment_path);
   }
-  dump_list(out, "DropIn Path", settings.drop_in_paths);
+  dump_list(out, "DropIn Path", settings.extras->drop_in_paths);
   dump_time(out, "State Change", unit.state_change);
   dump_time(out, "Inactive Exit", unit.inactive_exit);
   dump_time(out, "Active Enter", unit.active_enter);

@@ -28,7 +28,7 @@ void refuse_mount(BusRequest& request, const std::string& name, bus::MessageRead
     return answer_error(request, kBusInvalidArgs,
                         "Destination path must be absolute and normalized.");
   }
-  if (!unit->settings.exec.sandbox.is_set()) {
+  if (!unit->settings.exec->sandbox.is_set()) {
     return answer_error(request, kBusInvalidArgs,
                         "Unit not running in private mount namespace, cannot activate bind mount");
   }

@@ -14,7 +14,7 @@
 namespace flotilla::init::bus_exec {
 namespace {
 
-const ExecSettings& exec(S s) { return s.unit->settings.exec; }
+const ExecSettings& exec(S s) { return *s.unit->settings.exec; }
 const KillSettings& kill(S s) { return s.unit->settings.kill; }
 
 std::string_view stream_word(const StreamSetting& stream) {

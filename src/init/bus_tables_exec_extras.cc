@@ -21,7 +21,7 @@ namespace {
 constexpr int kDaemonFacility = 3;
 constexpr uint64_t kDefaultCoredumpFilter = 0x33;
 
-const ExecSettings& exec(S s) { return s.unit->settings.exec; }
+const ExecSettings& exec(S s) { return *s.unit->settings.exec; }
 const ExecExtras& extras(S s) { return exec(s).extras.get(); }
 
 uint64_t own_coredump_filter() {

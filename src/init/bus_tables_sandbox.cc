@@ -19,7 +19,7 @@ using sandbox::Settings;
 // What stands for "kill" where an errno is expected.
 constexpr int32_t kBusKill = INT_MAX - 1;
 
-const Settings& settings_of(S s) { return s.unit->settings.exec.sandbox.get(); }
+const Settings& settings_of(S s) { return s.unit->settings.exec->sandbox.get(); }
 
 template <bool Settings::*Member>
 void flag(S s, W w) {
@@ -113,7 +113,7 @@ void temporary(S s, W w) {
 }
 
 void mount_api_vfs(S s, W w) {
-  w.boolean(settings_of(s).mount_api_vfs.value_or(!s.unit->settings.exec.root_directory.empty()));
+  w.boolean(settings_of(s).mount_api_vfs.value_or(!s.unit->settings.exec->root_directory.empty()));
 }
 
 }  // namespace

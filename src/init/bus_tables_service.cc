@@ -113,9 +113,9 @@ void setting(S s, W w) {
   }
 }
 
-template <ExitStatusSet ServiceSettings::*Set>
+template <ExitStatusSet ServiceExtras::*Set>
 void exit_statuses(S s, W w) {
-  const ExitStatusSet& set = service(s).*Set;
+  const ExitStatusSet& set = service(s).extras.get().*Set;
   w.open_struct("aiai").open_array("i");
   for (const uint8_t status : set.statuses) w.i32(status);
   w.close().open_array("i");
@@ -182,7 +182,7 @@ constexpr BusProperty kOwnProperties[] = {
     {"Type", "s", kConst, write_type},
     {"ExitType", "s", kConst, setting<&ServiceSettings::exit_type>},
     {"Restart", "s", kConst, setting<&ServiceSettings::restart>},
-    {"PIDFile", "s", kConst, setting<&ServiceSettings::pid_file>},
+    {"PIDFile", "s", kConst, [](S s, W w) { w.string(service(s).extras->pid_file); }},
     {"NotifyAccess", "s", kConst, setting<&ServiceSettings::notify_access>},
     {"RestartUSec", "t", kConst, setting<&ServiceSettings::restart_sec>},
     {"TimeoutStartUSec", "t", kConst, setting<&ServiceSettings::timeout_start>},
@@ -199,14 +199,13 @@ constexpr BusProperty kOwnProperties[] = {
     {"RootDirectoryStartOnly", "b", kConst, bus_sandbox::RootDirectoryStartOnly},
     {"RemainAfterExit", "b", kConst, setting<&ServiceSettings::remain_after_exit>},
     {"GuessMainPID", "b", kConst, setting<&ServiceSettings::guess_main_pid>},
-    {"RestartPreventExitStatus", "(aiai)", kConst,
-     exit_statuses<&ServiceSettings::restart_prevent>},
-    {"RestartForceExitStatus", "(aiai)", kConst, exit_statuses<&ServiceSettings::restart_force>},
-    {"SuccessExitStatus", "(aiai)", kConst, exit_statuses<&ServiceSettings::success_status>},
+    {"RestartPreventExitStatus", "(aiai)", kConst, exit_statuses<&ServiceExtras::restart_prevent>},
+    {"RestartForceExitStatus", "(aiai)", kConst, exit_statuses<&ServiceExtras::restart_force>},
+    {"SuccessExitStatus", "(aiai)", kConst, exit_statuses<&ServiceExtras::success_status>},
     {"MainPID", "u", kValue, [](S s, W w) { w.u32(static_cast<uint32_t>(s.unit->main_pid())); }},
     {"ControlPID", "u", kValue,
      [](S s, W w) { w.u32(static_cast<uint32_t>(s.unit->control_pid())); }},
-    {"BusName", "s", kConst, setting<&ServiceSettings::bus_name>},
+    {"BusName", "s", kConst, [](S s, W w) { w.string(service(s).extras->bus_name); }},
     {"FileDescriptorStoreMax", "u", kConst, setting<&ServiceSettings::fd_store_max>},
     {"NFileDescriptorStore", "u", kNothing, [](S s, W w) { w.u32(s.unit->n_fd_store()); }},
     {"StatusText", "s", kValue, [](S s, W w) { w.string(s.unit->status_text()); }},
@@ -351,7 +350,7 @@ constexpr BusInterface kSocketInterface{
 }  // namespace
 
 bool bus_unsupported::is_unset(const BusSubject& s, std::string_view name) {
-  const auto& ignored = s.unit->settings.ignored_directives;
+  const auto& ignored = s.unit->settings.extras->ignored_directives;
   return std::none_of(ignored.begin(), ignored.end(), [&](const std::string& directive) {
     return std::string_view(directive).substr(directive.find('.') + 1) == name;
   });

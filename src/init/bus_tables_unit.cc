@@ -44,12 +44,16 @@ void setting(S s, W w) {
     w.strings(value);
   }
 }
+template <std::vector<std::string> UnitExtras::*Member>
+void extra(S s, W w) {
+  w.strings(s.unit->settings.extras.get().*Member);
+}
 
 // --- What takes more than one line ---
 
 void write_names(S s, W w) {
   w.open_array("s").string(s.unit->id);
-  for (const unit::UnitName& alias : s.unit->settings.aliases) {
+  for (const unit::UnitName& alias : s.unit->settings.extras->aliases) {
     if (alias.str() != s.unit->id) w.string(alias.str());
   }
   w.close();
@@ -67,14 +71,7 @@ bool can_stop(const Unit& unit) {
 
 // It works both ways, and is told of whose file says so.
 void write_joined_namespaces(S s, W w) {
-  w.open_array("s");
-  const auto& dependencies = s.unit->settings.dependencies;
-  for (const unit::UnitName& name :
-       dependencies[static_cast<size_t>(Dependency::kJoinsNamespaceOf)]) {
-    const Unit* other = s.manager.find_unit(name.str());
-    w.string(other != nullptr ? other->id : name.str());
-  }
-  w.close();
+  w.strings(s.manager.declared_dependencies(*s.unit, Dependency::kJoinsNamespaceOf));
 }
 
 void write_can_reload(S s, W w) { w.boolean(s.manager.can_reload(*s.unit)); }
@@ -130,13 +127,18 @@ void write_conditions(W w, std::string_view prefix, const std::vector<Condition>
 }
 
 void write_all_conditions(S s, W w) {
-  write_conditions(w, "Condition", s.unit->settings.conditions);
+  write_conditions(w, "Condition", s.unit->settings.extras->conditions);
 }
-void write_all_asserts(S s, W w) { write_conditions(w, "Assert", s.unit->settings.assertions); }
+void write_all_asserts(S s, W w) {
+  write_conditions(w, "Assert", s.unit->settings.extras->assertions);
+}
 
 void write_load_error(S s, W w) {
   const UnitSettings& settings = s.unit->settings;
-  w.open_struct("ss").string(settings.load_error_bus_name).string(settings.load_error).close();
+  w.open_struct("ss")
+      .string(settings.extras->load_error_bus_name)
+      .string(settings.extras->load_error)
+      .close();
 }
 
 void write_unit_file_state(S s, W w) { w.string(s.manager.unit_file_state(*s.unit)); }
@@ -185,8 +187,8 @@ constexpr BusProperty kUnitProperties[] = {
     {"StopPropagatedFrom", "as", kConst, dependencies<Dependency::kStopPropagatedFrom>},
     {"JoinsNamespaceOf", "as", kConst, write_joined_namespaces},
     {"SliceOf", "as", kConst, [](S s, W w) { w.strings(s.manager.units_in_slice(*s.unit)); }},
-    {"RequiresMountsFor", "as", kConst, setting<&UnitSettings::requires_mounts_for>},
-    {"Documentation", "as", kConst, setting<&UnitSettings::documentation>},
+    {"RequiresMountsFor", "as", kConst, extra<&UnitExtras::requires_mounts_for>},
+    {"Documentation", "as", kConst, extra<&UnitExtras::documentation>},
     {"Description", "s", kConst, [](S s, W w) { w.string(s.unit->description()); }},
     {"AccessSELinuxContext", "s", kConst, [](S, W w) { w.string(""); }},
     {"LoadState", "s", kConst, [](S s, W w) { w.string(s.unit->load_state()); }},
@@ -194,8 +196,8 @@ constexpr BusProperty kUnitProperties[] = {
     {"FreezerState", "s", kValue, [](S s, W w) { w.string(s.manager.freezer_state(*s.unit)); }},
     {"SubState", "s", kValue, [](S s, W w) { w.string(s.unit->sub_state()); }},
     {"FragmentPath", "s", kConst, setting<&UnitSettings::fragment_path>},
-    {"SourcePath", "s", kConst, [](S s, W w) { w.string(s.unit->settings.rare->source_path); }},
-    {"DropInPaths", "as", kConst, setting<&UnitSettings::drop_in_paths>},
+    {"SourcePath", "s", kConst, [](S s, W w) { w.string(s.unit->settings.extras->source_path); }},
+    {"DropInPaths", "as", kConst, extra<&UnitExtras::drop_in_paths>},
     {"UnitFileState", "s", kNothing, write_unit_file_state},
     {"UnitFilePreset", "s", kNothing, write_unit_file_preset},
     {"StateChangeTimestamp", "t", kValue, wall<&Unit::state_change>},

@@ -38,7 +38,7 @@ TEST_F(Actions, AreReadFromUnitAndOldOnesFromService) {
   EXPECT_EQ(actions.reboot_argument, "r");
   EXPECT_EQ(settings.on_failure_job_mode, JobMode::kIsolate);
   EXPECT_EQ(settings.on_success_job_mode, JobMode::kFlush);
-  EXPECT_EQ(settings.warnings.size(), 1u);
+  EXPECT_EQ(settings.extras->warnings.size(), 1u);
 }
 
 TEST_F(Actions, CostAPlainUnitNothing) {

@@ -29,7 +29,7 @@ bool is_user_name(std::string_view name) {
 
 template <std::string ExecSettings::*Member>
 void parse_user(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  if (value.empty()) return (settings.exec.*Member).clear();
+  if (value.empty()) return (settings.exec.edit().*Member).clear();
   const auto name = context.expand(value);
   if (!name) return;
   if (!is_user_name(*name)) {
@@ -39,12 +39,12 @@ void parse_user(UnitSettings& settings, const SettingContext& context, std::stri
     }
     return;
   }
-  settings.exec.*Member = *name;
+  settings.exec.edit().*Member = *name;
 }
 
 void parse_supplementary_groups(UnitSettings& settings, const SettingContext& context,
                                 std::string_view value) {
-  auto& list = settings.exec.supplementary_groups;
+  auto& list = settings.exec.edit().supplementary_groups;
   if (value.empty()) return list.clear();
   auto words = unit::split_words(value);
   if (!words) return context.warn_bad_value(value);
@@ -61,7 +61,7 @@ void parse_supplementary_groups(UnitSettings& settings, const SettingContext& co
 
 void parse_working_directory(UnitSettings& settings, const SettingContext& context,
                              std::string_view value) {
-  ExecSettings& exec = settings.exec;
+  ExecSettings& exec = settings.exec.edit();
   if (value.empty()) {
     exec.working_directory.clear();
     exec.working_directory_missing_ok = false;
@@ -94,14 +94,14 @@ void parse_working_directory(UnitSettings& settings, const SettingContext& conte
 void parse_environment(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   unit::Environment& environment = context.marks.environment;
-  environment.adopt(std::move(settings.exec.environment));
+  environment.adopt(std::move(settings.exec.edit().environment));
   unit::read_environment_setting(value, context.specifiers, context.reporter, environment);
-  settings.exec.environment = environment.release();
+  settings.exec.edit().environment = environment.release();
 }
 
 void parse_environment_file(UnitSettings& settings, const SettingContext& context,
                             std::string_view value) {
-  auto& files = settings.exec.environment_files;
+  auto& files = settings.exec.edit().environment_files;
   if (value.empty()) return files.clear();
   const bool missing_ok = value[0] == '-';
   if (missing_ok) value.remove_prefix(1);
@@ -117,7 +117,7 @@ void parse_environment_file(UnitSettings& settings, const SettingContext& contex
 template <std::vector<std::string> ExecSettings::*Member, unit::VariableWords Words>
 void parse_variable_names(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
-  auto& list = settings.exec.*Member;
+  auto& list = settings.exec.edit().*Member;
   if (value.empty()) return list.clear();
   for (std::string& name :
        unit::read_variable_names(value, Words, context.specifiers, context.reporter)) {
@@ -128,28 +128,28 @@ void parse_variable_names(UnitSettings& settings, const SettingContext& context,
 void parse_umask(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto mode = unit::parse_mode(value);
   if (!mode) return context.warn_bad_value(value);
-  settings.exec.umask = *mode;
+  settings.exec.edit().umask = *mode;
 }
 
 void parse_nice(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  if (value.empty()) return settings.exec.nice.reset();
+  if (value.empty()) return settings.exec.edit().nice.reset();
   const auto number = unit::parse_integer(value, -20, 19);
   if (!number) return context.warn_bad_value(value);
-  settings.exec.nice = static_cast<int>(*number);
+  settings.exec.edit().nice = static_cast<int>(*number);
 }
 
 void parse_oom_score(UnitSettings& settings, const SettingContext& context,
                      std::string_view value) {
-  if (value.empty()) return settings.exec.oom_score_adjust.reset();
+  if (value.empty()) return settings.exec.edit().oom_score_adjust.reset();
   const auto number = unit::parse_integer(value, -1000, 1000);
   if (!number) return context.warn_bad_value(value);
-  settings.exec.oom_score_adjust = static_cast<int>(*number);
+  settings.exec.edit().oom_score_adjust = static_cast<int>(*number);
 }
 
 template <int Resource>
 void parse_limit_setting(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
-  auto& slot = settings.exec.limits[static_cast<size_t>(Resource)];
+  auto& slot = settings.exec.edit().limits[static_cast<size_t>(Resource)];
   if (value.empty()) return slot.reset();
   const auto limit = unit::parse_rlimit(Resource, value);
   if (!limit) return context.warn_bad_value(value);
@@ -158,7 +158,7 @@ void parse_limit_setting(UnitSettings& settings, const SettingContext& context,
 
 template <bool ExecSettings::*Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  if (const auto flag = context.read_flag(value)) settings.exec.*Member = *flag;
+  if (const auto flag = context.read_flag(value)) settings.exec.edit().*Member = *flag;
 }
 
 void parse_standard_input(UnitSettings& settings, const SettingContext& context,
@@ -167,7 +167,7 @@ void parse_standard_input(UnitSettings& settings, const SettingContext& context,
   if (!text) return;
   auto stream = parse_input_stream(*text);
   if (!stream) return context.warn_bad_value(value);
-  settings.exec.standard_input = std::move(*stream);
+  settings.exec.edit().standard_input = std::move(*stream);
   context.marks.standard_input = true;
 }
 
@@ -177,8 +177,8 @@ void parse_output(UnitSettings& settings, const SettingContext& context, std::st
   if (!text) return;
   auto stream = parse_output_stream(*text);
   if (!stream) return context.warn_bad_value(value);
-  settings.exec.*Member = std::move(*stream);
-  StreamSetting& own = settings.exec.*Member;
+  settings.exec.edit().*Member = std::move(*stream);
+  StreamSetting& own = settings.exec.edit().*Member;
   if (own.kind == StreamSetting::Kind::kFd && own.path_or_name.empty()) {
     own.path_or_name = Member == &ExecSettings::standard_error ? "stderr" : "stdout";
   }
@@ -187,13 +187,13 @@ void parse_output(UnitSettings& settings, const SettingContext& context, std::st
 
 void parse_identifier(UnitSettings& settings, const SettingContext& context,
                       std::string_view value) {
-  if (const auto text = context.expand(value)) settings.exec.syslog_identifier = *text;
+  if (const auto text = context.expand(value)) settings.exec.edit().syslog_identifier = *text;
 }
 
 void parse_level(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto level = parse_syslog_level(value);
   if (!level) return context.warn_bad_value(value);
-  settings.exec.syslog_level = *level;
+  settings.exec.edit().syslog_level = *level;
 }
 
 void parse_slice(UnitSettings& settings, const SettingContext& context, std::string_view value) {
@@ -201,7 +201,7 @@ void parse_slice(UnitSettings& settings, const SettingContext& context, std::str
   if (!text) return;
   const auto name = unit::UnitName::parse(*text);
   if (!name || name->type() != unit::UnitType::kSlice) return context.warn_bad_value(value);
-  settings.exec.slice = name->str();
+  settings.slice = name->str();
 }
 
 constexpr NamedParser kParsers[] = {

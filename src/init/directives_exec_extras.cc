@@ -20,7 +20,7 @@ namespace {
 // the setting begins with.
 template <auto Member, auto Parse>
 void parse_value(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  ExecExtras& extras = settings.exec.extras.edit();
+  ExecExtras& extras = settings.exec.edit().extras.edit();
   if (value.empty()) {
     extras.*Member = ExecExtras{}.*Member;
     return;
@@ -32,14 +32,15 @@ void parse_value(UnitSettings& settings, const SettingContext& context, std::str
 
 template <bool ExecExtras::*Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  if (const auto flag = context.read_flag(value)) settings.exec.extras.edit().*Member = *flag;
+  if (const auto flag = context.read_flag(value))
+    settings.exec.edit().extras.edit().*Member = *flag;
 }
 
 // --- Scheduling ---
 
 void parse_cpu_policy_setting(UnitSettings& settings, const SettingContext& context,
                               std::string_view value) {
-  ExecExtras& extras = settings.exec.extras.edit();
+  ExecExtras& extras = settings.exec.edit().extras.edit();
   if (value.empty()) {
     extras.cpu_policy.reset();
     extras.cpu_priority = 0;
@@ -65,7 +66,7 @@ void parse_cpu_priority(UnitSettings& settings, const SettingContext& context,
   if (*number < 0 || *number > kMostPriority) {
     return context.reporter.warn("CPU scheduling priority is out of range, ignoring: {}", value);
   }
-  ExecExtras& extras = settings.exec.extras.edit();
+  ExecExtras& extras = settings.exec.edit().extras.edit();
   extras.cpu_priority = static_cast<int>(*number);
   extras.cpu_policy = extras.cpu_policy.value_or(SCHED_OTHER);
 }
@@ -74,7 +75,7 @@ void parse_reset_on_fork(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   const auto flag = unit::parse_boolean(value);
   if (!flag) return context.warn_bad_value(value);
-  ExecExtras& extras = settings.exec.extras.edit();
+  ExecExtras& extras = settings.exec.edit().extras.edit();
   extras.cpu_reset_on_fork = *flag;
   extras.cpu_policy = extras.cpu_policy.value_or(SCHED_OTHER);
 }
@@ -86,7 +87,7 @@ void merge_set(std::vector<uint8_t>& set, const std::vector<uint8_t>& more) {
 
 void parse_cpu_affinity(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
-  ExecExtras& extras = settings.exec.extras.edit();
+  ExecExtras& extras = settings.exec.edit().extras.edit();
   if (value.empty()) {
     extras.cpu_affinity.clear();
     extras.cpu_affinity_from_numa = false;
@@ -105,7 +106,7 @@ void parse_cpu_affinity(UnitSettings& settings, const SettingContext& context,
 
 void parse_numa_mask(UnitSettings& settings, const SettingContext& context,
                      std::string_view value) {
-  ExecExtras& extras = settings.exec.extras.edit();
+  ExecExtras& extras = settings.exec.edit().extras.edit();
   if (value.empty()) return extras.numa_mask.clear();
   if (value == "all") {
     extras.numa_mask.assign(8, 0xff);
@@ -118,7 +119,7 @@ void parse_numa_mask(UnitSettings& settings, const SettingContext& context,
 
 void parse_io_class_setting(UnitSettings& settings, const SettingContext& context,
                             std::string_view value) {
-  ExecExtras& extras = settings.exec.extras.edit();
+  ExecExtras& extras = settings.exec.edit().extras.edit();
   if (value.empty()) {
     extras.io_class.reset();
     extras.io_priority.reset();
@@ -143,7 +144,7 @@ std::optional<int> parse_io_priority(std::string_view text) {
 
 void parse_coredump_setting(UnitSettings& settings, const SettingContext& context,
                             std::string_view value) {
-  auto& filter = settings.exec.extras.edit().coredump_filter;
+  auto& filter = settings.exec.edit().extras.edit().coredump_filter;
   if (value.empty()) return filter.reset();
   const auto bits = parse_coredump_filter(value);
   if (!bits) return context.warn_bad_value(value);
@@ -154,7 +155,7 @@ void parse_timer_slack(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   const auto slack = parse_nanoseconds(value);
   if (!slack) return context.warn_bad_value(value);
-  auto& own = settings.exec.extras.edit().timer_slack_nsec;
+  auto& own = settings.exec.edit().extras.edit().timer_slack_nsec;
   // Without end is no slack of its own.
   if (*slack == UINT64_MAX) return own.reset();
   own = *slack;
@@ -169,7 +170,7 @@ void parse_capability_set(UnitSettings& settings, const SettingContext& context,
   if (is_inverted) value.remove_prefix(1);
   const auto set = parse_capabilities(value);
   if (!set) return context.warn_bad_value(value);
-  uint64_t& own = settings.exec.extras.edit().*Member;
+  uint64_t& own = settings.exec.edit().extras.edit().*Member;
   if (*set == 0 || own == ExecExtras{}.*Member) {
     own = is_inverted ? ~*set : *set;
   } else if (is_inverted) {
@@ -183,7 +184,7 @@ void parse_capability_set(UnitSettings& settings, const SettingContext& context,
 
 void parse_search_path(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
-  auto& list = settings.exec.extras.edit().exec_search_path;
+  auto& list = settings.exec.edit().extras.edit().exec_search_path;
   if (value.empty()) return list.clear();
   while (!value.empty()) {
     const std::string_view part = value.substr(0, value.find(':'));
@@ -256,7 +257,8 @@ void parse_directory_word(DirectorySetting& setting, DirectoryKind kind,
 template <DirectoryKind Kind>
 void parse_directories(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
-  DirectorySetting& setting = settings.exec.extras.edit().directories[static_cast<size_t>(Kind)];
+  DirectorySetting& setting =
+      settings.exec.edit().extras.edit().directories[static_cast<size_t>(Kind)];
   if (value.empty()) return setting.items.clear();
   const auto words = unit::split_words(value, {unit::WordRules::Escapes::kDecodeLenient});
   if (!words) return context.warn_bad_value(value);
@@ -268,18 +270,18 @@ void parse_directory_mode(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
   const auto mode = unit::parse_mode(value);
   if (!mode) return context.warn_bad_value(value);
-  settings.exec.extras.edit().directories[static_cast<size_t>(Kind)].mode = *mode;
+  settings.exec.edit().extras.edit().directories[static_cast<size_t>(Kind)].mode = *mode;
 }
 
 void parse_timeout_clean(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   if (value.empty()) {
-    settings.exec.extras.edit().timeout_clean = kInfinity;
+    settings.exec.edit().extras.edit().timeout_clean = kInfinity;
     return;
   }
   const auto span = unit::parse_time_span(value);
   if (!span) return context.warn_bad_value(value);
-  settings.exec.extras.edit().timeout_clean = *span;
+  settings.exec.edit().extras.edit().timeout_clean = *span;
 }
 
 // --- Streams and terminals ---
@@ -303,7 +305,7 @@ std::optional<std::string> decode_escapes(std::string_view text) {
 
 void parse_input_text(UnitSettings& settings, const SettingContext& context,
                       std::string_view value) {
-  std::string& data = settings.exec.extras.edit().standard_input_data;
+  std::string& data = settings.exec.edit().extras.edit().standard_input_data;
   if (value.empty()) return data.clear();
   auto text = decode_escapes(value);
   if (!text) return context.warn_bad_value(value);
@@ -319,7 +321,7 @@ void parse_input_text(UnitSettings& settings, const SettingContext& context,
 
 void parse_input_data(UnitSettings& settings, const SettingContext& context,
                       std::string_view value) {
-  std::string& data = settings.exec.extras.edit().standard_input_data;
+  std::string& data = settings.exec.edit().extras.edit().standard_input_data;
   if (value.empty()) return data.clear();
   const auto bytes = unit::decode_base64(value);
   if (!bytes) {
@@ -333,7 +335,7 @@ void parse_input_data(UnitSettings& settings, const SettingContext& context,
 }
 
 void parse_tty_path(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  std::string& path = settings.exec.extras.edit().tty_path;
+  std::string& path = settings.exec.edit().extras.edit().tty_path;
   if (value.empty()) return path.clear();
   const auto text = context.expand(value);
   if (!text) return;
@@ -346,7 +348,7 @@ void parse_tty_path(UnitSettings& settings, const SettingContext& context, std::
 
 template <std::optional<uint32_t> ExecExtras::*Member>
 void parse_tty_size(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  auto& size = settings.exec.extras.edit().*Member;
+  auto& size = settings.exec.edit().extras.edit().*Member;
   if (value.empty()) return size.reset();
   const auto text = context.expand(value);
   if (!text) return;
@@ -357,7 +359,7 @@ void parse_tty_size(UnitSettings& settings, const SettingContext& context, std::
 
 void parse_utmp_identifier(UnitSettings& settings, const SettingContext& context,
                            std::string_view value) {
-  std::string& identifier = settings.exec.extras.edit().utmp_identifier;
+  std::string& identifier = settings.exec.edit().extras.edit().utmp_identifier;
   if (value.empty()) return identifier.clear();
   if (const auto text = context.expand(value)) identifier = *text;
 }
@@ -366,7 +368,7 @@ void parse_utmp_identifier(UnitSettings& settings, const SettingContext& context
 
 void parse_level_max(UnitSettings& settings, const SettingContext& context,
                      std::string_view value) {
-  auto& level = settings.exec.extras.edit().log_level_max;
+  auto& level = settings.exec.edit().extras.edit().log_level_max;
   if (value.empty()) return level.reset();
   const auto parsed = parse_syslog_level(value);
   if (!parsed) return context.warn_bad_value(value);
@@ -383,7 +385,7 @@ bool is_journal_field(std::string_view name) {
 
 void parse_log_extra_fields(UnitSettings& settings, const SettingContext& context,
                             std::string_view value) {
-  auto& fields = settings.exec.extras.edit().log_extra_fields;
+  auto& fields = settings.exec.edit().extras.edit().log_extra_fields;
   if (value.empty()) return fields.clear();
   const auto words = unit::split_words(value);
   if (!words) return context.warn_bad_value(value);
@@ -405,14 +407,14 @@ void parse_rate_interval(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   const auto span = unit::parse_time_span(value);
   if (!span) return context.warn_bad_value(value);
-  settings.exec.extras.edit().log_rate_limit_interval = *span;
+  settings.exec.edit().extras.edit().log_rate_limit_interval = *span;
 }
 
 void parse_rate_burst(UnitSettings& settings, const SettingContext& context,
                       std::string_view value) {
   const auto number = unit::parse_unsigned(value, UINT32_MAX);
   if (!number) return context.warn_bad_value(value);
-  settings.exec.extras.edit().log_rate_limit_burst = static_cast<uint32_t>(*number);
+  settings.exec.edit().extras.edit().log_rate_limit_burst = static_cast<uint32_t>(*number);
 }
 
 using Kind = DirectoryKind;

@@ -19,7 +19,7 @@ class ExecExtrasParsing : public testing::Test {
     parser(settings_, {specifiers_, reporter, key, marks_}, value);
     return reports_.size() - before;
   }
-  const ExecExtras& extras() const { return *settings_.exec.extras; }
+  const ExecExtras& extras() const { return *settings_.exec->extras; }
   const DirectorySetting& directory(DirectoryKind kind) const {
     return extras().directories[static_cast<size_t>(kind)];
   }
@@ -30,7 +30,7 @@ class ExecExtrasParsing : public testing::Test {
   std::vector<unit::Diagnostic> reports_;
 };
 
-TEST_F(ExecExtrasParsing, APlainUnitHasNone) { EXPECT_FALSE(settings_.exec.extras.is_set()); }
+TEST_F(ExecExtrasParsing, APlainUnitHasNone) { EXPECT_FALSE(settings_.exec->extras.is_set()); }
 
 TEST_F(ExecExtrasParsing, ARealTimePolicyGetsItsLeastPriority) {
   EXPECT_EQ(read("CPUSchedulingPolicy", "rr"), 0U);

@@ -42,8 +42,8 @@ std::optional<std::string> absolute_path(const SettingContext& context, std::str
 // Most units have no sandbox: one is not made to hold what is so anyway.
 template <typename Value>
 void assign(UnitSettings& settings, Value Settings::*member, Value value) {
-  if (!settings.exec.sandbox.is_set() && settings.exec.sandbox.get().*member == value) return;
-  settings.exec.sandbox.edit().*member = std::move(value);
+  if (!settings.exec->sandbox.is_set() && settings.exec->sandbox.get().*member == value) return;
+  settings.exec.edit().sandbox.edit().*member = std::move(value);
 }
 
 template <bool Settings::*Member>
@@ -68,7 +68,7 @@ void parse_paths(UnitSettings& settings, const SettingContext& context, std::str
     const auto text = context.expand(word);
     if (!text) continue;
     const auto path = absolute_path(context, *text);
-    if (path) (settings.exec.sandbox.edit().*Member).push_back(prefix + *path);
+    if (path) (settings.exec.edit().sandbox.edit().*Member).push_back(prefix + *path);
   }
 }
 
@@ -82,7 +82,7 @@ void parse_path(UnitSettings& settings, const SettingContext& context, std::stri
 
 void parse_root_directory(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
-  if (value.empty()) return settings.exec.root_directory.clear();
+  if (value.empty()) return settings.exec.edit().root_directory.clear();
   const auto text = context.expand(value);
   const auto path = text ? absolute_path(context, *text) : std::nullopt;
   // In another root than the one that is meant it must not run.
@@ -90,7 +90,7 @@ void parse_root_directory(UnitSettings& settings, const SettingContext& context,
     context.marks.fatal = "RootDirectory= cannot be used: " + std::string(value);
   }
   // The root is no other root.
-  if (path) settings.exec.root_directory = *path == "/" ? std::string() : *path;
+  if (path) settings.exec.edit().root_directory = *path == "/" ? std::string() : *path;
 }
 
 // SOURCE[:DESTINATION[:OPTIONS]], "\:" for a colon in a path.
@@ -134,7 +134,7 @@ void parse_binds(UnitSettings& settings, const SettingContext& context, std::str
     }
     bind.source = *source;
     bind.destination = *destination;
-    settings.exec.sandbox.edit().bind_mounts.push_back(std::move(bind));
+    settings.exec.edit().sandbox.edit().bind_mounts.push_back(std::move(bind));
   }
 }
 
@@ -148,7 +148,7 @@ void parse_temporary(UnitSettings& settings, const SettingContext& context,
     if (!path) continue;
     const auto options = context.expand(fields.size() > 1 ? fields[1] : std::string());
     if (!options) continue;
-    settings.exec.sandbox.edit().temporary_file_systems.push_back({*path, *options});
+    settings.exec.edit().sandbox.edit().temporary_file_systems.push_back({*path, *options});
   }
 }
 
@@ -156,7 +156,7 @@ void parse_mount_api_vfs(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   if (value.empty()) return assign(settings, &Settings::mount_api_vfs, std::optional<bool>());
   if (const auto flag = context.read_flag(value))
-    settings.exec.sandbox.edit().mount_api_vfs = *flag;
+    settings.exec.edit().sandbox.edit().mount_api_vfs = *flag;
 }
 
 void parse_mount_flags(UnitSettings& settings, const SettingContext& context,
@@ -225,7 +225,7 @@ void parse_set_credential(UnitSettings& settings, const SettingContext& context,
     if (!decoded) return context.reporter.warn("Can't unescape \"{}\", ignoring.", value);
     bytes += *decoded;
   }
-  put_credential(settings.exec.sandbox.edit().set_credentials, {*id, std::move(bytes)});
+  put_credential(settings.exec.edit().sandbox.edit().set_credentials, {*id, std::move(bytes)});
 }
 
 void parse_load_credential(UnitSettings& settings, const SettingContext& context,
@@ -240,7 +240,7 @@ void parse_load_credential(UnitSettings& settings, const SettingContext& context
       (*path)[0] == '/' ? parse_absolute_path(*path) == *path : sandbox::is_credential_name(*path);
   if (!is_good)
     return context.reporter.warn("Credential source \"{}\" not valid, ignoring.", *path);
-  put_credential(settings.exec.sandbox.edit().load_credentials, {*id, *path});
+  put_credential(settings.exec.edit().sandbox.edit().load_credentials, {*id, *path});
 }
 
 void parse_namespaces(UnitSettings& settings, const SettingContext& context,
@@ -261,7 +261,7 @@ void parse_namespaces(UnitSettings& settings, const SettingContext& context,
     }
     named |= *type;
   }
-  Allowed& allowed = settings.exec.sandbox.edit().allowed_namespaces;
+  Allowed& allowed = settings.exec.edit().sandbox.edit().allowed_namespaces;
   if (!allowed) {
     allowed = is_inverted ? sandbox::kAllNamespaces & ~named : named;
   } else {
@@ -271,10 +271,10 @@ void parse_namespaces(UnitSettings& settings, const SettingContext& context,
 
 void parse_families(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   if (value.empty()) {
-    if (settings.exec.sandbox.is_set()) settings.exec.sandbox.edit().address_families = {};
+    if (settings.exec->sandbox.is_set()) settings.exec.edit().sandbox.edit().address_families = {};
     return;
   }
-  sandbox::AddressFamilies& list = settings.exec.sandbox.edit().address_families;
+  sandbox::AddressFamilies& list = settings.exec.edit().sandbox.edit().address_families;
   if (value == "none") {
     list = {true, true, {}};
     return;
@@ -300,7 +300,7 @@ void parse_calls(UnitSettings& settings, const SettingContext& context, std::str
   const bool is_inverted = value[0] == '~';
   if (is_inverted) value.remove_prefix(1);
   const std::string prefix = is_inverted ? "~" : "";
-  std::vector<std::string>& list = settings.exec.sandbox.edit().*Member;
+  std::vector<std::string>& list = settings.exec.edit().sandbox.edit().*Member;
   for (const std::string& text : take_words(context, value)) {
     const auto word = sandbox::parse_syscall_word(text);
     if (!word) {
@@ -344,7 +344,7 @@ void parse_architectures(UnitSettings& settings, const SettingContext& context,
       context.reporter.warn("Failed to parse system call architecture \"{}\", ignoring", word);
       continue;
     }
-    auto& list = settings.exec.sandbox.edit().syscall_architectures;
+    auto& list = settings.exec.edit().sandbox.edit().syscall_architectures;
     if (std::find(list.begin(), list.end(), word) == list.end()) list.push_back(word);
   }
 }

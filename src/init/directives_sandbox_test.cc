@@ -23,7 +23,7 @@ class SandboxDirectives : public testing::Test {
     parser(unit_, SettingContext{specifiers_, reporter, key, marks_, false}, value);
     return diagnostics.size();
   }
-  const sandbox::Settings& now() const { return *unit_.exec.sandbox; }
+  const sandbox::Settings& now() const { return *unit_.exec->sandbox; }
 
   UnitSettings unit_{*unit::UnitName::parse("a.service")};
   unit::HostValues host_;
@@ -36,7 +36,7 @@ TEST_F(SandboxDirectives, TakeNoRoomUntilOneIsSetToWhatIsNotSoAnyway) {
     EXPECT_EQ(set(key, "no"), 0u);
   }
   EXPECT_EQ(set("ReadWritePaths", ""), 0u);
-  EXPECT_FALSE(unit_.exec.sandbox.is_set());
+  EXPECT_FALSE(unit_.exec->sandbox.is_set());
   EXPECT_EQ(set("PrivateTmp", "yes"), 0u);
   EXPECT_TRUE(now().private_tmp);
   EXPECT_EQ(set("PrivateTmp", "perhaps"), 1u);
@@ -91,9 +91,9 @@ TEST_F(SandboxDirectives, LetTheFirstLineSayWhatKindOfListItIs) {
 
 TEST_F(SandboxDirectives, AnUnknownRootIsNoOtherRoot) {
   EXPECT_EQ(set("RootDirectory", "/"), 0u);
-  EXPECT_EQ(unit_.exec.root_directory, "");
+  EXPECT_EQ(unit_.exec->root_directory, "");
   EXPECT_EQ(set("RootDirectory", "/srv/"), 0u);
-  EXPECT_EQ(unit_.exec.root_directory, "/srv");
+  EXPECT_EQ(unit_.exec->root_directory, "/srv");
 }
 
 TEST_F(SandboxDirectives, ADynamicUserIsAStrictSandbox) {
@@ -101,14 +101,14 @@ TEST_F(SandboxDirectives, ADynamicUserIsAStrictSandbox) {
   EXPECT_EQ(set("ProtectSystem", "full"), 0u);
   EXPECT_EQ(set("ProtectKernelModules", "yes"), 0u);
   finish_sandbox(unit_);
-  EXPECT_EQ(unit_.exec.user, "a");
-  EXPECT_EQ(unit_.exec.group, "a");
+  EXPECT_EQ(unit_.exec->user, "a");
+  EXPECT_EQ(unit_.exec->group, "a");
   EXPECT_TRUE(now().private_tmp);
-  EXPECT_TRUE(unit_.exec.no_new_privileges);
+  EXPECT_TRUE(unit_.exec->no_new_privileges);
   EXPECT_EQ(now().protect_system, sandbox::ProtectSystem::kFull);
   EXPECT_EQ(now().protect_home, sandbox::ProtectHome::kReadOnly);
-  EXPECT_EQ(unit_.exec.extras->capability_bounding_set, ~(uint64_t{1} << 16));
-  EXPECT_THAT(unit_.requires_mounts_for, ElementsAre("/var/tmp"));
+  EXPECT_EQ(unit_.exec->extras->capability_bounding_set, ~(uint64_t{1} << 16));
+  EXPECT_THAT(unit_.extras->requires_mounts_for, ElementsAre("/var/tmp"));
 }
 
 TEST(DynamicUserNumbers, AreThoseOfSystemd) {

@@ -153,10 +153,10 @@ void parse_reload_signal(UnitSettings& settings, const SettingContext& context,
   settings.service.reload_signal = static_cast<uint8_t>(*signal);
 }
 
-template <ExitStatusSet ServiceSettings::*Member>
+template <ExitStatusSet ServiceExtras::*Member>
 void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
-  ExitStatusSet& set = settings.service.*Member;
+  ExitStatusSet& set = settings.service.extras.edit().*Member;
   if (value.empty()) {
     set = {};
     return;
@@ -179,7 +179,7 @@ void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
 }
 
 void parse_pid_file(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  if (value.empty()) return settings.service.pid_file.clear();
+  if (value.empty()) return settings.service.extras.edit().pid_file.clear();
   const auto text = unit::expand_specifiers(value, context.specifiers);
   if (!text) return context.warn_bad_value(value);
   // A relative path is one under the run-time directory.
@@ -200,7 +200,7 @@ void parse_pid_file(UnitSettings& settings, const SettingContext& context, std::
         "{} to {}; please update the unit file accordingly.",
         whole, *path);
   }
-  settings.service.pid_file = std::move(*path);
+  settings.service.extras.edit().pid_file = std::move(*path);
 }
 
 // Two or more parts with dots between them, none of which begins with a digit.
@@ -230,7 +230,7 @@ void parse_bus_name(UnitSettings& settings, const SettingContext& context, std::
   if (!text->empty() && !is_bus_name(*text)) {
     return context.reporter.warn("Invalid bus name, ignoring: {}", *text);
   }
-  settings.service.bus_name = *text;
+  settings.service.extras.edit().bus_name = *text;
 }
 
 void parse_fd_store_max(UnitSettings& settings, const SettingContext& context,
@@ -277,9 +277,9 @@ constexpr NamedParser kParsers[] = {
     {"ReloadSignal", parse_reload_signal},
     {"RemainAfterExit", parse_flag<&UnitSettings::service, &ServiceSettings::remain_after_exit>},
     {"Restart", parse_restart_setting},
-    {"RestartForceExitStatus", parse_exit_statuses<&ServiceSettings::restart_force>},
+    {"RestartForceExitStatus", parse_exit_statuses<&ServiceExtras::restart_force>},
     {"RestartKillSignal", parse_kill_signal<&KillSettings::restart_kill_signal>},
-    {"RestartPreventExitStatus", parse_exit_statuses<&ServiceSettings::restart_prevent>},
+    {"RestartPreventExitStatus", parse_exit_statuses<&ServiceExtras::restart_prevent>},
     {"RestartSec", parse_span<&ServiceSettings::restart_sec>},
     {"RuntimeMaxSec", parse_runtime_max},
     {"RuntimeRandomizedExtraSec", parse_span<&ServiceSettings::runtime_extra>},
@@ -287,7 +287,7 @@ constexpr NamedParser kParsers[] = {
     {"SendSIGKILL", parse_flag<&UnitSettings::kill, &KillSettings::send_sigkill>},
     {"StartLimitBurst", parse_start_limit_burst},
     {"StartLimitInterval", parse_start_limit_interval},
-    {"SuccessExitStatus", parse_exit_statuses<&ServiceSettings::success_status>},
+    {"SuccessExitStatus", parse_exit_statuses<&ServiceExtras::success_status>},
     {"TimeoutAbortSec", parse_timeout_abort},
     {"TimeoutSec", parse_timeout_both},
     {"TimeoutStartFailureMode", parse_failure_mode<&ServiceSettings::timeout_start_failure_mode>},

@@ -28,7 +28,7 @@ void parse_description(UnitSettings& settings, const SettingContext& context,
 
 void parse_documentation(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
-  if (value.empty()) return settings.documentation.clear();
+  if (value.empty()) return settings.extras.edit().documentation.clear();
   auto words = unit::split_words(value);
   if (!words) return context.reporter.warn("Invalid Documentation= value, ignoring: {}", value);
   for (const std::string& word : *words) {
@@ -43,7 +43,7 @@ void parse_documentation(UnitSettings& settings, const SettingContext& context,
       context.reporter.warn("Invalid URL, ignoring: {}", word);
       continue;
     }
-    settings.documentation.push_back(std::move(*url));
+    settings.extras.edit().documentation.push_back(std::move(*url));
   }
 }
 
@@ -76,7 +76,7 @@ void parse_dependency(UnitSettings& settings, const SettingContext& context,
 
 void parse_requires_mounts_for(UnitSettings& settings, const SettingContext& context,
                                std::string_view value) {
-  if (value.empty()) return settings.requires_mounts_for.clear();
+  if (value.empty()) return settings.extras.edit().requires_mounts_for.clear();
   auto words = unit::split_words(value);
   if (!words) return context.reporter.warn("Invalid syntax, ignoring: {}", value);
   for (const std::string& word : *words) {
@@ -86,7 +86,7 @@ void parse_requires_mounts_for(UnitSettings& settings, const SettingContext& con
       context.reporter.warn("RequiresMountsFor= path is not absolute, ignoring: {}", word);
       continue;
     }
-    settings.requires_mounts_for.push_back(*path);
+    settings.extras.edit().requires_mounts_for.push_back(*path);
   }
 }
 
@@ -142,7 +142,7 @@ void parse_collect_mode(UnitSettings& settings, const SettingContext& context,
 void parse_condition(UnitSettings& settings, const SettingContext& context,
                      std::string_view value) {
   const bool is_assertion = context.key.substr(0, 6) == "Assert";
-  auto& list = is_assertion ? settings.assertions : settings.conditions;
+  auto& list = is_assertion ? settings.extras.edit().assertions : settings.extras.edit().conditions;
   if (value.empty()) return list.clear();
   Condition condition;
   condition.kind = std::string(context.key.substr(is_assertion ? 6 : 9));
@@ -169,14 +169,14 @@ void parse_condition(UnitSettings& settings, const SettingContext& context,
 void parse_source_path(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   if (value.empty()) {
-    if (settings.rare.is_set()) settings.rare.edit().source_path.clear();
+    if (settings.extras.is_set()) settings.extras.edit().source_path.clear();
     return;
   }
   auto path = unit::expand_specifiers(value, context.specifiers);
   if (!path || path->empty() || (*path)[0] != '/') {
     return context.reporter.warn("SourcePath= path is not absolute, ignoring: {}", value);
   }
-  settings.rare.edit().source_path = std::move(*path);
+  settings.extras.edit().source_path = std::move(*path);
 }
 
 constexpr NamedParser kParsers[] = {

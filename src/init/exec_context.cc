@@ -114,7 +114,7 @@ std::string find_program(const unit::Command& command, const base::FileTree& hos
 
 bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host, UserDb& users,
                            Failure& failure) {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   prepared_ = false;
   spec_ = {};
   passed_fds_.assign(inputs.passed_fds.begin(), inputs.passed_fds.end());
@@ -156,7 +156,7 @@ bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host,
 }
 
 bool PreparedExec::find_user(const ExecInputs& inputs, UserDb& users, Failure& failure) {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   unknown_ = {};
   has_user_ = false;
   uid_ = gid_ = UINT32_MAX;
@@ -207,7 +207,7 @@ void PreparedExec::take_dynamic_user(const DynamicUser& user) {
 }
 
 bool PreparedExec::find_groups(const ExecInputs& inputs, UserDb& users, Failure& failure) {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   groups_.clear();
   // Root's groups are the manager's.
   const bool has_own = has_user_ && gid_ != 0 && gid_ != UINT32_MAX;
@@ -252,7 +252,7 @@ bool PreparedExec::find_groups(const ExecInputs& inputs, UserDb& users, Failure&
 }
 
 bool PreparedExec::make_directories(const ExecInputs& inputs, Failure& failure) {
-  const ExecExtras& extras = *inputs.settings.exec.extras;
+  const ExecExtras& extras = *inputs.settings.exec->extras;
   extras_->slow_chowns.clear();
   if (inputs.places == nullptr || !extras.has_directories()) return true;
   constexpr std::array kStages{SpawnStage::kRuntimeDirectory, SpawnStage::kStateDirectory,
@@ -272,7 +272,7 @@ bool PreparedExec::make_directories(const ExecInputs& inputs, Failure& failure) 
 }
 
 bool PreparedExec::find_working_directory(const ExecInputs& inputs, Failure& failure) {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   working_directory_ = exec.working_directory;
   if (working_directory_ == "~" && unknown_.user.empty()) {
     // Who has none of his own gets the manager's.
@@ -296,7 +296,7 @@ bool PreparedExec::find_working_directory(const ExecInputs& inputs, Failure& fai
 }
 
 void PreparedExec::set_limits(const ExecInputs& inputs) {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   limits_.clear();
   const bool is_limited = inputs.command.privilege != Privilege::kFull;
   for (size_t resource = 0; is_limited && resource < exec.limits.size(); ++resource) {
@@ -312,7 +312,7 @@ void PreparedExec::set_limits(const ExecInputs& inputs) {
 }
 
 void PreparedExec::set_extras(const ExecInputs& inputs) {
-  const ExecExtras& from = *inputs.settings.exec.extras;
+  const ExecExtras& from = *inputs.settings.exec->extras;
   SpawnExtras& to = extras_->spawn;
   to = {};
   if (from.cpu_policy) {
@@ -345,7 +345,7 @@ void PreparedExec::set_extras(const ExecInputs& inputs) {
   to.sets_personality = from.personality.has_value();
   to.personality = from.personality.value_or(0);
   if (streams_.plan().input == StreamPlan::End::kTerminal) {
-    const bool steals = inputs.settings.exec.standard_input.path_or_name == "tty-force";
+    const bool steals = inputs.settings.exec->standard_input.path_or_name == "tty-force";
     to.terminal = steals ? SpawnExtras::Terminal::kSteal : SpawnExtras::Terminal::kTake;
   }
   if (inputs.command.privilege != Privilege::kFull) {
@@ -365,7 +365,7 @@ void PreparedExec::set_extras(const ExecInputs& inputs) {
 }
 
 void PreparedExec::set_keyring(const ExecInputs& inputs) {
-  const auto own = inputs.settings.exec.extras->keyring_mode;
+  const auto own = inputs.settings.exec->extras->keyring_mode;
   const KeyringMode mode =
       own.value_or(inputs.is_user_manager ? KeyringMode::kInherit : KeyringMode::kPrivate);
   if (mode == KeyringMode::kInherit) return;
@@ -394,7 +394,7 @@ void PreparedExec::leave_privileges() noexcept {
 }
 
 void PreparedExec::make_arguments(const ExecInputs& inputs, const base::FileTree& host) {
-  path_ = find_program(inputs.command, host, inputs.settings.exec.extras->exec_search_path);
+  path_ = find_program(inputs.command, host, inputs.settings.exec->extras->exec_search_path);
   spec_.path = path_.c_str();
   argument_pointers_.clear();
   for (const std::string& argument : arguments_) argument_pointers_.push_back(argument.c_str());

@@ -103,7 +103,7 @@ std::string term_of(const ExecSettings& exec) {
 
 bool PreparedExec::read_environment_files(const ExecInputs& inputs, const base::FileTree& host,
                                           unit::Environment& environment, Failure& failure) {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   for (const auto& [pattern, missing_ok] : exec.environment_files) {
     const std::vector<std::string> files = matching_files(pattern, host);
     std::string reason;
@@ -130,7 +130,7 @@ bool PreparedExec::read_environment_files(const ExecInputs& inputs, const base::
 
 void PreparedExec::add_own_variables(const ExecInputs& inputs,
                                      unit::Environment& environment) const {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   if (!inputs.passed_fds.empty()) {
     environment.set("LISTEN_PID", kOwnPid);
     environment.set("LISTEN_FDS", std::to_string(inputs.passed_fds.size()));
@@ -170,13 +170,13 @@ void PreparedExec::add_own_variables(const ExecInputs& inputs,
 }
 
 void PreparedExec::make_environment(const ExecInputs& inputs, const unit::Environment& files) {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   unit::Environment environment(inputs.manager_environment);
   if (!inputs.notify_socket.empty()) environment.set("NOTIFY_SOCKET", inputs.notify_socket);
   if (inputs.main_pid > 0) environment.set("MAINPID", std::to_string(inputs.main_pid));
   if (inputs.manager_pid > 0) environment.set("MANAGERPID", std::to_string(inputs.manager_pid));
-  if (!inputs.settings.service.pid_file.empty()) {
-    environment.set("PIDFILE", inputs.settings.service.pid_file);
+  if (!inputs.settings.service.extras->pid_file.empty()) {
+    environment.set("PIDFILE", inputs.settings.service.extras->pid_file);
   }
   add_result(inputs, environment);
   add_own_variables(inputs, environment);

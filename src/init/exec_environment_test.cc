@@ -61,7 +61,7 @@ TEST_F(ExecEnvironment, TellsAStopCommandHowItEnded) {
   inputs_.main_pid = 12;
   inputs_.service_result = "signal";
   inputs_.main_exit = {CLD_KILLED, SIGTERM};
-  settings_.service.pid_file = "/run/a.pid";
+  settings_.service.extras.edit().pid_file = "/run/a.pid";
   EXPECT_THAT(environment(),
               ElementsAre("PATH=/bin", "MAINPID=12", "PIDFILE=/run/a.pid", "SERVICE_RESULT=signal",
                           "EXIT_CODE=killed", "EXIT_STATUS=TERM", "INVOCATION_ID=0123",
@@ -76,8 +76,8 @@ TEST_F(ExecEnvironment, AUsersManagerNamesItself) {
 
 TEST_F(ExecEnvironment, WhatTheUnitSetsWins) {
   inputs_.watchdog = Micros(1);
-  settings_.exec.environment = {"WATCHDOG_PID=7", "PATH=/sbin", "A=1", "B=2"};
-  settings_.exec.unset_environment = {"INVOCATION_ID", "A=1", "B=1"};
+  settings_.exec.edit().environment = {"WATCHDOG_PID=7", "PATH=/sbin", "A=1", "B=2"};
+  settings_.exec.edit().unset_environment = {"INVOCATION_ID", "A=1", "B=1"};
   EXPECT_THAT(environment(), ElementsAre("PATH=/sbin", "WATCHDOG_PID=7", "WATCHDOG_USEC=1",
                                          "SYSTEMD_EXEC_PID=4711", "B=2"));
 }

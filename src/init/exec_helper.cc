@@ -157,7 +157,7 @@ void add_directories(const ExecSettings& exec, const unit::HostValues& host,
 }  // namespace
 
 sandbox::Order make_order(const OrderInputs& inputs, ExecSpec& left) {
-  const ExecSettings& exec = inputs.settings.exec;
+  const ExecSettings& exec = *inputs.settings.exec;
   sandbox::Order order;
   order.unit = inputs.settings.name.str();
   order.program = inputs.spec.path;

@@ -60,8 +60,7 @@ void LogStreams::drop_unclaimed() {
 
 LogStreams::Stream* LogStreams::find_open(std::string_view unit) noexcept {
   const auto found = open_by_unit_.find(unit);
-  if (found == open_by_unit_.end()) return nullptr;
-  return streams_.at(found->second).get();
+  return found == open_by_unit_.end() ? nullptr : found->second;
 }
 
 Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
@@ -69,45 +68,46 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
     return Fds{stream->write_end.get(), stream->write_end.get()};
   }
   if (options_.program.empty()) return Fds{-1, -1};
-  auto stream = std::make_unique<Stream>();
-  stream->id = next_id_++;
-  stream->unit = request.unit;
-  stream->identifier = request.identifier;
-  stream->kept_name = kept_name_of(request.unit);
-  stream->priority = request.priority;
-  stream->level_prefix = request.level_prefix;
-  stream->priority_max = request.priority_max;
-  const auto kept = unclaimed_.find(stream->kept_name);
+  Stream stream;
+  stream.id = next_id_++;
+  stream.unit = request.unit;
+  stream.identifier = request.identifier;
+  stream.priority = request.priority;
+  stream.level_prefix = request.level_prefix;
+  stream.priority_max = request.priority_max;
+  stream.is_kept = true;
+  const std::string kept_name = kept_name_of(request.unit);
+  const auto kept = unclaimed_.find(kept_name);
   if (kept != unclaimed_.end()) {
-    stream->read_end = std::move(kept->second);
+    stream.read_end = std::move(kept->second);
     unclaimed_.erase(kept);
     // The write end died with the manager before; the pipe is reached through its other end.
-    const std::string path = fmt::format("/proc/self/fd/{}", stream->read_end.get());
-    stream->write_end.reset(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!stream->write_end)
-      return base::system_error(errno, "open the pipe of {} again", stream->unit);
+    const std::string path = fmt::format("/proc/self/fd/{}", stream.read_end.get());
+    stream.write_end.reset(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!stream.write_end)
+      return base::system_error(errno, "open the pipe of {} again", stream.unit);
   } else {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) return base::system_error(errno, "make a pipe");
-    stream->read_end.reset(ends[0]);
-    stream->write_end.reset(ends[1]);
+    stream.read_end.reset(ends[0]);
+    stream.write_end.reset(ends[1]);
     // Before any process writes: one whose readers all died would get EPIPE.
-    const KeptFd kept_fd{stream->kept_name, stream->read_end.get()};
+    const KeptFd kept_fd{kept_name, stream.read_end.get()};
     if (const auto stored = keeper_.store({&kept_fd, 1}); !stored) {
       say(fmt::format("Failed to hand a log pipe to the keeper: {}", stored.error().message));
     }
   }
-  const Fds fds{stream->write_end.get(), stream->write_end.get()};
-  open_by_unit_[stream->unit] = stream->id;
-  to_add_.push_back(stream->id);
-  streams_[stream->id] = std::move(stream);
+  const Fds fds{stream.write_end.get(), stream.write_end.get()};
+  to_add_.push_back(stream.id);
+  Stream& placed = streams_.emplace(stream.id, std::move(stream)).first->second;
+  open_by_unit_[placed.unit] = &placed;
   return fds;
 }
 
 void LogStreams::close_streams(std::string_view unit) noexcept {
   const auto found = open_by_unit_.find(unit);
   if (found == open_by_unit_.end()) return;
-  streams_.at(found->second)->write_end.reset();
+  found->second->write_end.reset();
   open_by_unit_.erase(found);
 }
 
@@ -139,17 +139,17 @@ void LogStreams::send_messages() {
     if (options_.program.empty()) break;
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) break;
-    auto stream = std::make_unique<Stream>();
-    stream->id = next_id_++;
-    stream->unit = unit;
-    stream->identifier = kOwnIdentifier;
-    stream->is_message = true;
-    stream->pid = getpid();
-    stream->read_end.reset(ends[0]);
+    Stream stream;
+    stream.id = next_id_++;
+    stream.unit = unit;
+    stream.identifier = kOwnIdentifier;
+    stream.is_message = true;
+    stream.pid = getpid();
+    stream.read_end.reset(ends[0]);
     const base::Fd write_end(ends[1]);
     if (write(write_end.get(), text.data(), text.size()) < 0) continue;
-    to_add_.push_back(stream->id);
-    streams_[stream->id] = std::move(stream);
+    to_add_.push_back(stream.id);
+    streams_.emplace(stream.id, std::move(stream));
   }
   messages_.clear();
 }
@@ -161,12 +161,12 @@ void LogStreams::flush() {
     // "Started" before what a process that was started in this turn has to say.
     std::stable_partition(to_add_.begin(), to_add_.end(), [&](uint64_t id) {
       const auto stream = streams_.find(id);
-      return stream != streams_.end() && stream->second->is_message;
+      return stream != streams_.end() && stream->second.is_message;
     });
     for (const uint64_t id : to_add_) {
       const auto found = streams_.find(id);
-      if (found == streams_.end() || found->second->is_added) continue;
-      Stream* stream = found->second.get();
+      if (found == streams_.end() || found->second.is_added) continue;
+      Stream* stream = &found->second;
       logs::StreamSpec spec;
       spec.id = id;
       spec.unit = stream->unit;
@@ -233,7 +233,7 @@ void LogStreams::start_logd() {
   }
   to_add_.clear();
   for (auto& [id, stream] : streams_) {
-    stream->is_added = false;
+    stream.is_added = false;
     to_add_.push_back(id);
   }
 }
@@ -273,7 +273,7 @@ void LogStreams::on_client(uint32_t) {
     if (event.type == logs::EventType::kStreamRefused) {
       const auto stream = streams_.find(event.id);
       if (stream != streams_.end()) {
-        say(fmt::format("{}: its log cannot be kept: {}", stream->second->unit,
+        say(fmt::format("{}: its log cannot be kept: {}", stream->second.unit,
                         base::describe_errno(event.detail)));
       }
       stream_ended(event.id);
@@ -290,12 +290,12 @@ void LogStreams::on_client(uint32_t) {
 void LogStreams::stream_ended(uint64_t id) {
   const auto found = streams_.find(id);
   if (found == streams_.end()) return;
-  Stream& stream = *found->second;
+  Stream& stream = found->second;
   // A stream that was opened again under this name is another one.
   const auto open = open_by_unit_.find(stream.unit);
-  const bool is_current = open != open_by_unit_.end() && open->second == id;
-  if (!stream.kept_name.empty() && (open == open_by_unit_.end() || is_current)) {
-    static_cast<void>(keeper_.remove(stream.kept_name));
+  const bool is_current = open != open_by_unit_.end() && open->second == &stream;
+  if (stream.is_kept && (open == open_by_unit_.end() || is_current)) {
+    static_cast<void>(keeper_.remove(kept_name_of(stream.unit)));
   }
   if (is_current) open_by_unit_.erase(open);
   streams_.erase(found);

@@ -57,12 +57,12 @@ class LogStreams final : public UnitLogs {
   struct Stream {
     uint64_t id = 0;
     std::string unit, identifier;
-    std::string kept_name;  // empty: the keeper has no copy
     int priority = 6;
     bool level_prefix = true;
     int priority_max = 7;
     pid_t pid = 0;
     base::Fd read_end, write_end;
+    bool is_kept = false;     // the keeper has a copy of the read end, or is to get one
     bool is_message = false;  // the manager's own lines
     bool is_added = false;    // to the log process that runs now
   };
@@ -83,8 +83,8 @@ class LogStreams final : public UnitLogs {
   LogStreamsOptions options_;
   const int* level_ = nullptr;
 
-  std::map<uint64_t, std::unique_ptr<Stream>> streams_;
-  std::map<std::string, uint64_t, std::less<>> open_by_unit_;
+  std::map<uint64_t, Stream> streams_;
+  std::map<std::string_view, Stream*> open_by_unit_;          // names as in streams_
   std::map<std::string, base::Fd, std::less<>> unclaimed_;    // by kept name
   std::map<std::string, std::string, std::less<>> messages_;  // by unit, lines with "<N>"
   std::vector<uint64_t> to_add_;                              // to the log process

@@ -59,6 +59,14 @@ std::vector<std::string> Manager::dependencies(const Unit& unit, Dependency kind
   return names;
 }
 
+std::vector<std::string> Manager::declared_dependencies(const Unit& unit, Dependency kind) const {
+  std::vector<std::string> names;
+  for (const UnitId other : impl_->graph.declared_by(unit.graph_id, kind)) {
+    names.push_back(impl_->graph.id(other));
+  }
+  return names;
+}
+
 bool Manager::need_daemon_reload(const Unit& unit) const {
   return impl_->loader.is_outdated(unit.settings);
 }
@@ -241,7 +249,7 @@ Timestamps Manager::units_load_finish_time() const { return impl_->units_load_fi
 uint32_t Manager::n_names() const {
   uint32_t count = 0;
   for (const auto& unit : impl_->units) {
-    if (unit) count += 1 + static_cast<uint32_t>(unit->settings.aliases.size());
+    if (unit) count += 1 + static_cast<uint32_t>(unit->settings.extras->aliases.size());
   }
   return count;
 }

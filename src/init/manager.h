@@ -89,6 +89,8 @@ class Manager {
   // One dependency list of a unit as `show` prints it: what its files say and what others' files
   // say about it.
   std::vector<std::string> dependencies(const Unit& unit, Dependency kind) const;
+  // Those that the unit's own files name.
+  std::vector<std::string> declared_dependencies(const Unit& unit, Dependency kind) const;
   // Whether the files changed since they were loaded.
   bool need_daemon_reload(const Unit& unit) const;
   // "enabled", "static", ... and "enabled" or "disabled" as preset files have it; empty for a unit

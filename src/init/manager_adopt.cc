@@ -50,10 +50,10 @@ size_t Manager::Impl::adopt_units(JobId next_job) {
   size_t count = 0;
   for (const StateFile::SlotId slot : slots) count += adopt_unit(slot, next_job) ? 1 : 0;
   // All slots are known before anything is done about one: what follows may look at others.
-  for (const auto& [id, slot] : std::unordered_map<UnitId, StateFile::SlotId>(slots_)) {
+  for (UnitId id = 0; id < units.size(); ++id) {
     Unit* unit = unit_at(id);
-    if (unit == nullptr) continue;
-    if (unit->service) resume_service(*unit, slot);
+    if (unit == nullptr || !unit->state_slot) continue;
+    if (unit->service) resume_service(*unit, *unit->state_slot);
     queue_job(id);
     // What was about to be settled is not written down.
     settle_queue_.push_back(id);
@@ -90,12 +90,12 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   const std::string name(record.name_view());
   const auto parsed = unit::UnitName::parse(name);
   Unit* unit = parsed ? load_name(*parsed) : nullptr;
-  if (unit == nullptr || unit->id != name || slots_.count(unit->graph_id) != 0) {
+  if (unit == nullptr || unit->id != name || unit->state_slot) {
     log(4, fmt::format("{}: its state cannot be taken over.", name));
     edges.state.free(slot);
     return false;
   }
-  slots_.emplace(unit->graph_id, slot);
+  unit->state_slot = slot;
   unit->invocation = record.invocation_id;
   unit->state_change = from_record(record.state_change);
   unit->inactive_exit = from_record(record.inactive_exit);
@@ -112,8 +112,7 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   }
   unit->is_frozen = edges.tracker.read_file(group_path(*unit), "cgroup.freeze") == "1\n";
   if (record.start_limit_count != 0) {
-    start_limits_[unit->graph_id] = {{Micros(record.start_limit_begin_usec)},
-                                     record.start_limit_count};
+    unit->start_limit = {{Micros(record.start_limit_begin_usec)}, record.start_limit_count};
   }
   if (unit->service) restore_service(*unit, record);
   active_states[unit->graph_id] = unit->active();
@@ -213,7 +212,8 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   if (has(kStreamsOpen)) {
     // Finds the pipe that the keeper kept.
     ExecSpec nowhere;
-    static_cast<void>(attach_streams(unit, plan_streams(unit.settings.exec, true, false), nowhere));
+    static_cast<void>(
+        attach_streams(unit, plan_streams(*unit.settings.exec, true, false), nowhere));
   }
 
   const bool lives = state.sub != ServiceSubState::kDead && state.sub != ServiceSubState::kFailed &&
@@ -236,7 +236,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   take_back(state.main_pid, runtime.main_watch);
   take_back(state.control_pid, runtime.control_watch);
   if (state.main_pid > 0 || state.control_pid > 0) {
-    edges.timers.arm_after(runtime.verify, ServiceRuntime::kVerifyDelay);
+    runtime.arm_verify();
   }
   if (has(kSpawnPending) && record.control_command < static_cast<uint8_t>(ServiceCommand::kCount)) {
     ServiceAction action;
@@ -273,7 +273,7 @@ void Manager::Impl::resume_spawn(Unit& unit, StateFile::SlotId slot) {
   ensure_group(unit);
   if (runtime.group) runtime.group->add(pid);
   edges.processes.watch(action.is_control ? runtime.control_watch : runtime.main_watch, pid);
-  edges.timers.arm_after(runtime.verify, ServiceRuntime::kVerifyDelay);
+  runtime.arm_verify();
   feed(unit, ServiceEvent::spawned(pid, true));
 }
 

@@ -187,7 +187,7 @@ std::optional<uint64_t> Manager::memory_available(const Unit& unit) const {
 }
 
 std::vector<std::string> Manager::ignored_directives(const Unit& unit) const {
-  std::vector<std::string> ignored = unit.settings.ignored_directives;
+  std::vector<std::string> ignored = unit.settings.extras->ignored_directives;
   if (!unit.settings.cgroup) return ignored;
   const CgroupMask there = impl_->edges.tracker.controllers();
   const std::string_view section = unit.service ? "Service" : "Slice";

@@ -60,7 +60,7 @@ Status Manager::Impl::clean(Unit& unit, const std::vector<std::string>& what) {
     return refused(Errc::kConflict, "Unit is not inactive or has pending job.",
                    "org.freedesktop.systemd1.UnitBusy");
   }
-  const ExecExtras& extras = *unit.settings.exec.extras;
+  const ExecExtras& extras = *unit.settings.exec->extras;
   const DirectoryBases bases = directory_bases(options.host_values);
   std::vector<std::string> paths;
   for (size_t i = 0; i < kDirectoryKinds; ++i) {

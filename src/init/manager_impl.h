@@ -24,7 +24,6 @@
 #include "init/manager_options.h"
 #include "init/manager_service.h"
 #include "init/notify.h"
-#include "init/start_limit.h"
 #include "init/transaction.h"
 #include "init/unit_graph.h"
 #include "init/unit_loader.h"
@@ -321,9 +320,7 @@ class Manager::Impl {
 
   void configure_path(const Unit& unit, CgroupWrites writes);
 
-  std::unordered_map<UnitId, StateFile::SlotId> slots_;
   std::unordered_map<UnitId, std::vector<pid_t>> scope_pids_;  // of scopes about to start
-  std::unordered_map<UnitId, StartLimit> start_limits_;
   std::unordered_map<UnitId, std::pair<int, base::MonotonicTime>> settle_limits_;
   std::unordered_map<JobId, std::unique_ptr<JobTimer>> job_timers_;
   std::deque<Change> changes_;

@@ -165,8 +165,8 @@ bool Manager::Impl::runs_before(UnitId a, UnitId b) const {
     return is_set ? unit.settings.cgroup->cpu_weight : kDefault;
   };
   if (weight(*first) != weight(*second)) return weight(*first) > weight(*second);
-  const int nice = first->settings.exec.nice.value_or(0);
-  const int other_nice = second->settings.exec.nice.value_or(0);
+  const int nice = first->settings.exec->nice.value_or(0);
+  const int other_nice = second->settings.exec->nice.value_or(0);
   return nice != other_nice ? nice < other_nice : first->id < second->id;
 }
 
@@ -266,10 +266,9 @@ void Manager::Impl::start_service(const Job& job, Unit& unit) {
       break;
   }
   if (!check_conditions(job, unit) || !check_bindings(job, unit)) return;
-  StartLimit& limit = start_limits_[job.unit];
   const bool admitted =
-      limit.admit(edges.timers.clock().monotonic(), unit.settings.start_limit_interval,
-                  unit.settings.start_limit_burst);
+      unit.start_limit.admit(edges.timers.clock().monotonic(), unit.settings.start_limit_interval,
+                             unit.settings.start_limit_burst);
   if (!admitted) {
     act(unit.settings.actions->start_limit, std::nullopt, ActNoise::kWarning,
         fmt::format("unit {} failed", unit.id));
@@ -282,8 +281,8 @@ bool Manager::Impl::check_conditions(const Job& job, Unit& unit) {
   UnitSettings& settings = unit.settings;
   const Condition* failed = nullptr;
   unit.condition_time = now();
-  unit.condition_result =
-      settings.conditions.empty() || all_hold(settings.conditions, world(), &failed);
+  unit.condition_result = settings.extras->conditions.empty() ||
+                          all_hold(settings.extras.edit().conditions, world(), &failed);
   note_changed(unit);
   if (!unit.condition_result) {
     edges.logs.message(
@@ -295,8 +294,8 @@ bool Manager::Impl::check_conditions(const Job& job, Unit& unit) {
     return false;
   }
   unit.assert_time = unit.condition_time;
-  unit.assert_result =
-      settings.assertions.empty() || all_hold(settings.assertions, world(), &failed);
+  unit.assert_result = settings.extras->assertions.empty() ||
+                       all_hold(settings.extras.edit().assertions, world(), &failed);
   if (!unit.assert_result) {
     edges.logs.message(
         unit.id, 5,

@@ -111,7 +111,7 @@ void Manager::Impl::adopt_sandbox(Unit& unit, bool lives) {
     if (runtime.sandbox) close_sandbox(unit);
     return;
   }
-  if (!unit.settings.exec.sandbox.is_set()) return;
+  if (!unit.settings.exec->sandbox.is_set()) return;
   const pid_t main = runtime.state.main_pid;
   if (!open_sandbox(unit, main > 0 ? main : runtime.state.control_pid)) return;
   sandbox_of(runtime);  // its credentials go with it
@@ -120,7 +120,7 @@ void Manager::Impl::adopt_sandbox(Unit& unit, bool lives) {
 // Before anything is prepared: who the user is comes out of it. `running` is a process of the unit
 // that an earlier manager started, or 0.
 bool Manager::Impl::open_sandbox(Unit& unit, pid_t running) {
-  const ExecSettings& exec = unit.settings.exec;
+  const ExecSettings& exec = *unit.settings.exec;
   if (edges.helper == nullptr || !exec.sandbox.is_set()) return true;
   SandboxRuntime& sandbox = sandbox_of(*unit.service);
   const auto fail = [&](const base::Error& error) {
@@ -153,7 +153,7 @@ bool Manager::Impl::open_sandbox(Unit& unit, pid_t running) {
 // What is over with this run; with an automatic restart, too: the next one begins anew.
 void Manager::Impl::close_sandbox(Unit& unit) {
   if (edges.helper == nullptr || !unit.service->sandbox) return;
-  const ExecSettings& exec = unit.settings.exec;
+  const ExecSettings& exec = *unit.settings.exec;
   SandboxRuntime& sandbox = *unit.service->sandbox;
   if (exec.sandbox->has_credentials()) {
     edges.helper->remove_credentials(credentials_directory(edges.helper->paths(), unit.id));
@@ -169,7 +169,7 @@ void Manager::Impl::close_sandbox(Unit& unit) {
 
 bool Manager::Impl::is_helped(const Unit& unit, const PreparedExec& exec) const {
   return edges.helper != nullptr &&
-         (needs_helper(unit.settings.exec) || !exec.unknown_names().empty());
+         (needs_helper(*unit.settings.exec) || !exec.unknown_names().empty());
 }
 
 // Null: it could not be made, which has been said.
@@ -193,7 +193,7 @@ std::unique_ptr<HelperLaunch> Manager::Impl::make_launch(Unit& unit, const Servi
   }
   inputs.host = &options.host_values;
   std::string credentials;
-  if (unit.settings.exec.sandbox->has_credentials()) {
+  if (unit.settings.exec->sandbox->has_credentials()) {
     credentials = credentials_directory(helper.paths(), unit.id);
     const bool is_there = helper.has_credentials(credentials);
     inputs.writes_credentials = writes_credentials(action.command) && !is_there;

@@ -40,6 +40,7 @@ struct ServiceRuntime {
   void on_timeout();
   void on_watchdog();
   void on_pid_file_change();
+  void arm_verify();
   void on_verify();
   void on_main_exit(const ChildExit& exit);
   void on_control_exit(const ChildExit& exit);
@@ -53,13 +54,26 @@ struct ServiceRuntime {
   Unit& unit;
 
   ServiceState state;
-  Timer timeout, watchdog, verify;
+  Timer timeout, watchdog;
+  std::unique_ptr<Timer> verify;              // of a service that was taken over while it ran
   std::unique_ptr<PathWatch> pid_file_watch;  // while its coming is awaited
   ChildWatch main_watch, control_watch;
   std::unique_ptr<ProcessGroup> group;
 
   CommandRun main_run, control_run;
-  std::array<std::vector<CommandRun>, static_cast<size_t>(ServiceCommand::kCount)> runs;
+  // The last run of each line of the files that ran since the start.
+  struct LineRun {
+    CommandRun run;
+    ServiceCommand command;
+    uint16_t index;
+  };
+  std::vector<LineRun> runs;
+  CommandRun* find_run(ServiceCommand command, size_t index) noexcept {
+    for (LineRun& line : runs) {
+      if (line.command == command && line.index == index) return &line.run;
+    }
+    return nullptr;
+  }
   std::unique_ptr<FdStore> fd_store;  // null: nothing was ever stored
   std::string status_text;
   int status_errno = 0;

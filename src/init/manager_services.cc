@@ -30,7 +30,6 @@ ServiceRuntime::ServiceRuntime(Manager::Impl& owner, Unit& of_unit)
       unit(of_unit),
       timeout(Callback<void()>::to<&ServiceRuntime::on_timeout>(*this)),
       watchdog(Callback<void()>::to<&ServiceRuntime::on_watchdog>(*this)),
-      verify(Callback<void()>::to<&ServiceRuntime::on_verify>(*this)),
       main_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_main_exit>(*this)),
       control_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_control_exit>(*this)) {
 }
@@ -44,6 +43,13 @@ void ServiceRuntime::on_watchdog() {
 }
 void ServiceRuntime::on_pid_file_change() { manager.feed(unit, ServiceEvent::of(Kind::kPidFile)); }
 
+void ServiceRuntime::arm_verify() {
+  if (!verify) {
+    verify = std::make_unique<Timer>(Callback<void()>::to<&ServiceRuntime::on_verify>(*this));
+  }
+  manager.edges.timers.arm_after(*verify, kVerifyDelay);
+}
+
 // After an adoption: a process that is gone and whose exit nobody has told a second later was
 // reaped by a keeper that died too. The first look may come between the keeper's reaping and its
 // word.
@@ -53,7 +59,7 @@ void ServiceRuntime::on_verify() {
   };
   const bool is_any_lost = is_lost(main_watch) || is_lost(control_watch);
   if (is_any_lost && !std::exchange(was_lost, true)) {
-    return manager.edges.timers.arm_after(verify, kVerifyDelay);
+    return arm_verify();
   }
   const auto lose = [&](ChildWatch& watch, bool is_main) {
     const ChildExit exit{watch.pid(), CLD_KILLED, SIGKILL, 0};
@@ -106,8 +112,7 @@ void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit)
     run.status = exit.status;
   };
   const auto close_indexed = [&](ServiceCommand which, size_t index) {
-    auto& runs = runtime.runs[static_cast<size_t>(which)];
-    if (index < runs.size()) close(runs[index]);
+    if (CommandRun* run = runtime.find_run(which, index)) close(*run);
   };
   const ServiceState& state = runtime.state;
   if (!is_main && state.sub == ServiceSubState::kCleaning) {
@@ -159,7 +164,7 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
 }
 
 void Manager::Impl::read_pid_file(const Unit& unit, ServiceFacts& facts) const {
-  const auto text = edges.host.read(unit.settings.service.pid_file, 64);
+  const auto text = edges.host.read(unit.settings.service.extras->pid_file, 64);
   if (!text) return;
   pid_t pid = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), pid);
@@ -177,7 +182,7 @@ ServiceEvent Manager::Impl::watch_pid_file(Unit& unit) {
     runtime.pid_file_watch = std::make_unique<PathWatch>(
         Callback<void()>::to<&ServiceRuntime::on_pid_file_change>(runtime));
   }
-  const std::string path = edges.host.host_path(unit.settings.service.pid_file);
+  const std::string path = edges.host.host_path(unit.settings.service.extras->pid_file);
   if (const Status watched = edges.paths.watch(*runtime.pid_file_watch, path); !watched) {
     edges.logs.message(unit.id, 4,
                        fmt::format("{}: Failed to set a watch for PID file {}: {}", unit.id, path,
@@ -305,7 +310,7 @@ void Manager::Impl::begin_run(Unit& unit) {
   runtime.status_errno = 0;
   runtime.main_run = {};
   runtime.watchdog_time = {};
-  for (auto& runs : runtime.runs) runs.clear();
+  runtime.runs.clear();
   if (runtime.group) runtime.group->set_invocation(unit.invocation_id());
 }
 
@@ -319,9 +324,9 @@ void Manager::Impl::release_group(Unit& unit) {
 
 // What the unit had besides its processes: its run-time directories and its terminal.
 void Manager::Impl::release_surroundings(const Unit& unit, bool restarts) {
-  const ExecExtras& extras = *unit.settings.exec.extras;
-  if (needs_term(unit.settings.exec)) {
-    const std::string path = edges.host.host_path(tty_path_of(unit.settings.exec));
+  const ExecExtras& extras = *unit.settings.exec->extras;
+  if (needs_term(*unit.settings.exec)) {
+    const std::string path = edges.host.host_path(tty_path_of(*unit.settings.exec));
     if (extras.tty_vhangup) hang_up_terminal(path);
     if (extras.tty_reset) reset_terminal(path);
     if (extras.tty_vt_disallocate) disallocate_terminal(path);
@@ -341,14 +346,14 @@ void Manager::Impl::release_surroundings(const Unit& unit, bool restarts) {
 void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   ServiceRuntime& runtime = *unit.service;
   const bool has_surroundings =
-      unit.settings.exec.extras.is_set() || needs_term(unit.settings.exec);
+      unit.settings.exec->extras.is_set() || needs_term(*unit.settings.exec);
   if (has_surroundings) release_surroundings(unit, restarts);
   // A restart follows: what would be made again at once stays.
   if (runtime.group && (!restarts || runtime.group_was_killed)) {
     release_group(unit);
     runtime.group_was_killed = false;
   }
-  const std::string& pid_file = unit.settings.service.pid_file;
+  const std::string& pid_file = unit.settings.service.extras->pid_file;
   if (!pid_file.empty()) edges.program.remove_file(pid_file);
   close_sandbox(unit);
   if (restarts) return;
@@ -480,7 +485,7 @@ bool Manager::Impl::settle_one() {
 }
 
 Status Manager::Impl::reset_failed(Unit& unit) {
-  start_limits_.erase(unit.graph_id);
+  unit.start_limit = {};
   if (unit.service) feed(unit, ServiceEvent::of(Kind::kResetFailed));
   queue_garbage(unit.graph_id);
   edges.program.request_turn();

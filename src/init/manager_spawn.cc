@@ -20,12 +20,12 @@ std::string_view file_name_of(std::string_view path) { return path.substr(path.r
 
 // What its lines are marked with: the program it is about, as all its commands share one stream.
 std::string_view log_identifier(const UnitSettings& settings) {
-  if (!settings.exec.syslog_identifier.empty()) return settings.exec.syslog_identifier;
+  if (!settings.exec->syslog_identifier.empty()) return settings.exec->syslog_identifier;
   const auto& commands = settings.service.commands;
   const auto& main = commands[static_cast<size_t>(ServiceCommand::kStart)];
   if (!main.empty()) return file_name_of(main.front().path);
   for (const auto& others : commands) {
-    if (!others.empty()) return file_name_of(others.front().path);
+    if (!others.value.empty()) return file_name_of(others.value.front().path);
   }
   return {};
 }
@@ -42,7 +42,7 @@ void Manager::Impl::ensure_group(Unit& unit) {
 
 bool Manager::Impl::attach_streams(Unit& unit, const StreamPlan& plan, ExecSpec& spec) {
   using End = StreamPlan::End;
-  const ExecSettings& exec = unit.settings.exec;
+  const ExecSettings& exec = *unit.settings.exec;
   const bool out = plan.output == End::kLog;
   const bool err = plan.error == End::kLog || (out && plan.error == End::kOutput);
   if (!out && !err) return true;
@@ -123,7 +123,7 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   if (edges.helper != nullptr) {
     inputs.may_ask_nss = !edges.helper->program().empty();
     if (runtime.sandbox) inputs.dynamic_user = runtime.sandbox->user.get();
-    if (unit.settings.exec.sandbox->has_credentials()) {
+    if (unit.settings.exec->sandbox->has_credentials()) {
       credentials = credentials_directory(edges.helper->paths(), unit.id);
       inputs.credentials_directory = credentials;
     }
@@ -147,7 +147,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   PreparedExec& exec = keeps ? *runtime.main_exec : once;
   const bool can_renew =
       keeps && exec.can_renew() && unit.n_fd_store() == 0 && exec.spec().passed_fd_count == 0 &&
-      !unit.settings.exec.sandbox->dynamic_user &&
+      !unit.settings.exec->sandbox->dynamic_user &&
       unit.settings.service.commands[static_cast<size_t>(action.command)].size() == 1;
   CommandRun run;
   run.start = now();
@@ -187,11 +187,9 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   // Written down before it is done: see adoption.
   runtime.pending_spawn = action;
   save(unit);
-  const auto slot = slots_.find(unit.graph_id);
   const auto kind =
       action.is_control ? StateFile::SpawnKind::kControl : StateFile::SpawnKind::kMain;
-  int32_t* pid_location =
-      slot == slots_.end() ? nullptr : edges.state.spawn_pid(slot->second, kind);
+  int32_t* pid_location = unit.state_slot ? edges.state.spawn_pid(*unit.state_slot, kind) : nullptr;
   ExecSpec& spawned = launch ? launch->spec : spec;
   spawned.pid_location = pid_location;
   const SpawnResult result = edges.spawner.spawn(spawned);
@@ -222,9 +220,11 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
                                    base::describe_errno(result.error)));
   }
   run.pid = result.pid;
-  auto& runs = runtime.runs[static_cast<size_t>(action.command)];
-  if (runs.size() <= action.index) runs.resize(action.index + 1U);
-  runs[action.index] = run;
+  if (CommandRun* earlier = runtime.find_run(action.command, action.index)) {
+    *earlier = run;
+  } else {
+    runtime.runs.push_back({run, action.command, action.index});
+  }
   (action.is_control ? runtime.control_run : runtime.main_run) = run;
   edges.processes.watch(action.is_control ? runtime.control_watch : runtime.main_watch, result.pid);
   if (runtime.group) runtime.group->add(result.pid);

@@ -83,8 +83,7 @@ uint32_t Manager::Impl::change_flags_of(UnitId unit) const noexcept {
 }
 
 void Manager::Impl::save(Unit& unit) noexcept {
-  auto slot = slots_.find(unit.graph_id);
-  if (slot == slots_.end()) {
+  if (!unit.state_slot) {
     const bool is_pristine =
         unit.job == 0 && unit.active() == ActiveState::kInactive && !unit.inactive_exit.is_set();
     if (is_pristine) return;
@@ -92,7 +91,7 @@ void Manager::Impl::save(Unit& unit) noexcept {
     if (!made)
       return log(3,
                  fmt::format("{}: no place in the state file: {}", unit.id, made.error().message));
-    slot = slots_.emplace(unit.graph_id, *made).first;
+    unit.state_slot = *made;
   }
   const Job* job = unit.job == 0 ? nullptr : jobs.find(unit.job);
   uint32_t flags = unit.service ? flags_of(*unit.service) : 0;
@@ -105,9 +104,8 @@ void Manager::Impl::save(Unit& unit) noexcept {
   set(job != nullptr && job->ignore_order, kJobIgnoresOrder);
   const auto timer = job == nullptr ? job_timers_.end() : job_timers_.find(job->id);
   flags |= change_flags_of(unit.graph_id);
-  const auto limit = start_limits_.find(unit.graph_id);
   {
-    auto record = edges.state.edit(slot->second);
+    auto record = edges.state.edit(*unit.state_slot);
     record->active_state = static_cast<uint8_t>(unit.active());
     record->flags = flags;
     record->job_id = job == nullptr ? 0 : job->id;
@@ -121,23 +119,20 @@ void Manager::Impl::save(Unit& unit) noexcept {
     record->active_enter = to_record(unit.active_enter);
     record->active_exit = to_record(unit.active_exit);
     record->inactive_enter = to_record(unit.inactive_enter);
-    if (limit != start_limits_.end()) {
-      record->start_limit_begin_usec = limit->second.begin.since_epoch.count();
-      record->start_limit_count = limit->second.count;
-    }
+    record->start_limit_begin_usec = unit.start_limit.begin.since_epoch.count();
+    record->start_limit_count = unit.start_limit.count;
     if (unit.service) fill_service(*unit.service, *record);
   }
   if (!unit.service || unit.service->pending_spawn) return;
   // The pids are in the record now.
-  *edges.state.spawn_pid(slot->second, StateFile::SpawnKind::kMain) = 0;
-  *edges.state.spawn_pid(slot->second, StateFile::SpawnKind::kControl) = 0;
+  *edges.state.spawn_pid(*unit.state_slot, StateFile::SpawnKind::kMain) = 0;
+  *edges.state.spawn_pid(*unit.state_slot, StateFile::SpawnKind::kControl) = 0;
 }
 
 void Manager::Impl::forget_slot(Unit& unit) noexcept {
-  const auto slot = slots_.find(unit.graph_id);
-  if (slot == slots_.end()) return;
-  edges.state.free(slot->second);
-  slots_.erase(slot);
+  if (!unit.state_slot) return;
+  edges.state.free(*unit.state_slot);
+  unit.state_slot.reset();
   if (edges.side != nullptr && unit.service && !unit.service->status_text.empty()) {
     static_cast<void>(edges.side->erase_unit(unit.id));
   }

@@ -74,10 +74,8 @@ Unit* Manager::Impl::load_name(const UnitName& name) {
     if (unit == nullptr || is_first) {
       if (units.size() > kMaxUnits) return first;
       unit = take_settings(is_first ? loader.load(wanted[i]) : loader.load_more(wanted[i]));
-      for (const auto& list : unit->settings.dependencies) {
-        for (const UnitName& other : list.value) {
-          if (find(other.str()) == nullptr) wanted.push_back(other);
-        }
+      for (const UnitId other : graph.declared_by(unit->graph_id)) {
+        if (unit_at(other) == nullptr) wanted.push_back(graph.name(other));
       }
       if (unit->settings.name.type() == UnitType::kTarget) targets.push_back(unit->graph_id);
     }
@@ -99,6 +97,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
   Unit* unit = find(settings.name.str());
   const bool is_new = unit == nullptr;
   const UnitId id = graph.replace(settings);
+  settings.dependencies = {};
   if (id >= units.size()) {
     units.resize(id + 1);
     active_states.resize(id + 1, ActiveState::kInactive);
@@ -126,7 +125,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     if (unit->service) unit->service->main_exec.reset();
     note_changed(*unit);
   }
-  for (const UnitName& alias : unit->settings.aliases) {
+  for (const UnitName& alias : unit->settings.extras->aliases) {
     // Somebody may have named the alias before it was known to be one.
     const UnitId other = graph.find(alias.str());
     if (other != kNoUnit && other != id && unit_at(other) != nullptr) forget_unit(other);
@@ -145,8 +144,8 @@ void Manager::Impl::order_targets(const std::vector<UnitId>& targets) {
     }
     for (const Dependency kind : {Dependency::kRequires, Dependency::kRequisite, Dependency::kWants,
                                   Dependency::kBindsTo}) {
-      for (const UnitName& name : target->settings.dependencies[static_cast<size_t>(kind)]) {
-        const Unit* other = find(name.str());
+      for (const UnitId wanted : graph.declared_by(id, kind)) {
+        const Unit* other = unit_at(wanted);
         if (other == nullptr || other->settings.load_state != LoadState::kLoaded ||
             !other->settings.default_dependencies) {
           continue;
@@ -159,7 +158,7 @@ void Manager::Impl::order_targets(const std::vector<UnitId>& targets) {
 }
 
 void Manager::Impl::log_warnings(const UnitSettings& settings) {
-  for (const std::string& warning : settings.warnings) {
+  for (const std::string& warning : settings.extras->warnings) {
     edges.logs.message(settings.name.str(), 4, warning);
   }
 }
@@ -176,9 +175,7 @@ Status Manager::Impl::reload_all() {
     if (!units[id]) continue;
     Unit& unit = *units[id];
     // What a command did belongs to the line of the file as it was read.
-    if (unit.service) {
-      for (auto& runs : unit.service->runs) runs.clear();
-    }
+    if (unit.service) unit.service->runs.clear();
     if (loader.is_unchanged(unit.settings)) {
       if (unit.settings.name.type() == UnitType::kTarget) targets.push_back(id);
       continue;
@@ -193,10 +190,8 @@ Status Manager::Impl::reload_all() {
     }
     Unit* kept = take_settings(std::move(settings));
     if (kept->settings.name.type() == UnitType::kTarget) targets.push_back(kept->graph_id);
-    for (const auto& list : kept->settings.dependencies) {
-      for (const UnitName& other : list.value) {
-        if (find(other.str()) == nullptr) named.push_back(other);
-      }
+    for (const UnitId other : graph.declared_by(kept->graph_id)) {
+      if (unit_at(other) == nullptr) named.push_back(graph.name(other));
     }
   }
   for (const UnitName& name : named) load_name(name);
@@ -217,7 +212,6 @@ void Manager::Impl::forget_unit(UnitId id) {
     events_.changed_units.erase(unit.id);
     events_.removed_units.push_back(unit.id);
   }
-  start_limits_.erase(id);
   settle_limits_.erase(id);
   if (queued_[id]) leave_run_queue(id);
   settle_queue_.erase(std::remove(settle_queue_.begin(), settle_queue_.end(), id),

@@ -64,8 +64,8 @@ ServiceResult result_of(const ProcessExit& exit, CleanEnd clean,
 RestartAnswer decide_restart(const ServiceSettings& settings, ServiceResult result,
                              const ProcessExit& main_exit, bool stopped_by_job) noexcept {
   if (stopped_by_job) return RestartAnswer::kNoManualStop;
-  if (contains(settings.restart_prevent, main_exit)) return RestartAnswer::kNoPrevented;
-  if (contains(settings.restart_force, main_exit)) return RestartAnswer::kYesForced;
+  if (contains(settings.extras->restart_prevent, main_exit)) return RestartAnswer::kNoPrevented;
+  if (contains(settings.extras->restart_force, main_exit)) return RestartAnswer::kYesForced;
   return setting_restarts(settings.restart, result) ? RestartAnswer::kYesSetting
                                                     : RestartAnswer::kNoSetting;
 }

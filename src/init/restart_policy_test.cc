@@ -36,12 +36,12 @@ TEST(RestartPolicy, FollowsTheTableOfTheManual) {
 
 TEST(RestartPolicy, ExitStatusesOverrideTheSetting) {
   ServiceSettings settings;
-  settings.restart_force.statuses = {4};
+  settings.extras.edit().restart_force.statuses = {4};
   EXPECT_EQ(decide_restart(settings, Result::kExitCode, {CLD_EXITED, 4}, false),
             RestartAnswer::kYesForced);
   settings.restart = RestartSetting::kAlways;
-  settings.restart_prevent.statuses = {4};
-  settings.restart_prevent.signals = {SIGUSR1};
+  settings.extras.edit().restart_prevent.statuses = {4};
+  settings.extras.edit().restart_prevent.signals = {SIGUSR1};
   EXPECT_EQ(decide_restart(settings, Result::kExitCode, {CLD_EXITED, 4}, false),
             RestartAnswer::kNoPrevented);
   EXPECT_EQ(decide_restart(settings, Result::kSignal, {CLD_KILLED, SIGUSR1}, false),
@@ -53,7 +53,7 @@ TEST(RestartPolicy, ExitStatusesOverrideTheSetting) {
 TEST(RestartPolicy, NothingOverridesAManualStop) {
   ServiceSettings settings;
   settings.restart = RestartSetting::kAlways;
-  settings.restart_force.statuses = {4};
+  settings.extras.edit().restart_force.statuses = {4};
   EXPECT_EQ(decide_restart(settings, Result::kExitCode, {CLD_EXITED, 4}, true),
             RestartAnswer::kNoManualStop);
 }

@@ -85,6 +85,17 @@ std::vector<std::string> unit_search_path(ManagerScope scope,
   return path;
 }
 
+namespace {
+
+constexpr auto is_before = [](const auto& file, const auto& other) {
+  return file.name < other.name;
+};
+constexpr auto is_before_name = [](const auto& file, std::string_view name) {
+  return file.name < name;
+};
+
+}  // namespace
+
 void UnitIndex::rebuild() {
   files_.clear();
   subdirectories_.clear();
@@ -103,32 +114,51 @@ void UnitIndex::rebuild() {
     seen.push_back(identity);
     const auto entries = directory.tree->list(directory.path);
     if (!entries) continue;
-    for (const DirectoryEntry& entry : *entries) add_entry(directory, entry);
+    for (const DirectoryEntry& entry : *entries) {
+      if (auto file = read_entry(i, entry)) files_.push_back(std::move(*file));
+    }
   }
-  for (const auto& [name, file] : files_) {
-    if (!file.alias_of.empty()) aliases_[file.alias_of].push_back(name);
+  // Of those of one name the first counts, as the first directory does.
+  std::stable_sort(files_.begin(), files_.end(), is_before);
+  const auto repeats =
+      std::unique(files_.begin(), files_.end(),
+                  [](const auto& file, const auto& next) { return file.name == next.name; });
+  files_.erase(repeats, files_.end());
+  files_.shrink_to_fit();
+  for (const Entry& file : files_) {
+    if (file.alias_of.is_set()) aliases_[*file.alias_of].push_back(file.name);
   }
 }
 
 void UnitIndex::refresh_name(const std::string& name) {
-  if (const auto old = files_.find(name); old != files_.end()) {
-    if (const auto names = aliases_.find(old->second.alias_of); names != aliases_.end()) {
+  const auto place = std::lower_bound(files_.begin(), files_.end(), name, is_before_name);
+  const bool was_there = place != files_.end() && place->name == name;
+  if (was_there && place->alias_of.is_set()) {
+    if (const auto names = aliases_.find(*place->alias_of); names != aliases_.end()) {
       names->second.erase(std::remove(names->second.begin(), names->second.end(), name),
                           names->second.end());
     }
-    files_.erase(old);
   }
   subdirectories_.erase(name);
+  std::optional<Entry> now;
   for (size_t i = 0; i < directories_.size(); ++i) {
     const UnitDirectory& directory = directories_[i];
-    const auto place = directory.tree->stat(directory.path);
-    mtimes_[i] = place && place->kind == FileKind::kDirectory ? place->mtime_usec : -1;
+    const auto itself = directory.tree->stat(directory.path);
+    mtimes_[i] = itself && itself->kind == FileKind::kDirectory ? itself->mtime_usec : -1;
     if (repeated_[i] || mtimes_[i] < 0) continue;
     const auto stat = directory.tree->lstat(directory.path + "/" + name);
-    if (stat) add_entry(directory, {name, stat->kind});
+    if (!stat) continue;
+    auto file = read_entry(i, {name, stat->kind});
+    if (file && !now) now = std::move(file);
   }
-  const File* file = find(name);
-  if (file != nullptr && !file->alias_of.empty()) aliases_[file->alias_of].push_back(name);
+  if (now && now->alias_of.is_set()) aliases_[*now->alias_of].push_back(name);
+  if (now && was_there) {
+    *place = std::move(*now);
+  } else if (now) {
+    files_.insert(place, std::move(*now));
+  } else if (was_there) {
+    files_.erase(place);
+  }
 }
 
 // Whether a link in the directory leads to one of the search path.
@@ -151,34 +181,36 @@ bool UnitIndex::is_in_path(const UnitDirectory& directory, std::string_view targ
          });
 }
 
-void UnitIndex::add_entry(const UnitDirectory& directory, const DirectoryEntry& entry) {
-  std::string path = directory.path + "/" + entry.name;
+std::optional<UnitIndex::Entry> UnitIndex::read_entry(size_t index, const DirectoryEntry& entry) {
+  const UnitDirectory& directory = directories_[index];
   for (const std::string_view end : {".d", ".wants", ".requires", ".upholds"}) {
     if (!ends_with(entry.name, end)) continue;
     if (entry.kind == FileKind::kDirectory) {
-      subdirectories_[entry.name].push_back({std::move(path), directory.tree});
+      subdirectories_[entry.name].push_back({directory.path + "/" + entry.name, directory.tree});
     }
-    return;
+    return std::nullopt;
   }
-  if (entry.kind != FileKind::kRegular && entry.kind != FileKind::kSymlink) return;
+  if (entry.kind != FileKind::kRegular && entry.kind != FileKind::kSymlink) return std::nullopt;
   const auto name = unit::UnitName::parse(entry.name);
-  if (!name || files_.count(entry.name) != 0) return;
-  File file{std::move(path), directory.tree, false, {}};
+  if (!name) return std::nullopt;
+  Entry file;
+  file.name = entry.name;
+  file.directory = static_cast<uint16_t>(index);
   if (entry.kind == FileKind::kSymlink) {
-    const auto target = directory.tree->read_link(file.path);
-    if (!target) return;
+    const auto target = directory.tree->read_link(directory.path + "/" + entry.name);
+    if (!target) return std::nullopt;
     if (*target == "/dev/null") {
       file.is_masked = true;
     } else if (is_in_path(directory, *target)) {
       // What is no legal alias is as good as not there, and so is a name for itself or for the
       // template that it is an instance of: the file there has its own place in the path.
       const auto other = unit::UnitName::parse(base_name(*target));
-      if (!other || *other == *name || !may_alias(*name, *other)) return;
-      if (name->is_instance() && name->template_name() == *other) return;
-      file.alias_of = other->str();
+      if (!other || *other == *name || !may_alias(*name, *other)) return std::nullopt;
+      if (name->is_instance() && name->template_name() == *other) return std::nullopt;
+      file.alias_of.edit() = other->str();
     }
   }
-  files_.emplace(entry.name, std::move(file));
+  return file;
 }
 
 bool UnitIndex::rebuild_if_changed() {
@@ -192,9 +224,17 @@ bool UnitIndex::rebuild_if_changed() {
   return changed;
 }
 
-const UnitIndex::File* UnitIndex::find(std::string_view name) const {
-  const auto found = files_.find(name);
-  return found == files_.end() ? nullptr : &found->second;
+const UnitIndex::Entry* UnitIndex::find_entry(std::string_view name) const {
+  const auto found = std::lower_bound(files_.begin(), files_.end(), name, is_before_name);
+  return found != files_.end() && found->name == name ? &*found : nullptr;
+}
+
+std::optional<UnitIndex::File> UnitIndex::find(std::string_view name) const {
+  const Entry* entry = find_entry(name);
+  if (entry == nullptr) return std::nullopt;
+  const UnitDirectory& directory = directories_[entry->directory];
+  return File{directory.path + "/" + entry->name, directory.tree, entry->is_masked,
+              *entry->alias_of};
 }
 
 std::vector<std::string> UnitIndex::aliases_of(std::string_view name) const {
@@ -209,7 +249,8 @@ std::vector<UnitDirectory> UnitIndex::find_directories(std::string_view name) co
 
 std::vector<std::string> UnitIndex::names() const {
   std::vector<std::string> names;
-  for (const auto& [name, file] : files_) names.push_back(name);
+  names.reserve(files_.size());
+  for (const Entry& file : files_) names.push_back(file.name);
   return names;
 }
 

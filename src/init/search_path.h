@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/file_tree.h"
+#include "init/lazy.h"
 #include "unit/unit_name.h"
 
 namespace flotilla::init {
@@ -55,8 +57,9 @@ class UnitIndex {
   // Rebuilds if a directory was changed since; returns whether it did.
   bool rebuild_if_changed();
 
-  // The file of highest priority with this very name; null: there is none.
-  const File* find(std::string_view name) const;
+  // The file of highest priority with this very name, if there is one.
+  std::optional<File> find(std::string_view name) const;
+  bool has(std::string_view name) const { return find_entry(name) != nullptr; }
   // The names that are links to `name`, sorted.
   std::vector<std::string> aliases_of(std::string_view name) const;
   // The directories of this name ("a.service.d", "a.target.wants") in order of the search path.
@@ -65,13 +68,24 @@ class UnitIndex {
   std::vector<std::string> names() const;
 
  private:
+  // What is remembered of a file: there may be thousands that nobody asks for.
+  struct Entry {
+    std::string name;
+    Lazy<std::string> alias_of;
+    uint16_t directory = 0;  // in directories_
+    bool is_masked = false;
+  };
+
   bool is_in_path(const UnitDirectory& directory, std::string_view target) const;
-  void add_entry(const UnitDirectory& directory, const base::DirectoryEntry& entry);
+  // What the entry of a directory is: a unit file (returned) or a directory of drop-ins or links
+  // (noted); or nothing of ours.
+  std::optional<Entry> read_entry(size_t directory, const base::DirectoryEntry& entry);
+  const Entry* find_entry(std::string_view name) const;
 
   std::vector<UnitDirectory> directories_;
   std::vector<int64_t> mtimes_;  // of directories_, -1: not there
   std::vector<bool> repeated_;   // by directory: the same as one before it
-  std::map<std::string, File, std::less<>> files_;
+  std::vector<Entry> files_;     // by name
   std::map<std::string, std::vector<UnitDirectory>, std::less<>> subdirectories_;
   std::map<std::string, std::vector<std::string>, std::less<>> aliases_;
 };

@@ -47,9 +47,10 @@ NeededFacts needed_facts(const ServiceSettings& settings, const ServiceState& st
   needed.processes = !state.main_pid_known && !begins && event != Kind::kNotifyWatchdog &&
                      event != Kind::kNotifyExtend;
   const bool may_load = event == Kind::kControlExit || event == Kind::kMainExit;
-  needed.pid_file = !settings.pid_file.empty() && (may_load || event == Kind::kPidFile);
+  needed.pid_file = !settings.extras->pid_file.empty() && (may_load || event == Kind::kPidFile);
   needed.guess = settings.type == ServiceType::kForking && settings.guess_main_pid &&
-                 settings.pid_file.empty() && !state.main_pid_known && event == Kind::kControlExit;
+                 settings.extras->pid_file.empty() && !state.main_pid_known &&
+                 event == Kind::kControlExit;
   // The end of the main process is one of many where the whole cgroup counts.
   if (settings.exit_type == ExitType::kCgroup && !begins) needed.processes = true;
   // Whether it is hopeless to wait for a PID file depends on who is left to write it.

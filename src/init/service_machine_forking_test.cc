@@ -55,7 +55,7 @@ TEST(ServiceMachine, ForkingParentFailureLeavesNoMainStatus) {
 
 TEST(ServiceMachine, ForkingWaitsForThePidFile) {
   Life life = forking_life();
-  life.settings.pid_file = "/run/a.pid";
+  life.settings.extras.edit().pid_file = "/run/a.pid";
   life.settings.timeout_start = seconds(1);
   life.feed(Kind::kStart);
   life.others = 1;
@@ -77,7 +77,7 @@ TEST(ServiceMachine, ForkingWaitsForThePidFile) {
 
 TEST(ServiceMachine, ForkingDaemonThatDiesWithoutItsPidFileTimesOut) {
   Life life = forking_life();
-  life.settings.pid_file = "/run/a.pid";
+  life.settings.extras.edit().pid_file = "/run/a.pid";
   life.settings.timeout_start = seconds(5);
   life.feed(Kind::kStart);
   life.others = 1;
@@ -92,7 +92,7 @@ TEST(ServiceMachine, ForkingDaemonThatDiesWithoutItsPidFileTimesOut) {
 
 TEST(ServiceMachine, ForkingDaemonThatIsGoneWithItsParentIsAProtocolFailure) {
   Life life = forking_life();
-  life.settings.pid_file = "/run/a.pid";
+  life.settings.extras.edit().pid_file = "/run/a.pid";
   life.feed(Kind::kStart);
   life.control_exits(exited(0));
   EXPECT_EQ(life.state.result, Result::kProtocol);
@@ -101,7 +101,7 @@ TEST(ServiceMachine, ForkingDaemonThatIsGoneWithItsParentIsAProtocolFailure) {
 
 TEST(ServiceMachine, ForkingThatLosesItsNamedMainProcessGivesUpOnThePidFile) {
   Life life = forking_life();
-  life.settings.pid_file = "/run/a.pid";
+  life.settings.extras.edit().pid_file = "/run/a.pid";
   life.feed(Kind::kStart);
   life.others = 1;
   life.control_exits(exited(0));
@@ -115,7 +115,7 @@ TEST(ServiceMachine, ForkingThatLosesItsNamedMainProcessGivesUpOnThePidFile) {
 
 TEST(ServiceMachine, ForkingFollowsThePidFileToANewProcess) {
   Life life = forking_life();
-  life.settings.pid_file = "/run/a.pid";
+  life.settings.extras.edit().pid_file = "/run/a.pid";
   life.pid_from_file = 55;
   life.feed(Kind::kStart);
   life.control_exits(exited(0));

@@ -37,7 +37,9 @@ ServiceEvent sample(Kind kind) {
 // A service that has been brought into a state by ordinary means.
 Life in_state(Sub sub) {
   Life life;
-  for (auto& list : life.settings.commands) list = {command("/x")};
+  for (size_t i = 0; i < life.settings.commands.size(); ++i) {
+    life.settings.commands[i] = {command("/x")};
+  }
   life.settings.type = ServiceType::kNotify;
   life.settings.timeout_stop = seconds(1);
   life.settings.timeout_abort = seconds(1);

@@ -211,7 +211,7 @@ void Transitions::control_spawn_failed(ServiceCommand command, size_t index) noe
 
 bool Transitions::record_main_exit(ProcessExit exit) noexcept {
   // A daemon may hand over to a new process before the old one ends.
-  const bool moved = !facts_.service.pid_file.empty() && facts_.pid_from_file > 0 &&
+  const bool moved = !facts_.service.extras->pid_file.empty() && facts_.pid_from_file > 0 &&
                      facts_.pid_from_file != s_.main_pid;
   if (moved) {
     s_.main_pid = 0;
@@ -221,7 +221,7 @@ bool Transitions::record_main_exit(ProcessExit exit) noexcept {
   s_.main_pid = 0;
   s_.main_exit = exit;
   const CleanEnd clean = type() == ServiceType::kOneshot ? CleanEnd::kCommand : CleanEnd::kDaemon;
-  last_ = result_of(exit, clean, facts_.service.success_status);
+  last_ = result_of(exit, clean, facts_.service.extras->success_status);
   // The "-" of a forking service's start command holds for the daemon, too.
   const size_t line = s_.has_main_command ? s_.main_index : 0;
   if (ignores_failure(ServiceCommand::kStart, line)) last_ = Result::kSuccess;
@@ -247,7 +247,7 @@ bool Transitions::record_control_exit(ProcessExit exit) noexcept {
                             s_.control_command == ServiceCommand::kStart &&
                             type() != ServiceType::kOneshot;
   const CleanEnd clean = makes_daemon ? CleanEnd::kDaemon : CleanEnd::kCommand;
-  last_ = result_of(exit, clean, facts_.service.success_status);
+  last_ = result_of(exit, clean, facts_.service.extras->success_status);
   const ServiceCommand command = s_.control_command;
   const size_t index = s_.control_index;
   if (s_.has_control_command && ignores_failure(command, index)) last_ = Result::kSuccess;
@@ -289,7 +289,7 @@ void Transitions::set_main_pid(pid_t pid, bool alien) noexcept {
 }
 
 bool Transitions::load_pid_file() noexcept {
-  if (facts_.service.pid_file.empty() || facts_.pid_from_file <= 0) return false;
+  if (facts_.service.extras->pid_file.empty() || facts_.pid_from_file <= 0) return false;
   set_main_pid(facts_.pid_from_file, facts_.pid_from_file_alien);
   return true;
 }
@@ -353,7 +353,7 @@ void Transitions::main_ended_in_start() noexcept {
 void Transitions::control_ended_in_start() noexcept {
   if (type() != ServiceType::kForking) return;
   if (last_ != Result::kSuccess) return enter_signal(State::kStopSigterm, last_);
-  if (facts_.service.pid_file.empty()) {
+  if (facts_.service.extras->pid_file.empty()) {
     guess_main_pid();
   } else if (!load_pid_file() && !has_command(ServiceCommand::kStartPost)) {
     // ExecStartPost= may write it, too; without one only the daemon can.
@@ -364,7 +364,7 @@ void Transitions::control_ended_in_start() noexcept {
 
 void Transitions::control_ended_in_start_post() noexcept {
   if (last_ != Result::kSuccess) return enter_signal(State::kStopSigterm, last_);
-  if (facts_.service.pid_file.empty()) {
+  if (facts_.service.extras->pid_file.empty()) {
     if (type() == ServiceType::kForking) guess_main_pid();
   } else if (!load_pid_file()) {
     return wait_for_pid_file(false);

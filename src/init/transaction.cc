@@ -442,7 +442,7 @@ Status check_load_state(const UnitGraph& graph, UnitId unit) {
   const UnitFacts& facts = graph.facts(unit);
   const std::string& id = graph.id(unit);
   const auto named = [&facts](std::string_view usual) {
-    const std::string_view name = facts.load_error_bus_name;
+    const std::string_view name = facts.load_error->bus_name;
     return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : usual;
   };
   switch (facts.load_state) {
@@ -455,13 +455,14 @@ Status check_load_state(const UnitGraph& graph, UnitId unit) {
                   fmt::format("Unit {} has a bad unit file setting.", id));
     case LoadState::kError:
       // The loader says it all, with a name of its own.
-      if (!facts.load_error_bus_name.empty() && !facts.load_error_bus_name.starts_with(kPrefix)) {
-        return base::unexpected({Errc::kConflict, facts.load_error, 0, facts.load_error_bus_name});
+      if (!facts.load_error->bus_name.empty() && !facts.load_error->bus_name.starts_with(kPrefix)) {
+        return base::unexpected(
+            {Errc::kConflict, facts.load_error->text, 0, facts.load_error->bus_name});
       }
       return fail(Errc::kConflict, named("LoadFailed"),
                   fmt::format("Unit {} failed to load properly, please adjust/correct and reload "
                               "service manager: {}",
-                              id, facts.load_error));
+                              id, facts.load_error->text));
     case LoadState::kMasked:
       return fail(Errc::kConflict, "UnitMasked", fmt::format("Unit {} is masked.", id));
     case LoadState::kStub:

@@ -54,7 +54,7 @@ std::string_view Unit::clean_result() const {
 std::vector<std::string> Unit::can_clean() const {
   std::vector<std::string> words;
   for (size_t i = 0; i < kDirectoryKinds; ++i) {
-    if (settings.exec.extras->directories[i].items.empty()) continue;
+    if (settings.exec->extras->directories[i].items.empty()) continue;
     words.emplace_back(directory_word(static_cast<DirectoryKind>(i)));
   }
   return words;
@@ -97,8 +97,8 @@ const CommandRun& Unit::main_run() const { return service ? service->main_run : 
 
 CommandRun Unit::command_run(ServiceCommand which, size_t index) const {
   if (!service) return {};
-  const auto& runs = service->runs[static_cast<size_t>(which)];
-  return index < runs.size() ? runs[index] : CommandRun();
+  const CommandRun* run = service->find_run(which, index);
+  return run != nullptr ? *run : CommandRun();
 }
 
 uint32_t Unit::n_restarts() const { return service ? service->state.n_restarts : 0; }

@@ -8,11 +8,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "init/start_limit.h"
 #include "init/unit_settings.h"
 #include "init/unit_state.h"
 
@@ -101,6 +103,10 @@ class Unit {
   gid_t gid() const;
 
   std::unique_ptr<ServiceRuntime> service;
+
+  // Of the manager: its slot in the state file, once it has one, and its starts of late.
+  std::optional<uint32_t> state_slot;
+  StartLimit start_limit;
 
   // Targets, slices and every other kind that has but two states.
   bool simple_active = false;

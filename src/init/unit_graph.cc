@@ -92,8 +92,10 @@ UnitFacts facts_of(const UnitSettings& settings) {
   facts.refuse_manual_stop = settings.refuse_manual_stop;
   facts.on_failure_mode = settings.on_failure_job_mode;
   facts.on_success_mode = settings.on_success_job_mode;
-  facts.load_error = settings.load_error;
-  facts.load_error_bus_name = settings.load_error_bus_name;
+  const UnitExtras& extras = *settings.extras;
+  if (!extras.load_error.empty() || !extras.load_error_bus_name.empty()) {
+    facts.load_error.edit() = {extras.load_error, extras.load_error_bus_name};
+  }
   return facts;
 }
 
@@ -124,7 +126,7 @@ bool UnitGraph::exists(UnitId unit) const noexcept {
   return unit < nodes_.size() && !nodes_[unit].name.empty();
 }
 
-std::vector<UnitId>* UnitGraph::find_list(UnitId unit, Dependency kind) noexcept {
+IdList* UnitGraph::find_list(UnitId unit, Dependency kind) noexcept {
   for (List& list : nodes_[unit].lists) {
     if (list.kind == kind) return &list.ids;
   }
@@ -133,7 +135,7 @@ std::vector<UnitId>* UnitGraph::find_list(UnitId unit, Dependency kind) noexcept
 
 std::span<const UnitId> UnitGraph::dependencies(UnitId unit, Dependency kind) const noexcept {
   for (const List& list : nodes_[unit].lists) {
-    if (list.kind == kind) return list.ids;
+    if (list.kind == kind) return {list.ids.begin(), list.ids.end()};
   }
   return {};
 }
@@ -166,8 +168,16 @@ std::vector<UnitId> UnitGraph::declared_by(UnitId unit) const {
   return named;
 }
 
+std::vector<UnitId> UnitGraph::declared_by(UnitId unit, Dependency kind) const {
+  std::vector<UnitId> named;
+  for (const Edge& edge : nodes_[unit].declared) {
+    if (edge.kind == kind) named.push_back(edge.to);
+  }
+  return named;
+}
+
 void UnitGraph::append(UnitId unit, Dependency kind, UnitId other) {
-  std::vector<UnitId>* list = find_list(unit, kind);
+  IdList* list = find_list(unit, kind);
   if (list == nullptr) list = &nodes_[unit].lists.emplace_back(List{kind, {}}).ids;
   list->push_back(other);
 }
@@ -176,8 +186,7 @@ void UnitGraph::erase(UnitId unit, Dependency kind, UnitId other) noexcept {
   auto& lists = nodes_[unit].lists;
   for (auto list = lists.begin(); list != lists.end(); ++list) {
     if (list->kind != kind) continue;
-    const auto found = std::find(list->ids.begin(), list->ids.end(), other);
-    if (found != list->ids.end()) list->ids.erase(found);
+    list->ids.erase(other);
     if (list->ids.empty()) lists.erase(list);
     return;
   }
@@ -232,7 +241,7 @@ UnitId UnitGraph::replace(const UnitSettings& settings) {
 
 UnitId UnitGraph::replace(const UnitSettings& settings, UnitFacts facts) {
   const UnitId unit = intern(settings.name);
-  set_aliases(unit, settings.aliases);
+  set_aliases(unit, settings.extras->aliases);
   nodes_[unit].facts = std::move(facts);
   std::vector<Edge> edges;
   for (size_t kind = 0; kind < kKinds; ++kind) {

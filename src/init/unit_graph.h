@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "init/id_list.h"
 #include "init/unit_settings.h"
 #include "init/unit_state.h"
 
@@ -41,8 +42,11 @@ struct UnitFacts {
   bool refuse_manual_stop = false;
   JobMode on_failure_mode = JobMode::kReplace;
   JobMode on_success_mode = JobMode::kFail;
-  std::string load_error;           // one sentence, where load_state is none of the usual
-  std::string load_error_bus_name;  // empty: what systemd says for load_state
+  struct LoadError {
+    std::string text;      // one sentence, where load_state is none of the usual
+    std::string bus_name;  // empty: what systemd says for load_state
+  };
+  Lazy<LoadError> load_error;
 };
 
 // The facts that a unit's files determine. Perpetual is what the standard names are.
@@ -107,6 +111,7 @@ class UnitGraph {
   }
   // The units that this one's files name.
   std::vector<UnitId> declared_by(UnitId unit) const;
+  std::vector<UnitId> declared_by(UnitId unit, Dependency kind) const;
 
   // One more than the highest id; ids below it may be free (exists()).
   UnitId limit() const noexcept { return static_cast<UnitId>(nodes_.size()); }
@@ -120,7 +125,7 @@ class UnitGraph {
   };
   struct List {
     Dependency kind;
-    std::vector<UnitId> ids;
+    IdList ids;
   };
   struct Node {
     std::vector<unit::UnitName> name;  // the id, then the aliases; empty: the id is free
@@ -136,7 +141,7 @@ class UnitGraph {
     }
   };
 
-  std::vector<UnitId>* find_list(UnitId unit, Dependency kind) noexcept;
+  IdList* find_list(UnitId unit, Dependency kind) noexcept;
   void append(UnitId unit, Dependency kind, UnitId other);
   void erase(UnitId unit, Dependency kind, UnitId other) noexcept;
   bool declares(UnitId unit, Dependency kind, UnitId other) const noexcept;

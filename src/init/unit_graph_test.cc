@@ -79,7 +79,7 @@ TEST(UnitGraph, AliasesResolveAndTakeOverWhatWasSaidToThem) {
   const UnitId x = graph.replace(
       settings("x.service", {{D::kWants, "alias.service"}, {D::kOnFailure, "alias.service"}}));
   auto real = settings("real.service");
-  real.aliases.push_back(name("alias.service"));
+  real.extras.edit().aliases.push_back(name("alias.service"));
   const UnitId r = graph.replace(real);
   EXPECT_EQ(graph.find("alias.service"), r);
   EXPECT_THAT(list(graph, x, D::kWants), ElementsAre(r));

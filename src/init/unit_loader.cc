@@ -68,13 +68,13 @@ bool is_slice_name(std::string_view stem) {
 void fail_to_load(UnitSettings& settings, const base::Error& error) {
   const int error_number = error.error_number;
   settings.load_state = LoadState::kError;
-  settings.load_error_bus_name =
+  settings.extras.edit().load_error_bus_name =
       error_number == EINVAL    ? "org.freedesktop.DBus.Error.InvalidArgs"
       : error_number == EBADMSG ? "org.freedesktop.DBus.Error.InconsistentMessage"
       : error_number == ENOBUFS ? "org.freedesktop.DBus.Error.NoMemory"
       : error_number == EACCES  ? "org.freedesktop.DBus.Error.AccessDenied"
                                 : "org.freedesktop.DBus.Error.Failed";
-  settings.load_error = fmt::format(
+  settings.extras.edit().load_error = fmt::format(
       "Unit {} failed to load properly, please adjust/correct and reload service manager: {}",
       settings.name.str(), error_number == 0 ? error.message : base::describe_errno(error_number));
 }
@@ -200,9 +200,9 @@ UnitName UnitLoader::resolve_alias(const UnitName& name) const {
   for (int depth = 0; depth < kMaxAliasDepth; ++depth) {
     std::string target;
     bool has_file = true;
-    const UnitIndex::File* file = index_.find(at.str());
-    if (file == nullptr && at.is_instance()) file = index_.find(at.template_name().str());
-    if (file != nullptr) {
+    auto file = index_.find(at.str());
+    if (!file && at.is_instance()) file = index_.find(at.template_name().str());
+    if (file) {
       target = file->alias_of;
     } else if (const StandardUnit* standard = find_standard_unit(at.str())) {
       target = std::string(standard->alias_of);
@@ -235,7 +235,7 @@ std::vector<UnitName> UnitLoader::aliases_of(const UnitName& id) const {
         if (fits) add_once(names, *other);
       } else if (at.is_instance()) {
         const auto instance = other->with_instance(at.instance());
-        if (instance && index_.find(instance->str()) == nullptr) add_once(names, *instance);
+        if (instance && !index_.has(instance->str())) add_once(names, *instance);
       }
     };
     for (const std::string& alias : index_.aliases_of(at.str())) add(alias);
@@ -244,7 +244,7 @@ std::vector<UnitName> UnitLoader::aliases_of(const UnitName& id) const {
   }
   names.erase(names.begin());
   for (const StandardUnit* unit = standard_units_begin(); unit != standard_units_end(); ++unit) {
-    if (unit->alias_of == id.str() && index_.find(unit->name) == nullptr) {
+    if (unit->alias_of == id.str() && !index_.has(unit->name)) {
       add_once(names, *UnitName::parse(unit->name));
     }
   }
@@ -268,17 +268,19 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
         *options_.host.runtime_directory + "/credentials/" + id.str();
   }
   UnitSettings& settings = load.settings;
-  settings.exec.slice = options_.default_slice;
+  settings.slice = options_.default_slice;
   // What is there for others to live in stays when everything else goes.
   settings.ignore_on_isolate = id.type() == UnitType::kSlice || id.type() == UnitType::kScope;
   if (id.is_instance()) {
     // All instances of a template share a slice of their own.
     const std::string_view parent = options_.default_slice;
-    settings.exec.slice = std::string(parent.substr(0, parent.size() - 6)) + "-" +
-                          unit::escape_name(id.prefix()) + ".slice";
+    settings.slice = std::string(parent.substr(0, parent.size() - 6)) + "-" +
+                     unit::escape_name(id.prefix()) + ".slice";
   }
-  settings.aliases = aliases_of(id);
-  if (!(name == id)) add_once(settings.aliases, name);
+  if (auto aliases = aliases_of(id); !aliases.empty()) {
+    settings.extras.edit().aliases = std::move(aliases);
+  }
+  if (!(name == id)) add_once(settings.extras.edit().aliases, name);
 
   load_fragment(load);
   if (settings.load_state == LoadState::kMasked) {
@@ -292,14 +294,14 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   }
   if (settings.load_state == LoadState::kNotFound) {
     // Defaults are for units that are there.
-    settings.exec.slice.clear();
-    settings.exec.standard_output = {StreamSetting::Kind::kInherit, {}};
+    settings.slice.clear();
+    settings.exec.edit().standard_output = {StreamSetting::Kind::kInherit, {}};
   }
   if (settings.load_state == LoadState::kLoaded && !load.has_own_settings &&
       needs_own_settings(id.type())) {
     settings.load_state = LoadState::kBadSetting;
-    settings.load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
-    settings.load_error = "Unit " + id.str() + " has a bad unit file setting.";
+    settings.extras.edit().load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
+    settings.extras.edit().load_error = "Unit " + id.str() + " has a bad unit file setting.";
   }
   if (settings.load_state == LoadState::kLoaded) {
     if (id.type() == UnitType::kSlice && settings.description.empty()) {
@@ -309,12 +311,13 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
     finish_settings(settings, load.marks, options_.scope);
   }
   for (const Diagnostic& diagnostic : load.diagnostics) {
-    if (settings.warnings.size() == kMaxWarnings) {
-      settings.warnings.push_back(fmt::format("{}: {} further problems are not listed.", id.str(),
-                                              load.diagnostics.size() - kMaxWarnings));
+    if (settings.extras->warnings.size() == kMaxWarnings) {
+      settings.extras.edit().warnings.push_back(
+          fmt::format("{}: {} further problems are not listed.", id.str(),
+                      load.diagnostics.size() - kMaxWarnings));
       break;
     }
-    settings.warnings.push_back(to_string(diagnostic));
+    settings.extras.edit().warnings.push_back(to_string(diagnostic));
   }
   return std::move(load.settings);
 }
@@ -322,14 +325,14 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
 void UnitLoader::load_fragment(Load& load) {
   UnitSettings& settings = load.settings;
   const std::string& id = settings.name.str();
-  const UnitIndex::File* file = index_.find(id);
-  if (file == nullptr && settings.name.is_instance()) {
+  auto file = index_.find(id);
+  if (!file && settings.name.is_instance()) {
     file = index_.find(settings.name.template_name().str());
   }
   const auto fail = [&](LoadState state, std::string_view bus_name, std::string text) {
     settings.load_state = state;
-    settings.load_error_bus_name = bus_name;
-    settings.load_error = std::move(text);
+    settings.extras.edit().load_error_bus_name = bus_name;
+    settings.extras.edit().load_error = std::move(text);
   };
   const auto mask = [&] {
     fail(LoadState::kMasked, "org.freedesktop.systemd1.UnitMasked", "Unit " + id + " is masked.");
@@ -338,13 +341,13 @@ void UnitLoader::load_fragment(Load& load) {
     return fail_to_load(settings, base::Error{base::Errc::kInvalid, {}, EINVAL});
   }
   // Scopes are made of processes that are there already, never of a file that somebody wrote.
-  if (settings.name.type() == UnitType::kScope && file != nullptr &&
+  if (settings.name.type() == UnitType::kScope && file &&
       !is_transient_directory(parent_of(file->path))) {
-    file = nullptr;
+    file.reset();
   }
   // A name of something that is not there is the name of nothing.
-  if (file != nullptr && !file->alias_of.empty()) file = nullptr;
-  if (file == nullptr) {
+  if (file && !file->alias_of.empty()) file.reset();
+  if (!file) {
     const StandardUnit* standard = find_standard_unit(id);
     if (standard == nullptr && settings.name.type() == UnitType::kSlice) {
       // A slice needs no file: its name says all there is.
@@ -400,7 +403,7 @@ std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& setti
     }
   };
   std::vector<std::string> names = drop_in_names(settings.name);
-  for (const UnitName& alias : settings.aliases) {
+  for (const UnitName& alias : settings.extras->aliases) {
     for (std::string& name : drop_in_names(alias)) names.push_back(std::move(name));
   }
   std::vector<UnitDirectory> candidates;  // in order of names, to be taken in order of places
@@ -426,7 +429,7 @@ std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& setti
 
 void UnitLoader::load_drop_ins(Load& load) {
   for (const UnitIndex::File& file : find_drop_ins(load.settings)) {
-    load.settings.drop_in_paths.push_back(file.path);
+    load.settings.extras.edit().drop_in_paths.push_back(file.path);
     if (file.is_masked) continue;
     base::FileStat stat;
     const auto bytes = file.tree->read(file.path, unit::kMaxUnitFileSize, stat);
@@ -452,7 +455,7 @@ void UnitLoader::load_dependency_links(Load& load) {
     if (name.is_instance()) names.push_back(name.template_name().str());
   };
   take_names(settings.name);
-  for (const UnitName& alias : settings.aliases) take_names(alias);
+  for (const UnitName& alias : settings.extras->aliases) take_names(alias);
   for (const auto& [suffix, kind] : kKinds) {
     std::vector<UnitDirectory> directories;
     for (const std::string& name : names) {
@@ -513,7 +516,7 @@ void UnitLoader::apply_setting(Load& load, const unit::Setting& setting, const s
   if (directive->status == DirectiveStatus::kAccepted) return;
   const DirectiveParser parser = find_parser(setting.section, setting.key);
   if (directive->status != DirectiveStatus::kImplemented && !setting.value.empty()) {
-    auto& ignored = load.settings.ignored_directives;
+    auto& ignored = load.settings.extras.edit().ignored_directives;
     std::string name = setting.section + "." + setting.key;
     if (std::find(ignored.begin(), ignored.end(), name) == ignored.end()) {
       reporter.warn("{}= is not implemented yet and has no effect.", setting.key);

@@ -47,9 +47,9 @@ uint64_t UnitLoader::fingerprint(const UnitSettings& settings, int64_t& newest) 
   };
   const UnitName& id = settings.name;
   hash.add(resolve_alias(id).str());
-  const UnitIndex::File* file = index_.find(id.str());
-  if (file == nullptr && id.is_instance()) file = index_.find(id.template_name().str());
-  if (file != nullptr) add_file(*file);
+  auto file = index_.find(id.str());
+  if (!file && id.is_instance()) file = index_.find(id.template_name().str());
+  if (file) add_file(*file);
   std::vector<std::string> names{id.str()};
   if (id.is_instance()) names.push_back(id.template_name().str());
   for (const UnitName& alias : aliases_of(id)) {
@@ -117,7 +117,7 @@ bool UnitLoader::is_outdated(const UnitSettings& settings) const {
     drop_ins.push_back(file.path);
   }
   if (settings.load_state == LoadState::kMasked) return false;
-  return newest > settings.files_mtime_usec || drop_ins != settings.drop_in_paths;
+  return newest > settings.files_mtime_usec || drop_ins != settings.extras->drop_in_paths;
 }
 
 }  // namespace flotilla::init

@@ -106,11 +106,11 @@ std::string_view find_contradiction(const UnitSettings& settings) {
     return "Service has ExitType=cgroup set, which isn't allowed for Type=oneshot services. "
            "Refusing.";
   }
-  if (is_oneshot && !service.restart_force.empty()) {
+  if (is_oneshot && !service.extras->restart_force.empty()) {
     return "Service has RestartForceExitStatus= set, which isn't allowed for Type=oneshot "
            "services. Refusing.";
   }
-  if (service.type == ServiceType::kDbus && service.bus_name.empty()) {
+  if (service.type == ServiceType::kDbus && service.extras->bus_name.empty()) {
     return "Service is of type D-Bus but no D-Bus service name has been specified. Refusing.";
   }
   return {};
@@ -137,7 +137,7 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   // No type but a command is simple; no type and no command can only be a oneshot.
   if (!marks.type) {
     const auto& start = service.commands[static_cast<size_t>(ServiceCommand::kStart)];
-    if (!service.bus_name.empty()) {
+    if (!service.extras->bus_name.empty()) {
       service.type = ServiceType::kDbus;
     } else if (start.empty()) {
       service.type = ServiceType::kOneshot;
@@ -161,15 +161,16 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   if (settings.kill.restart_kill_signal == 0) {
     settings.kill.restart_kill_signal = settings.kill.kill_signal;
   }
-  finish_streams(settings.exec, marks);
+  if (settings.exec.is_set()) finish_streams(settings.exec.edit(), marks);
 }
 
 void refuse(UnitSettings& settings, std::string_view reason) {
   settings.load_state = LoadState::kBadSetting;
-  settings.load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
-  settings.load_error = "Unit " + settings.name.str() + " has a bad unit file setting.";
+  settings.extras.edit().load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
+  settings.extras.edit().load_error =
+      "Unit " + settings.name.str() + " has a bad unit file setting.";
   if (!reason.empty())
-    settings.warnings.push_back(settings.name.str() + ": " + std::string(reason));
+    settings.extras.edit().warnings.push_back(settings.name.str() + ": " + std::string(reason));
 }
 
 }  // namespace
@@ -184,12 +185,12 @@ std::string slice_of(const UnitSettings& settings) {
     }
     case UnitType::kScope:
       if (settings.name.str() == "init.scope") return "-.slice";
-      return settings.exec.slice;
+      return settings.slice;
     case UnitType::kService:
     case UnitType::kSocket:
     case UnitType::kMount:
     case UnitType::kSwap:
-      return settings.exec.slice;
+      return settings.slice;
     case UnitType::kTarget:
     case UnitType::kDevice:
     case UnitType::kAutomount:
@@ -202,11 +203,12 @@ std::string slice_of(const UnitSettings& settings) {
 
 void require_exec_mounts(UnitSettings& settings, const unit::HostValues& host) {
   if (settings.name.type() != UnitType::kService) return;
-  auto& paths = settings.requires_mounts_for;
   const auto add = [&](const std::string& path) {
-    if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+    const auto& paths = settings.extras->requires_mounts_for;
+    if (std::find(paths.begin(), paths.end(), path) != paths.end()) return;
+    settings.extras.edit().requires_mounts_for.push_back(path);
   };
-  const ExecSettings& exec = settings.exec;
+  const ExecSettings& exec = *settings.exec;
   // A directory that may be missing is not waited for.
   if (!exec.working_directory.empty() && exec.working_directory[0] == '/' &&
       !exec.working_directory_missing_ok) {
@@ -226,15 +228,15 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
   if (settings.name.type() == UnitType::kService) {
     if (!marks.fatal.empty()) {
       // What follows from the other settings is not for a unit whose file could not be read.
-      settings.exec.slice.clear();
+      settings.slice.clear();
       if (!marks.standard_output)
-        settings.exec.standard_output = {StreamSetting::Kind::kInherit, {}};
+        settings.exec.edit().standard_output = {StreamSetting::Kind::kInherit, {}};
       return refuse(settings, {});
     }
     finish_service(settings, marks);
     finish_sandbox(settings);
     for (const StreamSetting* stream :
-         {&settings.exec.standard_output, &settings.exec.standard_error}) {
+         {&settings.exec->standard_output, &settings.exec->standard_error}) {
       if (stream->kind != StreamSetting::Kind::kJournal &&
           stream->kind != StreamSetting::Kind::kKmsg) {
         continue;

@@ -66,9 +66,9 @@ TEST(LoadingBigFiles, AllVariablesOfTwentyThousandLinesAreThere) {
   for (int i = 0; i < kLines; ++i) text += "Environment=V" + std::to_string(i) + "=x\n";
   text += "Environment=V7=y\n";
   const UnitSettings settings = load_text(text);
-  ASSERT_EQ(settings.exec.environment.size(), static_cast<size_t>(kLines));
-  EXPECT_EQ(settings.exec.environment[7], "V7=y");
-  EXPECT_EQ(settings.exec.environment.back(), "V19999=x");
+  ASSERT_EQ(settings.exec->environment.size(), static_cast<size_t>(kLines));
+  EXPECT_EQ(settings.exec->environment[7], "V7=y");
+  EXPECT_EQ(settings.exec->environment.back(), "V19999=x");
 }
 
 TEST(LoadingBigFiles, RepeatedDependenciesCountOnceWhereTheyStandFirst) {
@@ -107,7 +107,7 @@ TEST(LoadingBigFiles, DropInsAddUpWithoutReadingOneTwice) {
     tree.add_file("/etc/systemd/system/a.service.d/" + number + ".conf",
                   "[Service]\nEnvironment=V" + number + "=x W" + number + "=x\n");
   }
-  EXPECT_EQ(load(tree).exec.environment.size(), 4000U);
+  EXPECT_EQ(load(tree).exec->environment.size(), 4000U);
 }
 
 TEST(LoadingBigFiles, SectionsWithoutEndAreReportedUpToALimit) {
@@ -115,8 +115,9 @@ TEST(LoadingBigFiles, SectionsWithoutEndAreReportedUpToALimit) {
   for (int i = 0; text.size() < kFileSize; ++i) text += "[" + std::to_string(i) + "]\n";
   const UnitSettings settings = load_text(text);
   EXPECT_EQ(settings.load_state, LoadState::kLoaded);
-  ASSERT_EQ(settings.warnings.size(), 1001U);
-  EXPECT_THAT(settings.warnings.back(), testing::HasSubstr("further problems are not listed."));
+  ASSERT_EQ(settings.extras->warnings.size(), 1001U);
+  EXPECT_THAT(settings.extras->warnings.back(),
+              testing::HasSubstr("further problems are not listed."));
 }
 
 TEST(LoadingBigFiles, ContinuedLinesAreOneLineHoweverManyThereAre) {

@@ -63,7 +63,7 @@ TEST_F(UnitLoaderTest, ReadsAServiceWithItsTypes) {
       "SuccessExitStatus=7 TEMPFAIL SIGUSR1\nStandardOutput=append:/tmp/x\nUser=nobody\n");
   const UnitSettings s = load("a.service");
   EXPECT_EQ(s.load_state, LoadState::kLoaded);
-  EXPECT_THAT(s.warnings, IsEmpty());
+  EXPECT_THAT(s.extras->warnings, IsEmpty());
   EXPECT_EQ(s.description, "The a");
   EXPECT_EQ(s.fragment_path, "/etc/systemd/system/a.service");
   EXPECT_EQ(s.service.type, ServiceType::kNotify);
@@ -71,14 +71,14 @@ TEST_F(UnitLoaderTest, ReadsAServiceWithItsTypes) {
   EXPECT_EQ(s.service.restart_sec, 1500ms);
   EXPECT_EQ(s.service.timeout_stop, 5s);
   EXPECT_EQ(commands(s, ServiceCommand::kStart)[0].argv[1], "--name=a.service");
-  EXPECT_EQ(s.exec.umask, 0077u);
-  EXPECT_EQ(s.exec.nice, 5);
-  EXPECT_EQ(s.exec.limits[RLIMIT_NOFILE]->rlim_max, 4096u);
+  EXPECT_EQ(s.exec->umask, 0077u);
+  EXPECT_EQ(s.exec->nice, 5);
+  EXPECT_EQ(s.exec->limits[RLIMIT_NOFILE]->rlim_max, 4096u);
   EXPECT_EQ(s.kill.kill_signal, 2);
-  EXPECT_THAT(s.exec.environment, ElementsAre("A=1", "B=2 3"));
-  EXPECT_THAT(s.service.success_status.statuses, ElementsAre(7, 75));
-  EXPECT_THAT(s.service.success_status.signals, ElementsAre(10));
-  EXPECT_EQ(s.exec.standard_output.kind, StreamSetting::Kind::kAppend);
+  EXPECT_THAT(s.exec->environment, ElementsAre("A=1", "B=2 3"));
+  EXPECT_THAT(s.service.extras->success_status.statuses, ElementsAre(7, 75));
+  EXPECT_THAT(s.service.extras->success_status.signals, ElementsAre(10));
+  EXPECT_EQ(s.exec->standard_output.kind, StreamSetting::Kind::kAppend);
 }
 
 TEST_F(UnitLoaderTest, AddsTheDefaultDependenciesOfAService) {
@@ -98,7 +98,7 @@ TEST_F(UnitLoaderTest, AnEmptyValueResetsAListAndTheLastOfOthersWins) {
   const UnitSettings s = load("a.service");
   ASSERT_EQ(commands(s, ServiceCommand::kStart).size(), 2u);
   EXPECT_EQ(commands(s, ServiceCommand::kStart)[0].path, "/bin/b");
-  EXPECT_EQ(s.exec.umask, 077u);
+  EXPECT_EQ(s.exec->umask, 077u);
   EXPECT_EQ(s.service.timeout_start, kInfinity);
 }
 
@@ -108,13 +108,13 @@ TEST_F(UnitLoaderTest, ReportsWhatItDoesNotKnowAndWhatItDoesNotDo) {
       "[Servic]\nA=b\n[X-Other]\nc=d\n");
   const UnitSettings s = load("a.service");
   EXPECT_EQ(s.load_state, LoadState::kLoaded);
-  EXPECT_THAT(s.ignored_directives, ElementsAre("Service.RootImage"));
-  ASSERT_EQ(s.warnings.size(), 4u);
-  EXPECT_THAT(s.warnings,
+  EXPECT_THAT(s.extras->ignored_directives, ElementsAre("Service.RootImage"));
+  ASSERT_EQ(s.extras->warnings.size(), 4u);
+  EXPECT_THAT(s.extras->warnings,
               Contains("/etc/systemd/system/a.service:3: Unknown key name 'ExecStat' in "
                        "section 'Service', ignoring."));
-  EXPECT_THAT(s.warnings, Contains(HasSubstr("a.service:6: Failed to parse Nice=")));
-  EXPECT_THAT(s.warnings, Contains(HasSubstr("Unknown section 'Servic'")));
+  EXPECT_THAT(s.extras->warnings, Contains(HasSubstr("a.service:6: Failed to parse Nice=")));
+  EXPECT_THAT(s.extras->warnings, Contains(HasSubstr("Unknown section 'Servic'")));
 }
 
 TEST_F(UnitLoaderTest, RefusesServicesThatCannotBe) {
@@ -135,8 +135,8 @@ TEST_F(UnitLoaderTest, RefusesServicesThatCannotBe) {
     etc("a.service", text);
     const UnitSettings s = load("a.service");
     EXPECT_EQ(s.load_state, LoadState::kBadSetting) << text;
-    EXPECT_EQ(s.load_error, "Unit a.service has a bad unit file setting.");
-    EXPECT_THAT(s.warnings, Contains(std::string("a.service: ") + reason));
+    EXPECT_EQ(s.extras->load_error, "Unit a.service has a bad unit file setting.");
+    EXPECT_THAT(s.extras->warnings, Contains(std::string("a.service: ") + reason));
   }
 }
 
@@ -157,7 +157,7 @@ TEST_F(UnitLoaderTest, AServiceThatCannotBeHasItsPlaceAmongTheOthersAllTheSame) 
   etc("a.service", "[Service]\nType=simple\n");
   const UnitSettings s = load("a.service");
   EXPECT_EQ(s.load_state, LoadState::kBadSetting);
-  EXPECT_EQ(s.exec.slice, "system.slice");
+  EXPECT_EQ(s.slice, "system.slice");
   EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kAfter)],
               Contains(*unit::UnitName::parse("sysinit.target")));
 }
@@ -167,7 +167,7 @@ TEST_F(UnitLoaderTest, OldWaysOfWritingStillCount) {
       "[Unit]\nRequiresOverridable=b.service\nRequisiteOverridable=c.service\n"
       "[Service]\nExecStart=/bin/a\nPIDFile=/var/run/a.pid\n");
   const UnitSettings s = load("a.service");
-  EXPECT_EQ(s.service.pid_file, "/run/a.pid");
+  EXPECT_EQ(s.service.extras->pid_file, "/run/a.pid");
   EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kRequires)],
               Contains(*unit::UnitName::parse("b.service")));
   EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kRequisite)],
@@ -196,7 +196,7 @@ TEST_F(UnitLoaderTest, AServiceIsOfTheBusOnlyWithANameThatMayBeOne) {
 
 TEST_F(UnitLoaderTest, ExitStatusesStandInTheirOrder) {
   etc("a.service", "[Service]\nExecStart=/bin/a\nSuccessExitStatus=DATAERR 1 SIGTERM SIGHUP 1\n");
-  const ExitStatusSet set = load("a.service").service.success_status;
+  const ExitStatusSet set = load("a.service").service.extras->success_status;
   EXPECT_THAT(set.statuses, ElementsAre(1, 65));
   EXPECT_THAT(set.signals, ElementsAre(SIGHUP, SIGTERM));
 }
@@ -209,8 +209,8 @@ TEST_F(UnitLoaderTest, DropInsCountByNameAcrossAllTheirDirectories) {
   lib("foo-bar.service.d/40.conf", "[Service]\nEnvironment=D=40lib\n");
   link("/dev/null", "foo-bar.service.d/40.conf");
   const UnitSettings s = load("foo-bar.service");
-  EXPECT_THAT(s.exec.environment, ElementsAre("A=20lib", "B=10", "C=30"));
-  EXPECT_EQ(s.drop_in_paths.size(), 4u);
+  EXPECT_THAT(s.exec->environment, ElementsAre("A=20lib", "B=10", "C=30"));
+  EXPECT_EQ(s.extras->drop_in_paths.size(), 4u);
 }
 
 TEST_F(UnitLoaderTest, FollowsAliasesTemplatesAndMasks) {
@@ -223,8 +223,8 @@ TEST_F(UnitLoaderTest, FollowsAliasesTemplatesAndMasks) {
 
   const UnitSettings alias = load("alias.service");
   EXPECT_EQ(alias.name.str(), "real.service");
-  ASSERT_EQ(alias.aliases.size(), 1u);
-  EXPECT_EQ(alias.aliases[0].str(), "alias.service");
+  ASSERT_EQ(alias.extras->aliases.size(), 1u);
+  EXPECT_EQ(alias.extras->aliases[0].str(), "alias.service");
 
   const UnitSettings instance = load("t@a-b.service");
   EXPECT_EQ(instance.description, "For a-b");
@@ -242,8 +242,9 @@ TEST_F(UnitLoaderTest, KnowsAllNamesOfAUnitOverSeveralLinks) {
   link("t@.service", "u@.service");
   link("t@x.service", "v@x.service");
   const auto names_of = [&](const std::string& name) {
-    std::vector<std::string> names{load(name).name.str()};
-    for (const UnitName& alias : load(name).aliases) names.push_back(alias.str());
+    const UnitSettings settings = load(name);
+    std::vector<std::string> names{settings.name.str()};
+    for (const UnitName& alias : settings.extras->aliases) names.push_back(alias.str());
     return names;
   };
   EXPECT_THAT(names_of("c.service"), ElementsAre("a.service", "b.service", "c.service"));
@@ -388,7 +389,7 @@ TEST_F(UnitLoaderTest, ABrokenFileIsAnErrorAndABrokenDropInIsLeftOut) {
   etc("b.service.d/x.conf", "[Unit\n");
   const UnitSettings bad = load("bad.service");
   EXPECT_EQ(bad.load_state, LoadState::kError);
-  EXPECT_EQ(bad.load_error_bus_name, "org.freedesktop.DBus.Error.InconsistentMessage");
+  EXPECT_EQ(bad.extras->load_error_bus_name, "org.freedesktop.DBus.Error.InconsistentMessage");
   EXPECT_EQ(load("b.service").load_state, LoadState::kLoaded);
   EXPECT_EQ(load("x.timer").load_state, LoadState::kNotFound);
   etc("x.timer", "[Unit]\n");

@@ -105,11 +105,6 @@ enum class OomPolicy : uint8_t { kContinue, kStop, kKill };
 enum class TimeoutFailureMode : uint8_t { kTerminate, kAbort, kKill };
 
 // One condition or assertion line.
-// What few units have.
-struct RareUnitSettings {
-  std::string source_path;  // of the file that the unit's was generated from
-};
-
 struct Condition {
   std::string kind;       // "PathExists", without Condition/Assert
   std::string parameter;  // specifiers expanded
@@ -186,9 +181,14 @@ struct ExecSettings {
   std::string syslog_identifier;
   int syslog_level = 6;
   bool syslog_level_prefix = true;
-  std::string slice;
   Lazy<ExecExtras> extras;  // what few units set
   Lazy<sandbox::Settings> sandbox;
+};
+
+// What most services do not have. Behind a Lazy in ServiceSettings.
+struct ServiceExtras {
+  std::string pid_file, bus_name;
+  ExitStatusSet success_status, restart_prevent, restart_force;
 };
 
 struct ServiceSettings {
@@ -209,15 +209,28 @@ struct ServiceSettings {
   ExitType exit_type = ExitType::kMain;
   OomPolicy oom_policy = OomPolicy::kStop;
   uint8_t reload_signal = 1;  // of Type=notify-reload
-  std::string pid_file, bus_name;
   NotifyAccess notify_access =
       NotifyAccess::kNone;  // resolved: kMain where it was left unset and is needed
-  ExitStatusSet success_status, restart_prevent, restart_force;
-  std::array<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)> commands;
+  SparseArray<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)> commands;
+  Lazy<ServiceExtras> extras;
   uint32_t fd_store_max = 0;
 };
 
 struct CgroupSettings;  // cgroup_settings.h
+
+// What most units do not have. Behind a Lazy in UnitSettings.
+struct UnitExtras {
+  std::vector<unit::UnitName> aliases;  // further names, without the unit's own
+  std::string load_error;  // one sentence, where load_state is kNotFound, kBadSetting or kError
+  std::string load_error_bus_name;
+  std::string source_path;  // of the file that the unit's was generated from
+  std::vector<std::string> drop_in_paths;
+  std::vector<std::string> documentation;
+  std::vector<std::string> requires_mounts_for;
+  std::vector<Condition> conditions, assertions;
+  std::vector<std::string> ignored_directives;  // "Section.Key", known and not implemented yet
+  std::vector<std::string> warnings;            // "file:line: text"
+};
 
 struct UnitSettings {
   explicit UnitSettings(unit::UnitName unit_name)
@@ -227,19 +240,14 @@ struct UnitSettings {
                           name.type() == unit::UnitType::kDevice) {}
 
   unit::UnitName name;
-  std::vector<unit::UnitName> aliases;  // further names, without `name`
   LoadState load_state = LoadState::kStub;
-  std::string load_error;  // one sentence, where load_state is kNotFound, kBadSetting or kError
-  std::string load_error_bus_name;
-  std::string fragment_path;  // as seen inside the tree
-  std::vector<std::string> drop_in_paths;
+  std::string fragment_path;     // as seen inside the tree
   int64_t files_mtime_usec = 0;  // the newest of them, for NeedDaemonReload
 
   std::string description;
-  std::vector<std::string> documentation;
+  std::string slice;  // of units that may be in one; see slice_of()
+  // The manager's graph keeps them: empty once the unit is in it.
   SparseArray<std::vector<unit::UnitName>, static_cast<size_t>(Dependency::kCount)> dependencies;
-  std::vector<std::string> requires_mounts_for;
-  std::vector<Condition> conditions, assertions;
 
   bool default_dependencies = true;
   bool stop_when_unneeded = false;
@@ -253,13 +261,10 @@ struct UnitSettings {
   Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
   JobMode on_failure_job_mode = JobMode::kReplace, on_success_job_mode = JobMode::kFail;
   Lazy<UnitActions> actions;
-  Lazy<RareUnitSettings> rare;
-
-  std::vector<std::string> ignored_directives;  // "Section.Key", known and not implemented yet
-  std::vector<std::string> warnings;            // "file:line: text"
+  Lazy<UnitExtras> extras;
 
   KillSettings kill;
-  ExecSettings exec;        // of services
+  Lazy<ExecSettings> exec;  // of services
   ServiceSettings service;  // of services
   // Of services, slices and scopes; null: nothing is set. Shared by copies, so that who changes it
   // puts a new one here.

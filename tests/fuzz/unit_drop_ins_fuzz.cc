@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const UnitSettings settings = loader.load(unit::UnitName::parse(name).value());
     require(settings.load_state != LoadState::kStub);
     const bool has_failed = settings.load_state != LoadState::kLoaded;
-    require(has_failed == !settings.load_error.empty());
+    require(has_failed == !settings.extras->load_error.empty());
     require(!loader.is_outdated(settings) || has_failed);
     loader.refresh();
     loader.remember(settings, base::WallTime{base::Micros(INT64_MAX / 2)});
