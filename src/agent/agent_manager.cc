@@ -17,6 +17,9 @@ namespace {
 constexpr base::Micros kFirstRetry = std::chrono::seconds(1);
 constexpr base::Micros kLongestRetry = std::chrono::seconds(60);
 
+// Units in one call about their files: its message stays far below the bus's limits.
+constexpr size_t kMostFilings = 1000;
+
 // Units that are active for as long as the service manager lives, whoever it is; the time at which
 // one of them became so tells one life from the next.
 constexpr std::array<const char*, 3> kLifeWitnesses{"sysinit.target", "basic.target", "-.slice"};
@@ -36,7 +39,16 @@ AgentManager::AgentManager(registry::Registry& registry, base::EventLoop& loop,
       marks_(state),
       assignments_(registry.store(), loop, registry.prefix(), session.self().id,
                    session.self().metadata, [this] { engine_.ensure_soon(); }),
-      publisher_(registry, loop, session) {}
+      publisher_(registry, loop, session),
+      links_(
+          loop, kMostFilings,
+          [this](auto filings, auto ended) { send_links(std::move(filings), std::move(ended)); }),
+      enables_(
+          loop, kMostFilings,
+          [this](auto filings, auto ended) { send_enables(std::move(filings), std::move(ended)); }),
+      removals_(loop, kMostFilings, [this](auto filings, auto ended) {
+        send_removals(std::move(filings), std::move(ended));
+      }) {}
 
 AgentManager::~AgentManager() { *alive_ = false; }
 

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "agent/assignments.h"
+#include "agent/batch.h"
 #include "agent/plan.h"
 #include "agent/state_publisher.h"
 #include "agent/unit_files.h"
@@ -39,6 +41,13 @@ namespace flotilla::agent {
 struct AgentOptions {
   std::string units_directory = "/run/fleet/units";
   std::string boot_id;  // of the kernel
+};
+
+// An operation that has come to a call about its unit's file.
+struct Filing {
+  std::string unit;
+  Operation operation;
+  InstallSection install = InstallSection::kNone;
 };
 
 // What the API's status pages show of a unit here.
@@ -91,16 +100,26 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
 
   // Operations.
   void load(const std::string& unit, const Operation& operation);
-  void on_loaded(const std::string& unit, const Operation& operation);
-  void enable(const std::string& unit, const std::string& path, const Operation& operation);
-  void undo_load(const std::string& unit, const Operation& operation, const base::Error& why);
   void start(const std::string& unit, const Operation& operation);
   void stop_unit(const std::string& unit, const Operation& operation);
   void unload(const std::string& unit, const Operation& operation);
-  void remove_unit(const std::string& unit, const Operation& operation);
   void reload_once(const std::string& unit, const Operation& operation);
   void start_reload();
   void on_job_error(const std::string& unit, const Operation& operation, const base::Error& why);
+
+  // What the service manager is told of unit files, of many in one call.
+  using FilingCall = std::function<void(const std::vector<Filing>&, bus::Done<bool>)>;
+  using FilingsDone = std::function<void(const std::vector<Filing>&, const base::Result<bool>&)>;
+  void file_together(std::vector<Filing> filings, const FilingCall& call, const FilingsDone& then,
+                     Batch<Filing>::Ended ended);
+  void send_links(std::vector<Filing> filings, Batch<Filing>::Ended ended);
+  void send_enables(std::vector<Filing> filings, Batch<Filing>::Ended ended);
+  void send_removals(std::vector<Filing> filings, Batch<Filing>::Ended ended);
+  void on_loaded(const std::vector<Filing>& filings);
+  void undo_loads(const std::vector<Filing>& filings, const base::Error& why);
+  void on_disabled(const Filing& filing, const base::Result<bool>& disabled);
+  void forget(const Filing& filing);
+  std::vector<std::string> paths_of(const std::vector<Filing>& filings) const;
 
   void set_reached(const std::string& unit, registry::TargetState reached, bool is_confirmed);
   void publish(const std::string& unit);
@@ -120,6 +139,9 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   std::map<std::string, std::unique_ptr<Local>> locals_;  // units with a file, or about to have one
   bool has_identity_ = false;    // of the service manager that is connected now
   bool was_registered_ = false;  // the cluster has accepted this machine
+  Batch<Filing> links_;
+  Batch<Filing> enables_;
+  Batch<Filing> removals_;
   std::vector<bus::Done<void>> reload_waiters_;
   bool is_reloading_ = false;
   base::RegistrationPtr subscription_;

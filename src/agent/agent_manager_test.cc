@@ -1,5 +1,6 @@
 #include "agent/agent_manager.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -94,6 +95,16 @@ struct AgentTest : testing::Test {
     entry.target = target;
     raw(keys.schedule("m1", unit), registry::encode(entry));
   }
+  // What the agent comes to know in one turn.
+  template <typename Changes>
+  void at_once(Changes changes) {
+    manager.set_connected(false);
+    loop.advance(kNow);
+    changes();
+    manager.forget_calls();
+    manager.set_connected(true);
+    loop.advance(kNow);
+  }
   void unschedule(const std::string& unit) { raw(keys.schedule("m1", unit), std::nullopt); }
   std::string state_of(const std::string& unit) {
     const auto of_unit = view.cluster().states.find(unit);
@@ -175,6 +186,63 @@ TEST_F(AgentTest, AnInstallSectionIsEnabledAndOneThatFailsIsUndone) {
                           "disable b.service"));
   EXPECT_EQ(file("b.service"), "");
   EXPECT_EQ(state_of("b.service"), "none");
+}
+
+TEST_F(AgentTest, ManyUnitsAreLinkedInOneCallAndRemovedInOne) {
+  at_once([&] {
+    schedule("a.service", TargetState::kLaunched);
+    schedule("b.service", TargetState::kLoaded);
+    schedule("c.service", TargetState::kLaunched);
+  });
+  const std::string units = directory + "/units/";
+  EXPECT_THAT(calls(),
+              ElementsAre(fmt::format("link {0}a.service {0}b.service {0}c.service", units),
+                          "start a.service replace", "start c.service replace"));
+  at_once([&] {
+    for (const char* unit : {"a.service", "b.service", "c.service"}) unschedule(unit);
+  });
+  EXPECT_THAT(
+      calls(),
+      ElementsAre("stop a.service replace", "stop b.service replace", "stop c.service replace",
+                  "disable a.service b.service c.service", "reset-failed a.service",
+                  "reset-failed b.service", "reset-failed c.service"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory + "/units"));
+}
+
+TEST_F(AgentTest, ManyInstallSectionsAreEnabledInOneCallAndOneThatFailsIsUndoneAlone) {
+  const std::string units = directory + "/units/";
+  for (const char* unit : {"a.service", "b.service"}) manager.add_file(units + unit, true);
+  at_once([&] {
+    const std::string wanted = "\n[Install]\nWantedBy=x.target\n";
+    schedule("a.service", TargetState::kLoaded, "/bin/x", wanted);
+    schedule("b.service", TargetState::kLoaded, "/bin/x", wanted);
+    schedule("c.service", TargetState::kLoaded, "/bin/x", "\n[Install]\nAlso=y\n");
+  });
+  EXPECT_THAT(
+      calls(),
+      ElementsAre(fmt::format("link {0}a.service {0}b.service {0}c.service", units),
+                  "enable " + units + "c.service",
+                  fmt::format("enable {0}a.service {0}b.service", units), "disable c.service"));
+  EXPECT_TRUE(manager.is_enabled("a.service"));
+  EXPECT_TRUE(manager.is_enabled("b.service"));
+  EXPECT_EQ(state_of("b.service"), "loaded/inactive/dead loaded");
+  EXPECT_EQ(state_of("c.service"), "none");
+}
+
+TEST_F(AgentTest, WhereManyAreRefusedEachIsTriedAlone) {
+  manager.fail_calls("link", {base::Errc::kDenied, "no", 0, {}});
+  at_once([&] {
+    schedule("a.service", TargetState::kLoaded);
+    schedule("b.service", TargetState::kLoaded);
+  });
+  const std::string units = directory + "/units/";
+  EXPECT_THAT(calls(), ElementsAre(fmt::format("link {0}a.service {0}b.service", units),
+                                   link_call("a.service"), link_call("b.service"),
+                                   "disable a.service", "disable b.service"));
+  manager.stop_failing("link");
+  loop.advance(1s);
+  EXPECT_EQ(state_of("a.service"), "loaded/inactive/dead loaded");
+  EXPECT_EQ(state_of("b.service"), "loaded/inactive/dead loaded");
 }
 
 TEST_F(AgentTest, AKilledDaemonRepeatsNothingAndTouchesNothing) {

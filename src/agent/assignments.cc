@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "registry/codec.h"
 
@@ -22,9 +24,16 @@ bool conflicts_with_any(const Taken& unit, const std::vector<Taken>& taken) {
   });
 }
 
-bool has_install_section(const std::vector<unit::UnitOption>& options) {
-  return std::any_of(options.begin(), options.end(),
-                     [](const unit::UnitOption& option) { return option.section == "Install"; });
+InstallSection install_section_of(const std::vector<unit::UnitOption>& options) {
+  constexpr std::array<std::string_view, 4> kNames{"WantedBy", "RequiredBy", "UpheldBy", "Alias"};
+  InstallSection section = InstallSection::kNone;
+  for (const unit::UnitOption& option : options) {
+    if (option.section != "Install") continue;
+    const bool is_name = std::find(kNames.begin(), kNames.end(), option.name) != kNames.end();
+    if (is_name && !option.value.empty()) return InstallSection::kNames;
+    section = InstallSection::kOther;
+  }
+  return section;
 }
 
 }  // namespace
@@ -48,7 +57,7 @@ AssignedUnits assign(const std::map<std::string, registry::ScheduleEntry>& sched
     }
     taken.push_back(std::move(unit));
     assigned.units[entry.name] = {entry.hash, entry.text, entry.target,
-                                  has_install_section(*options)};
+                                  install_section_of(*options)};
   };
   for (const auto& [name, entry] : schedule) take(entry, false);
   for (const auto& [name, entry] : globals) take(entry, true);

@@ -2,6 +2,7 @@
 // Listens to those keys and nothing else, so that a change elsewhere wakes nobody here.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,11 +16,14 @@
 
 namespace flotilla::agent {
 
+// What a unit's text says of [Install]: nothing, some of what it is wanted or called by, or else.
+enum class InstallSection : uint8_t { kNone, kNames, kOther };
+
 struct Assignment {
   std::string hash;
   std::string text;
   registry::TargetState target = registry::TargetState::kInactive;
-  bool has_install_section = false;
+  InstallSection install = InstallSection::kNone;
 };
 
 struct AssignedUnits {

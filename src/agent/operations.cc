@@ -30,52 +30,7 @@ void AgentManager::load(const std::string& unit, const Operation& operation) {
   local.is_loaded = true;
   local.shown.hash = wanted->second.hash;
   local.shown.state.name = unit;
-  const std::string path = files_.path_of(unit);
-  const bool has_install = wanted->second.has_install_section;
-  const auto linked = [this, unit, path, operation, has_install](const base::Error* error) {
-    if (error != nullptr) return undo_load(unit, operation, *error);
-    if (has_install) return enable(unit, path, operation);
-    on_loaded(unit, operation);
-  };
-  unit_manager_.link_unit_files(
-      {path}, guarded<std::vector<bus::UnitFileChange>>(
-                  [linked](auto changes) { linked(changes ? nullptr : &changes.error()); }));
-}
-
-void AgentManager::enable(const std::string& unit, const std::string& path,
-                          const Operation& operation) {
-  unit_manager_.enable_unit_files(
-      {path}, guarded<bus::EnableOutcome>([this, unit, operation](auto outcome) {
-        if (outcome && outcome->carries_install_info) return on_loaded(unit, operation);
-        const std::string why =
-            outcome ? "its [Install] section says nothing" : outcome.error().message;
-        base::Error error;
-        error.code = outcome ? base::Errc::kInvalid : outcome.error().code;
-        error.message = fmt::format("Failed to enable systemd unit {}: {}", unit, why);
-        undo_load(unit, operation, error);
-      }));
-}
-
-void AgentManager::on_loaded(const std::string& unit, const Operation& operation) {
-  set_reached(unit, TargetState::kLoaded, true);
-  // Asked before a start that may follow, so that what the start signals comes on top.
-  read_states({unit});
-  finish(unit, operation, {});
-}
-
-void AgentManager::undo_load(const std::string& unit, const Operation& operation,
-                             const base::Error& why) {
-  unit_manager_.disable_unit_files(
-      {unit}, guarded<std::vector<bus::UnitFileChange>>([this, unit, operation, why](auto) {
-        Local& local = *locals_.at(unit);
-        if (base::Status removed = files_.remove(unit); !removed) {
-          SPDLOG_ERROR("{}", removed.error().message);
-        }
-        local.is_loaded = false;
-        local.shown = {};
-        marks_.erase(unit);
-        finish(unit, operation, failed(why));
-      }));
+  links_.add({unit, operation, wanted->second.install});
 }
 
 void AgentManager::start(const std::string& unit, const Operation& operation) {
@@ -139,34 +94,7 @@ void AgentManager::unload(const std::string& unit, const Operation& operation) {
         if (result && *result == bus::JobResult::kCanceled) {
           return finish(unit, operation, base::conflict("stopping {} was canceled", unit));
         }
-        remove_unit(unit, operation);
-      }));
-}
-
-void AgentManager::remove_unit(const std::string& unit, const Operation& operation) {
-  const auto finished = [this, unit, operation](base::Status status) {
-    Local& local = *locals_.at(unit);
-    if (status) status = files_.remove(unit);
-    if (status) {
-      local.is_loaded = false;
-      local.shown = {};
-      local.active_enter_usec = 0;
-      marks_.erase(unit);
-      publisher_.withdraw(unit);
-    }
-    finish(unit, operation, status);
-  };
-  unit_manager_.disable_unit_files(
-      {unit}, guarded<std::vector<bus::UnitFileChange>>([this, unit, finished](auto changes) {
-        if (!changes && changes.error().code == base::Errc::kUnavailable) {
-          return finished(failed(changes.error()));
-        }
-        if (!changes) SPDLOG_WARN("Failed to disable {}: {}", unit, changes.error().message);
-        unit_manager_.reset_failed(unit, guarded<void>([finished](const base::Status&) {
-                                     // A unit that the manager has forgotten by now has nothing to
-                                     // reset.
-                                     finished({});
-                                   }));
+        removals_.add({unit, operation});
       }));
 }
 

@@ -181,10 +181,18 @@ TEST(Assign, WhatCannotBeReadIsUntouchable) {
   EXPECT_THAT(assigned.untouchable, ElementsAre("b.service"));
 }
 
-TEST(Assign, SeesAnInstallSection) {
-  registry::ScheduleEntry made = entry("a.service");
-  made.text += "\n[Install]\nWantedBy=multi-user.target\n";
-  EXPECT_TRUE(assign({{"a.service", made}}, {}, {}).units.at("a.service").has_install_section);
+TEST(Assign, SeesWhatAnInstallSectionSays) {
+  const auto install_of = [](const std::string& more) {
+    registry::ScheduleEntry made = entry("a.service");
+    made.text += more;
+    return assign({{"a.service", made}}, {}, {}).units.at("a.service").install;
+  };
+  EXPECT_EQ(install_of(""), InstallSection::kNone);
+  EXPECT_EQ(install_of("\n[Install]\n"), InstallSection::kNone) << "no option, no section";
+  EXPECT_EQ(install_of("\n[Install]\nWantedBy=multi-user.target\n"), InstallSection::kNames);
+  EXPECT_EQ(install_of("\n[Install]\nAlso=b.service\nAlias=c.service\n"), InstallSection::kNames);
+  EXPECT_EQ(install_of("\n[Install]\nAlso=b.service\n"), InstallSection::kOther);
+  EXPECT_EQ(install_of("\n[Install]\nWantedBy=\n"), InstallSection::kOther);
 }
 
 }  // namespace
