@@ -47,10 +47,9 @@ class Chaos : public SystemTest {
   }
 
   void kill_something();
-  bool is_as_it_must(const std::string& name, const std::map<std::string, std::string>& shown,
-                     std::string& why) const;
-  std::map<std::string, std::map<std::string, std::string>> show() const;
+  bool is_as_it_must(const std::string& name, const Shown& shown, std::string& why) const;
   std::map<std::string, std::vector<pid_t>> processes() const;
+  bool all_are_known() const { return machine_.show(names_).size() == kServices; }
   void expect_right_states() const;
 
  private:
@@ -128,46 +127,20 @@ void Chaos::kill_something() {
   }
 }
 
-std::map<std::string, std::map<std::string, std::string>> Chaos::show() const {
-  std::vector<std::string> command{"show", "-p",
-                                   "Id,MainPID,ActiveState,SubState,Result,ExecMainStatus,Job"};
-  command.insert(command.end(), names_.begin(), names_.end());
-  std::map<std::string, std::map<std::string, std::string>> shown;
-  std::map<std::string, std::string> values;
-  auto lines = lines_of(systemctl(command).out);
-  lines.emplace_back();
-  for (const std::string& line : lines) {
-    const size_t equals = line.find('=');
-    if (equals != std::string::npos) {
-      values[line.substr(0, equals)] = line.substr(equals + 1);
-    } else if (!values.empty()) {
-      shown[values["Id"]] = values;
-      values.clear();
-    }
-  }
-  return shown;
-}
-
-bool Chaos::is_as_it_must(const std::string& name, const std::map<std::string, std::string>& shown,
-                          std::string& why) const {
-  const auto is = [&](const char* key, const std::string& value) {
-    const auto found = shown.find(key);
-    if (found != shown.end() && found->second == value) return true;
-    why = name + ": " + key + " is " + (found == shown.end() ? "missing" : found->second) +
-          ", not " + value;
-    return false;
-  };
-  if (is_kind(name, "once")) return is("ActiveState", "active") && is("SubState", "exited");
-  if (is_kind(name, "plain") && killed_.count(name) != 0) {
-    return is("ActiveState", "failed") && is("Result", "signal") && is("ExecMainStatus", "9");
-  }
-  return is("ActiveState", "active") && is("SubState", "running") && is("Result", "success");
+bool Chaos::is_as_it_must(const std::string& name, const Shown& shown, std::string& why) const {
+  std::string wanted = "active running success";
+  if (is_kind(name, "once")) wanted = "active exited success";
+  if (is_kind(name, "plain") && killed_.count(name) != 0) wanted = "failed failed signal";
+  why = name + " is " + shown.active + " " + shown.sub + " " + shown.result + ", status " +
+        shown.status + ", not " + wanted;
+  return shown.active + " " + shown.sub + " " + shown.result == wanted &&
+         (shown.active != "failed" || shown.status == "9");
 }
 
 void Chaos::expect_right_states() const {
   std::string why;
   EXPECT_TRUE(wait_until([&] {
-    const auto shown = show();
+    const auto shown = machine_.show(names_);
     if (shown.size() != names_.size()) return false;
     return std::all_of(names_.begin(), names_.end(), [&](const std::string& name) {
       return is_as_it_must(name, shown.at(name), why);
@@ -176,9 +149,9 @@ void Chaos::expect_right_states() const {
       << "\n"
       << machine_.output();
   const auto found = processes();
-  for (const auto& [name, shown] : show()) {
+  for (const auto& [name, shown] : machine_.show(names_)) {
     std::vector<pid_t> expected;
-    if (const pid_t pid = std::atoi(shown.at("MainPID").c_str()); pid != 0) expected.push_back(pid);
+    if (shown.main_pid != 0) expected.push_back(shown.main_pid);
     const auto living = found.find(name);
     EXPECT_EQ(living == found.end() ? std::vector<pid_t>() : living->second, expected) << name;
   }
@@ -192,7 +165,7 @@ TEST_F(Chaos, EveryServiceIsInItsRightStateAfterwards) {
     // The random moment is the subject here.
     std::this_thread::sleep_for(std::chrono::milliseconds(std::random_device()() % 40));
   }
-  ASSERT_TRUE(wait_until([&] { return machine_.manager() != 0 && show().size() == kServices; }));
+  ASSERT_TRUE(wait_until([&] { return machine_.manager() != 0 && all_are_known(); }));
   expect_right_states();
 }
 

@@ -33,11 +33,6 @@ unsigned number_from_environment(const char* name, unsigned otherwise) {
   return text == nullptr ? otherwise : static_cast<unsigned>(std::strtoul(text, nullptr, 10));
 }
 
-struct Shown {
-  pid_t main_pid = 0;
-  std::string active, sub, result, status, code, job;
-};
-
 class CrashingMachine {
  public:
   explicit CrashingMachine(std::mt19937& random) : random_(random) {
@@ -47,7 +42,7 @@ class CrashingMachine {
     std::vector<std::string> start{"start"};
     start.insert(start.end(), names_.begin(), names_.end());
     EXPECT_THAT(machine_.systemctl(start), Answers(0, "", ""));
-    before_ = show();
+    before_ = machine_.show(names_);
   }
 
   // One moment: some commands begin, the manager dies, some service ends while there is none.
@@ -59,9 +54,6 @@ class CrashingMachine {
   std::vector<std::string> random_command(std::set<std::string>& touched);
   std::string end_one_untouched(const std::set<std::string>& touched);
   void wait_for_turn();
-  bool settle(pid_t old_manager);
-  std::string unsettled() const;
-  std::map<std::string, Shown> show() const;
   void check(const std::set<std::string>& touched, const std::string& ended);
   void check_processes(const std::map<std::string, Shown>& now) const;
   int pick(int below) { return std::uniform_int_distribution<int>(0, below - 1)(random_); }
@@ -132,59 +124,6 @@ void CrashingMachine::wait_for_turn() {
   }
 }
 
-std::map<std::string, Shown> CrashingMachine::show() const {
-  std::vector<std::string> command{
-      "show", "-p", "Id,MainPID,ActiveState,SubState,Result,ExecMainStatus,ExecMainCode,Job"};
-  command.insert(command.end(), names_.begin(), names_.end());
-  std::map<std::string, Shown> shown;
-  std::map<std::string, std::string> values;
-  auto lines = lines_of(machine_.systemctl(command).out);
-  lines.emplace_back();
-  for (const std::string& line : lines) {
-    const size_t equals = line.find('=');
-    if (equals != std::string::npos) {
-      values[line.substr(0, equals)] = line.substr(equals + 1);
-    } else if (!values.empty()) {
-      shown[values["Id"]] = {std::atoi(values["MainPID"].c_str()),
-                             values["ActiveState"],
-                             values["SubState"],
-                             values["Result"],
-                             values["ExecMainStatus"],
-                             values["ExecMainCode"],
-                             values["Job"]};
-      values.clear();
-    }
-  }
-  return shown;
-}
-
-// Until the next manager answers and has no jobs left.
-bool CrashingMachine::settle(pid_t old_manager) {
-  return wait_until([&] {
-    const pid_t manager = machine_.manager();
-    if (manager == 0 || manager == old_manager) return false;
-    const auto now = show();
-    return now.size() == names_.size() && std::all_of(now.begin(), now.end(), [](const auto& unit) {
-             const Shown& shown = unit.second;
-             return (shown.job.empty() || shown.job == "0") &&
-                    (shown.active == "active" || shown.active == "inactive" ||
-                     shown.active == "failed");
-           });
-  });
-}
-
-std::string CrashingMachine::unsettled() const {
-  std::string text;
-  for (const auto& [name, unit] : show()) {
-    if ((unit.job.empty() || unit.job == "0") && unit.active != "activating" &&
-        unit.active != "deactivating" && unit.active != "reloading") {
-      continue;
-    }
-    text += name + " is " + unit.active + " " + unit.sub + ", job " + unit.job + "\n";
-  }
-  return text;
-}
-
 void CrashingMachine::round() {
   std::set<std::string> touched;
   std::vector<std::vector<std::string>> commands;
@@ -216,15 +155,17 @@ void CrashingMachine::round() {
     asked += "; ";
   }
   SCOPED_TRACE("commands: " + asked + "ended by itself: " + ended);
-  ASSERT_TRUE(settle(manager)) << unsettled() << machine_.output();
+  ASSERT_TRUE(machine_.wait_until_settled(names_, manager))
+      << machine_.unsettled(names_) << machine_.output();
   check(touched, ended);
 }
 
 void CrashingMachine::check(const std::set<std::string>& touched, const std::string& ended) {
   if (!ended.empty()) {
-    EXPECT_TRUE(wait_until([&] { return show()[ended].active == "failed"; })) << ended;
+    EXPECT_TRUE(wait_until([&] { return machine_.show(names_)[ended].active == "failed"; }))
+        << ended;
   }
-  const auto now = show();
+  const auto now = machine_.show(names_);
   for (const auto& [name, shown] : now) {
     const Shown& was = before_[name];
     const std::string text = name + ": " + shown.active + " " + shown.sub + " " + shown.result;

@@ -81,11 +81,6 @@ class Tracer {
   bool is_attached_ = false;
 };
 
-struct Shown {
-  std::string active, sub, job;
-  pid_t main_pid = 0;
-};
-
 struct Counts {
   size_t starts = 0, reloads = 0, stops = 0;
 };
@@ -109,7 +104,7 @@ class KilledMachine {
     add("forking",
         "Type=forking\nPIDFile=" + pid_file +
             "\nExecStart=/bin/sh -c '" FLOTILLA_PROBE " --append=" +
-            count_file("starts", "forking") + " & echo $! >" + pid_file + "'\n",
+            count_file("starts", "forking.service") + " & echo $! >" + pid_file + "'\n",
         "After=simple.service\n");
     // Its processes come to their programs by way of a helper.
     if (is_root()) {
@@ -125,92 +120,48 @@ class KilledMachine {
   size_t kills() const { return kills_; }
 
  private:
-  std::string count_file(const std::string& what, const std::string& name) const {
-    return machine_.root() / ("counts/" + what + "-" + name);
+  std::string count_file(const std::string& what, const std::string& id) const {
+    return machine_.root() / ("counts/" + what + "-" + id);
   }
   std::string start_line(const std::string& name, const std::string& more) const {
-    return "ExecStart=" FLOTILLA_PROBE " --append=" + count_file("starts", name) + more + "\n";
+    return "ExecStart=" FLOTILLA_PROBE " --append=" + count_file("starts", name + ".service") +
+           more + "\n";
   }
   void add(const std::string& name, const std::string& service, const std::string& unit) {
+    const std::string id = name + ".service";
     std::string text = "[Unit]\nStartLimitIntervalSec=0\n" + unit + "[Service]\n" + service;
-    text += "ExecReload=" FLOTILLA_PROBE " --append=" + count_file("reloads", name) + " --exit=0\n";
-    text += "ExecStopPost=" FLOTILLA_PROBE " --append=" + count_file("stops", name) + " --exit=0\n";
-    machine_.add_unit(name + ".service", text);
-    names_.push_back(name);
+    text += "ExecReload=" FLOTILLA_PROBE " --append=" + count_file("reloads", id) + " --exit=0\n";
+    text += "ExecStopPost=" FLOTILLA_PROBE " --append=" + count_file("stops", id) + " --exit=0\n";
+    machine_.add_unit(id, text);
+    ids_.push_back(id);
   }
   std::vector<std::string> command(const std::string& verb) const {
     std::vector<std::string> words{verb};
-    for (const std::string& name : names_) words.push_back(name + ".service");
+    words.insert(words.end(), ids_.begin(), ids_.end());
     return words;
   }
-  std::map<std::string, Shown> show() const;
   std::map<std::string, Counts> count() const;
   bool kill_during(const std::string& verb, std::mt19937& random);
-  bool settle(pid_t old_manager) const;
-  std::string unsettled() const;
   void check(const std::string& verb, const std::map<std::string, Counts>& before);
   void check_processes() const;
   void expect_all(const std::string& active) const;
 
   Machine machine_;
-  std::vector<std::string> names_;
+  std::vector<std::string> ids_;
   std::deque<Clock::time_point> deaths_;
   std::map<std::string, size_t> calls_;  // of each verb, as seen so far
   size_t kills_ = 0;
 };
-
-std::map<std::string, Shown> KilledMachine::show() const {
-  std::vector<std::string> words = command("show");
-  words.insert(words.end(), {"-p", "Id,MainPID,ActiveState,SubState,Job"});
-  std::map<std::string, Shown> shown;
-  std::map<std::string, std::string> values;
-  auto lines = lines_of(machine_.systemctl(words).out);
-  lines.emplace_back();
-  for (const std::string& line : lines) {
-    const size_t equals = line.find('=');
-    if (equals != std::string::npos) {
-      values[line.substr(0, equals)] = line.substr(equals + 1);
-    } else if (!values.empty()) {
-      const std::string& id = values["Id"];
-      shown[id.substr(0, id.find('.'))] = {values["ActiveState"], values["SubState"], values["Job"],
-                                           std::atoi(values["MainPID"].c_str())};
-      values.clear();
-    }
-  }
-  return shown;
-}
 
 std::map<std::string, Counts> KilledMachine::count() const {
   const auto lines = [&](const std::string& what, const std::string& name) {
     return lines_of(machine_.root().read("counts/" + what + "-" + name)).size();
   };
   std::map<std::string, Counts> counts;
-  for (const std::string& name : names_) {
+  for (const std::string& name : ids_) {
     counts[name] = {lines("starts", name), lines("reloads", name), lines("stops", name)};
   }
   return counts;
-}
-
-bool KilledMachine::settle(pid_t old_manager) const {
-  return wait_until([&] {
-    const pid_t manager = machine_.manager();
-    if (manager == 0 || manager == old_manager) return false;
-    const auto now = show();
-    return now.size() == names_.size() && std::all_of(now.begin(), now.end(), [](const auto& unit) {
-             const Shown& shown = unit.second;
-             return (shown.job.empty() || shown.job == "0") &&
-                    (shown.active == "active" || shown.active == "inactive" ||
-                     shown.active == "failed");
-           });
-  });
-}
-
-std::string KilledMachine::unsettled() const {
-  std::string text;
-  for (const auto& [name, unit] : show()) {
-    text += name + " is " + unit.active + " " + unit.sub + ", job " + unit.job + "\n";
-  }
-  return text;
 }
 
 // Returns whether the command was known to have ended before the kill.
@@ -237,13 +188,13 @@ bool KilledMachine::kill_during(const std::string& verb, std::mt19937& random) {
   ++kills_;
   SCOPED_TRACE(verb + ", killed at stop " + std::to_string(seen));
   EXPECT_TRUE(asked.wait().has_value()) << "systemctl waits for ever";
-  const bool settled = settle(manager);
-  EXPECT_TRUE(settled) << unsettled() << machine_.output();
+  const bool settled = machine_.wait_until_settled(ids_, manager);
+  EXPECT_TRUE(settled) << machine_.unsettled(ids_) << machine_.output();
   return settled;
 }
 
 void KilledMachine::expect_all(const std::string& active) const {
-  for (const auto& [name, unit] : show()) {
+  for (const auto& [name, unit] : machine_.show(ids_)) {
     EXPECT_EQ(unit.active, active) << name << " is " << unit.sub << "\n" << machine_.output();
   }
 }
@@ -260,11 +211,11 @@ void KilledMachine::check_processes() const {
     found[process.command.substr(begin, process.command.find(' ', begin) - begin)].push_back(
         process.pid);
   }
-  for (const auto& [name, shown] : show()) {
+  for (const auto& [name, shown] : machine_.show(ids_)) {
     std::vector<pid_t> expected;
     if (shown.main_pid != 0) expected.push_back(shown.main_pid);
     EXPECT_EQ(found[name], expected) << name << " is " << shown.active << " " << shown.sub;
-    if (name == "once") continue;
+    if (name == "once.service") continue;
     EXPECT_EQ(shown.active == "active", shown.main_pid != 0) << name;
   }
 }
@@ -275,14 +226,14 @@ void KilledMachine::check(const std::string& verb, const std::map<std::string, C
   // to its program.
   EXPECT_TRUE(wait_until([&] {
     auto now = count();
-    return std::all_of(names_.begin(), names_.end(), [&](const std::string& name) {
+    return std::all_of(ids_.begin(), ids_.end(), [&](const std::string& name) {
       const size_t starts = now[name].starts - before.at(name).starts;
       const size_t stops = now[name].stops - before.at(name).stops;
       return verb == "start" ? starts != 0 : verb != "restart" || starts >= stops;
     });
   })) << verb;
   const auto now = count();
-  for (const std::string& name : names_) {
+  for (const std::string& name : ids_) {
     const Counts& was = before.at(name);
     const Counts& is = now.at(name);
     const std::string text = verb + " of " + name;

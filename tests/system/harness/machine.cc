@@ -179,6 +179,52 @@ std::string Machine::state(const std::string& unit) const {
   return text;
 }
 
+std::map<std::string, Shown> Machine::show(const std::vector<std::string>& units) const {
+  std::vector<std::string> command{
+      "show", "-p", "Id,MainPID,ActiveState,SubState,Result,ExecMainStatus,ExecMainCode,Job"};
+  command.insert(command.end(), units.begin(), units.end());
+  std::map<std::string, Shown> shown;
+  std::map<std::string, std::string> values;
+  auto lines = lines_of(systemctl(command).out);
+  lines.emplace_back();  // an empty line ends a unit
+  for (const std::string& line : lines) {
+    const size_t equals = line.find('=');
+    if (equals != std::string::npos) {
+      values[line.substr(0, equals)] = line.substr(equals + 1);
+    } else if (!values.empty()) {
+      shown[values["Id"]] = {std::atoi(values["MainPID"].c_str()),
+                             values["ActiveState"],
+                             values["SubState"],
+                             values["Result"],
+                             values["ExecMainStatus"],
+                             values["ExecMainCode"],
+                             values["Job"]};
+      values.clear();
+    }
+  }
+  return shown;
+}
+
+bool Machine::wait_until_settled(const std::vector<std::string>& units, pid_t old_manager) const {
+  return wait_until([&] {
+    const pid_t now = manager();
+    if (now == 0 || now == old_manager) return false;
+    const auto shown = show(units);
+    return shown.size() == units.size() &&
+           std::all_of(shown.begin(), shown.end(),
+                       [](const auto& unit) { return unit.second.is_settled(); });
+  });
+}
+
+std::string Machine::unsettled(const std::vector<std::string>& units) const {
+  std::string text;
+  for (const auto& [name, unit] : show(units)) {
+    if (unit.is_settled()) continue;
+    text += name + " is " + unit.active + " " + unit.sub + ", job " + unit.job + "\n";
+  }
+  return text;
+}
+
 bool Machine::wait_for_state(const std::string& unit, const std::string& wanted) const {
   return wait_until([&] { return state(unit) == wanted; });
 }

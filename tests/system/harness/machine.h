@@ -16,6 +16,18 @@
 
 namespace flotilla::system_test {
 
+// A unit as `show` prints it.
+struct Shown {
+  pid_t main_pid = 0;
+  std::string active, sub, result, status, code, job;
+
+  bool has_job() const { return !job.empty() && job != "0"; }
+  // Nothing of it is on the way to another state.
+  bool is_settled() const {
+    return !has_job() && (active == "active" || active == "inactive" || active == "failed");
+  }
+};
+
 class Machine {
  public:
   Machine() = default;
@@ -39,6 +51,12 @@ class Machine {
   // "active running success": ActiveState, SubState, Result.
   std::string state(const std::string& unit) const;
   pid_t main_pid(const std::string& unit) const;
+  // Many units by one command, by their ids.
+  std::map<std::string, Shown> show(const std::vector<std::string>& units) const;
+  // Waits until another manager than `old_manager` answers and all of these are settled.
+  bool wait_until_settled(const std::vector<std::string>& units, pid_t old_manager) const;
+  // Those of them that are not, a line each.
+  std::string unsettled(const std::vector<std::string>& units) const;
   bool wait_for_state(const std::string& unit, const std::string& state) const;
 
   pid_t keeper() const;
