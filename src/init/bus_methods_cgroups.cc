@@ -18,6 +18,15 @@ void attach(BusRequest& request, const std::string& unit, const std::string& sub
   answer_status(request, status);
 }
 
+// The answer waits for the kernel.
+void freeze(BusRequest& request, const std::string& unit, bool frozen) {
+  request.manager.freeze_unit(
+      unit, frozen,
+      [&facade = request.facade, call = request.call.defer()](const base::Status& status) {
+        facade.answer_later(call, status);
+      });
+}
+
 }  // namespace
 
 void bus_ref_unit(BusRequest& request) {
@@ -42,22 +51,22 @@ void bus_unit_unref(BusRequest& request) {
 
 void bus_freeze_unit(BusRequest& request) {
   const std::string unit = request.call.arguments().string().value_or("");
-  answer_status(request, request.manager.freeze_unit(unit, true));
+  freeze(request, unit, true);
 }
 
 void bus_thaw_unit(BusRequest& request) {
   const std::string unit = request.call.arguments().string().value_or("");
-  answer_status(request, request.manager.freeze_unit(unit, false));
+  freeze(request, unit, false);
 }
 
 void bus_unit_freeze(BusRequest& request) {
   const std::string unit = request.subject.unit->id;
-  answer_status(request, request.manager.freeze_unit(unit, true));
+  freeze(request, unit, true);
 }
 
 void bus_unit_thaw(BusRequest& request) {
   const std::string unit = request.subject.unit->id;
-  answer_status(request, request.manager.freeze_unit(unit, false));
+  freeze(request, unit, false);
 }
 
 void bus_get_unit_by_control_group(BusRequest& request) {

@@ -352,8 +352,8 @@ base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,
   unlinkat(root.get(), "flotilla-probe", AT_REMOVEDIR);
   base::Fd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify) return base::system_error(errno, "watch cgroups");
-  std::unique_ptr<CgroupTracker> tracker(new CgroupTracker(std::move(root), std::move(inotify),
-                                                           std::move(root_path),
+  std::unique_ptr<CgroupTracker> tracker(new CgroupTracker(loop, std::move(root),
+                                                           std::move(inotify), std::move(root_path),
                                                            name.empty() ? std::string() : whole));
   tracker->counts_memory_ =
       read_text(tracker->root_.get(), "cgroup.controllers").find("memory") != std::string::npos;
@@ -361,14 +361,14 @@ base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,
   return tracker;
 }
 
-CgroupTracker::CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path,
+CgroupTracker::CgroupTracker(Loop& loop, base::Fd root, base::Fd inotify, std::string root_path,
                              std::string own_directory) noexcept
     : root_(std::move(root)),
       inotify_(std::move(inotify)),
       root_path_(std::move(root_path)),
       own_directory_(std::move(own_directory)),
-      source_(Priority::kTracking,
-              Callback<void(uint32_t)>::to<&CgroupTracker::on_inotify>(*this)) {}
+      source_(Priority::kTracking, Callback<void(uint32_t)>::to<&CgroupTracker::on_inotify>(*this)),
+      freezer_(loop, root_.get()) {}
 
 CgroupTracker::~CgroupTracker() {
   // Slices without units; the kernel refuses what has processes.

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "init/cgroup_freezer.h"
 #include "init/loop.h"
 #include "init/process_tracker.h"
 
@@ -42,13 +43,13 @@ class CgroupTracker final : public ProcessTracker {
   uint64_t cgroup_id(std::string_view path) const override;
   std::string read_file(std::string_view path, const char* name) const override;
   std::vector<std::string> subgroups(std::string_view path) const override;
-  base::Status freeze(std::string_view path, bool frozen) override;
+  base::Status freeze(std::string_view path, bool frozen, std::function<void()> done) override;
   // The path of the manager's own part of the tree, as ControlGroup= of the manager shows it.
   const std::string& root_path() const noexcept { return root_path_; }
 
  private:
   friend class CgroupGroup;
-  CgroupTracker(base::Fd root, base::Fd inotify, std::string root_path,
+  CgroupTracker(Loop& loop, base::Fd root, base::Fd inotify, std::string root_path,
                 std::string own_directory) noexcept;
   void on_inotify(uint32_t events);
   // Enables controllers for what is inside of the cgroup; returns those that are.
@@ -65,6 +66,7 @@ class CgroupTracker final : public ProcessTracker {
   std::optional<uint16_t> controllers_;      // of the root, once they were asked for
   std::map<std::string, uint16_t> enabled_;  // inside of each cgroup that has others
   FdSource source_;
+  CgroupFreezer freezer_;
 };
 
 // The best tracker this machine allows: cgroups as root where a v2 tree can be written, else by

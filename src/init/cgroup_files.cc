@@ -85,10 +85,8 @@ std::vector<std::string> CgroupTracker::subgroups(std::string_view path) const {
   return names;
 }
 
-base::Status CgroupTracker::freeze(std::string_view path, bool frozen) {
-  const int error = write_at(root_.get(), relative(path, "cgroup.freeze"), frozen ? "1" : "0");
-  if (error != 0) return base::system_error(error, "freeze the cgroup {}", path);
-  return {};
+base::Status CgroupTracker::freeze(std::string_view path, bool frozen, std::function<void()> done) {
+  return freezer_.set(relative(path), frozen, std::move(done));
 }
 
 uint16_t CgroupTracker::controllers() {

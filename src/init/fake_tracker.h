@@ -20,6 +20,7 @@ class FakeTracker final : public ProcessTracker {
     std::vector<std::pair<pid_t, int>> signals;  // every one sent, in order
     bool prepared = false;
     bool frozen = false;
+    std::function<void()> on_frozen;
     Callback<void()> on_empty;
   };
 
@@ -39,9 +40,15 @@ class FakeTracker final : public ProcessTracker {
     for (const pid_t pid : group->second.pids) lines += std::to_string(pid) + "\n";
     return lines;
   }
-  base::Status freeze(std::string_view path, bool frozen) override {
-    groups[std::string(path)].frozen = frozen;
+  base::Status freeze(std::string_view path, bool frozen, std::function<void()> done) override {
+    Group& group = groups[std::string(path)];
+    group.frozen = frozen;
+    group.on_frozen = std::move(done);
+    if (!freezing_takes_time) finish_freezing(path);
     return {};
+  }
+  void finish_freezing(std::string_view path) {
+    if (const auto done = std::exchange(groups[std::string(path)].on_frozen, nullptr)) done();
   }
 
   // Takes the process out of its group and says so if that was the last.
@@ -51,6 +58,7 @@ class FakeTracker final : public ProcessTracker {
     }
   }
 
+  bool freezing_takes_time = false;     // until finish_freezing()
   std::map<std::string, Group> groups;  // by path; a group outlives its ProcessGroup
 
  private:

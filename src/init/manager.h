@@ -38,6 +38,9 @@ struct UnitFileChange {
   std::string destination;  // what it points to
 };
 
+// Hears how a freeze or thaw has ended.
+using FreezingDone = std::function<void(const base::Status&)>;
+
 enum class KillWhom : uint8_t { kMain, kControl, kAll };
 
 // Hears what the bus tells its subscribers. Called at the end of a turn of the loop, never from
@@ -124,7 +127,7 @@ class Manager {
   // What its files say that has no effect: not implemented, or without its controller.
   std::vector<std::string> ignored_directives(const Unit& unit) const;
   bool can_freeze(const Unit& unit) const;
-  std::string_view freezer_state(const Unit& unit) const;  // "running", "freezing", "frozen"
+  std::string_view freezer_state(const Unit& unit) const;  // as systemd names them
 
   // --- Requests ---
   // `type` and `mode` in the words of the bus: "start", "stop", "restart", "try-restart", "reload",
@@ -152,7 +155,8 @@ class Manager {
   base::Status add_ref(std::string_view unit);
   void drop_ref(std::string_view unit);
   base::Status attach_process(std::string_view unit, std::string_view subgroup, pid_t pid);
-  base::Status freeze_unit(std::string_view unit, bool frozen);
+  // `done` is called once, when all its processes have stopped (or go on), or with the error.
+  void freeze_unit(std::string_view unit, bool frozen, FreezingDone done);
   base::Status kill_unit(std::string_view unit, KillWhom whom, int signal);
   // `what`: "runtime", "state", "cache", "logs", "configuration", "all".
   base::Status clean_unit(std::string_view unit, const std::vector<std::string>& what);

@@ -99,7 +99,7 @@ void Manager::Impl::note_cpu_usage(Unit& unit) {
   if (usage) unit.service->cpu_usage_nsec = *usage;
 }
 
-Status Manager::Impl::freeze(Unit& unit, bool frozen) {
+Status Manager::Impl::check_freezing(const Unit& unit, bool frozen) const {
   const auto refuse = [](std::string_view bus_name, std::string text) -> Status {
     return base::unexpected({Errc::kUnsupported, std::move(text), 0, std::string(bus_name)});
   };
@@ -116,16 +116,43 @@ Status Manager::Impl::freeze(Unit& unit, bool frozen) {
     return refuse("org.freedesktop.systemd1.UnitInactive",
                   fmt::format("Unit '{}' is inactive.", unit.id));
   }
-  FLOTILLA_TRY(edges.tracker.freeze(group_path(unit), frozen));
-  unit.is_frozen = frozen;
-  note_changed(unit);
+  if (freezing_.count(unit.graph_id) != 0) {
+    return refuse("org.freedesktop.systemd1.UnitBusy",
+                  fmt::format("Previously requested freezer operation for unit '{}' is still in "
+                              "progress.",
+                              unit.id));
+  }
   return {};
 }
 
+void Manager::Impl::freeze(Unit& unit, bool frozen, FreezingDone done) {
+  if (const Status status = check_freezing(unit, frozen); !status) return done(status);
+  const bool was_frozen = std::exchange(unit.is_frozen, frozen);
+  freezing_[unit.graph_id] = std::move(done);
+  const Status status = edges.tracker.freeze(
+      group_path(unit), frozen, [this, id = unit.graph_id] { finish_freezing(id, {}); });
+  note_changed(unit);
+  if (status) return;
+  unit.is_frozen = was_frozen;
+  finish_freezing(unit.graph_id, status);
+}
+
+void Manager::Impl::finish_freezing(UnitId id, const Status& status) {
+  const auto found = freezing_.find(id);
+  if (found == freezing_.end()) return;
+  const FreezingDone done = std::move(found->second);
+  freezing_.erase(found);
+  if (Unit* unit = unit_at(id)) note_changed(*unit);
+  done(status);
+}
+
+// What is to be done with a unit can only be done while it runs.
 void Manager::Impl::thaw(Unit& unit) {
+  finish_freezing(unit.graph_id, base::unexpected({Errc::kUnsupported, "Freeze operation aborted",
+                                                   0, "org.freedesktop.systemd1.FreezeCancelled"}));
   if (!unit.is_frozen) return;
   unit.is_frozen = false;
-  static_cast<void>(edges.tracker.freeze(group_path(unit), false));
+  static_cast<void>(edges.tracker.freeze(group_path(unit), false, [] {}));
 }
 
 // --- Questions ---
@@ -290,18 +317,17 @@ bool Manager::Impl::can_freeze(const Unit& unit) const {
 bool Manager::can_freeze(const Unit& unit) const { return impl_->can_freeze(unit); }
 
 std::string_view Manager::freezer_state(const Unit& unit) const {
-  if (!unit.is_frozen) return "running";
-  const bool is_frozen = cgroup_file(unit, "cgroup.events").find("frozen 1") != std::string::npos;
-  return is_frozen ? "frozen" : "freezing";
+  if (impl_->is_freezing(unit)) return unit.is_frozen ? "freezing" : "thawing";
+  return unit.is_frozen ? "frozen" : "running";
 }
 
-Status Manager::freeze_unit(std::string_view name, bool frozen) {
+void Manager::freeze_unit(std::string_view name, bool frozen, FreezingDone done) {
   Unit* unit = impl_->find(name);
   if (unit == nullptr) {
-    return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
-                             "org.freedesktop.systemd1.NoSuchUnit"});
+    return done(base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
+                                  "org.freedesktop.systemd1.NoSuchUnit"}));
   }
-  return impl_->freeze(*unit, frozen);
+  impl_->freeze(*unit, frozen, std::move(done));
 }
 
 }  // namespace flotilla::init

@@ -100,7 +100,10 @@ class Manager::Impl {
   // What it used is asked for as long as there is a cgroup to ask.
   void note_cpu_usage(Unit& unit);
   bool can_freeze(const Unit& unit) const;
-  base::Status freeze(Unit& unit, bool frozen);
+  base::Status check_freezing(const Unit& unit, bool frozen) const;
+  void freeze(Unit& unit, bool frozen, FreezingDone done);
+  bool is_freezing(const Unit& unit) const { return freezing_.count(unit.graph_id) != 0; }
+  void finish_freezing(UnitId unit, const base::Status& status);
   // A frozen process would not hear what it is told.
   void thaw(Unit& unit);
 
@@ -335,7 +338,8 @@ class Manager::Impl {
     bool is_queued = false;
   };
   std::vector<UnitId> garbage_queue_;
-  std::vector<GarbageMark> garbage_marks_;  // by UnitId
+  std::map<UnitId, FreezingDone> freezing_;  // the kernel has been told, and is not done yet
+  std::vector<GarbageMark> garbage_marks_;   // by UnitId
   uint32_t garbage_pass_ = 0;
   bool booting_ = false;
   Generators generators_{options, edges};

@@ -51,6 +51,39 @@ TEST_F(Requests, WhatWaitedForAReplacedJobGoesOn) {
   EXPECT_TRUE(manager_->jobs().empty());
 }
 
+TEST_F(Requests, AFreezeIsAnsweredWhenTheKernelIsDone) {
+  unit("a.service", "[Service]\nExecStart=/bin/a\n");
+  boot();
+  ask("a.service", "start");
+  std::vector<std::string> answers;
+  const auto freeze = [&](bool frozen) {
+    manager_->freeze_unit("a.service", frozen, [&](const base::Status& status) {
+      answers.push_back(status ? "done" : status.error().message);
+    });
+  };
+  const auto state = [&] { return manager_->freezer_state(*manager_->find_unit("a.service")); };
+  tracker_.freezing_takes_time = true;
+  freeze(true);
+  EXPECT_TRUE(answers.empty());
+  EXPECT_EQ(state(), "freezing");
+  freeze(false);
+  EXPECT_THAT(answers, ElementsAre("Previously requested freezer operation for unit 'a.service' is "
+                                   "still in progress."));
+  tracker_.finish_freezing("system.slice/a.service");
+  EXPECT_EQ(answers.back(), "done");
+  EXPECT_EQ(state(), "frozen");
+  freeze(false);
+  EXPECT_EQ(state(), "thawing");
+  tracker_.finish_freezing("system.slice/a.service");
+  EXPECT_EQ(answers.size(), 3U);
+  EXPECT_EQ(state(), "running");
+  freeze(true);
+  ask("a.service", "stop");
+  EXPECT_EQ(answers.back(), "Freeze operation aborted");
+  EXPECT_EQ(state(), "running");
+  EXPECT_FALSE(tracker_.groups["system.slice/a.service"].frozen);
+}
+
 TEST_F(Requests, MarkersAreSetByNameAndEndWithTheRun) {
   unit("a.service", "[Service]\nExecStart=/bin/a\n");
   boot();

@@ -212,6 +212,7 @@ void Manager::Impl::forget_unit(UnitId id) {
     events_.changed_units.erase(unit.id);
     events_.removed_units.push_back(unit.id);
   }
+  freezing_.erase(id);
   settle_limits_.erase(id);
   if (queued_[id]) leave_run_queue(id);
   settle_queue_.erase(std::remove(settle_queue_.begin(), settle_queue_.end(), id),

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -106,7 +107,10 @@ class ProcessTracker {
   }
   // The names of the cgroups inside.
   virtual std::vector<std::string> subgroups(std::string_view /*path*/) const { return {}; }
-  virtual base::Status freeze(std::string_view path, bool /*frozen*/) {
+  // `done` is called once, when the processes have stopped or go on, from inside where they do
+  // already, and never after an error. A later call for the same path replaces it.
+  virtual base::Status freeze(std::string_view path, bool /*frozen*/,
+                              std::function<void()> /*done*/) {
     return base::unsupported("the cgroup {} cannot be frozen", path);
   }
 };

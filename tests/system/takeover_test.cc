@@ -139,7 +139,9 @@ TEST_F(Takeover, AFrozenServiceIsFrozenStillAndCanBeThawed) {
   kill_manager();
   EXPECT_TRUE(wait_until([&] { return machine_.property("f", "FreezerState") == "frozen"; }));
   EXPECT_THAT(systemctl({"thaw", "f"}), Answers(0, "", ""));
-  EXPECT_TRUE(wait_until([&] { return machine_.property("f", "FreezerState") == "running"; }));
+  EXPECT_EQ(machine_.property("f", "FreezerState"), "running");
+  ASSERT_THAT(systemctl({"freeze", "f"}), Answers(0, "", ""));
+  EXPECT_EQ(machine_.property("f", "FreezerState"), "frozen");
   EXPECT_THAT(systemctl({"stop", "f"}), Answers(0, "", ""));
 }
 
