@@ -311,4 +311,12 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+void print_beside_floor(const std::vector<uint64_t>& floor, const std::vector<uint64_t>& ours) {
+  Table table({"", "median ms", "99 % ms", "x floor"});
+  table.add({"floor", fixed(median_ms(floor), 3), fixed(percentile_ms(floor, 0.99), 3), "1.00"});
+  table.add({"flotilla", fixed(median_ms(ours), 3), fixed(percentile_ms(ours, 0.99), 3),
+             fixed(median_ms(ours) / median_ms(floor), 2)});
+  table.print();
+}
+
 }  // namespace flotilla::bench

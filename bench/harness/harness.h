@@ -92,6 +92,8 @@ class Table {
 };
 
 std::string fixed(double value, int digits);
+// What an operation takes, beside its floor.
+void print_beside_floor(const std::vector<uint64_t>& floor, const std::vector<uint64_t>& ours);
 [[noreturn]] void die(const std::string& why);
 
 }  // namespace flotilla::bench

@@ -45,12 +45,8 @@ int run(size_t times) {
     floor = floor_restart(times, stamps);
   }
   const std::vector<uint64_t> ours = flotilla_restart(times);
-  Table table({"", "median ms", "99 % ms", "x floor"});
-  table.add({"floor", fixed(median_ms(floor), 3), fixed(percentile_ms(floor, 0.99), 3), "1.00"});
-  table.add({"flotilla", fixed(median_ms(ours), 3), fixed(percentile_ms(ours, 0.99), 3),
-             fixed(median_ms(ours) / median_ms(floor), 2)});
   std::printf("SIGKILL to the next instance's first instruction, %zu times\n", times);
-  table.print();
+  print_beside_floor(floor, ours);
   return 0;
 }
 

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "sandbox/namespace_store.h"
+
 namespace flotilla::init {
 namespace {
 
@@ -49,23 +51,7 @@ void refill(const std::array<Fd, 2>& pair, pid_t running, const char* kind) {
   if (running <= 0) return;
   const Fd own(::open(fmt::format("/proc/{}/ns/{}", running, kind).c_str(), O_RDONLY | O_CLOEXEC));
   if (!own) return;
-  char byte = 0;
-  iovec data{&byte, 1};
-  union {
-    char bytes[CMSG_SPACE(sizeof(int))];
-    cmsghdr header;
-  } control{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof control.bytes;
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  *reinterpret_cast<int*>(CMSG_DATA(header)) = own.get();
-  static_cast<void>(!::sendmsg(pair[1].get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+  static_cast<void>(sandbox::keep_namespace(pair[1].get(), own.get()));
 }
 
 // The first entry of a directory with these first characters; empty: none.

@@ -25,48 +25,43 @@ class EndingSpawner final : public Spawner {
   int count = 0;
 };
 
-TEST(LogStreams, StartsNoLogProcessAfterTheEnd) {
-  auto loop = Loop::create();
-  ASSERT_TRUE(loop);
-  EndingSpawner spawner;
-  FakeTracker tracker;
-  FakeProcesses processes(tracker);
-  FakeKeeper keeper;
-  LogStreamsOptions options;
-  options.program = "/flotilla-logd";
-  options.is_quiet = true;
-  LogStreams streams(**loop, spawner, processes, keeper, options);
-  UnitLogs::Request request;
-  request.unit = "a.service";
-  ASSERT_TRUE(streams.open_streams(request));
+class LogStreamsTest : public testing::Test {
+ protected:
+  LogStreamsTest() {
+    options_.program = "/flotilla-logd";
+    options_.is_quiet = true;
+    request_.unit = "a.service";
+  }
+
+  std::unique_ptr<Loop> loop_ = std::move(Loop::create()).value();
+  EndingSpawner spawner_;
+  FakeTracker tracker_;
+  FakeProcesses processes_{tracker_};
+  FakeKeeper keeper_;
+  LogStreamsOptions options_;
+  UnitLogs::Request request_;
+};
+
+TEST_F(LogStreamsTest, StartsNoLogProcessAfterTheEnd) {
+  LogStreams streams(*loop_, spawner_, processes_, keeper_, options_);
+  ASSERT_TRUE(streams.open_streams(request_));
   streams.flush();
-  EXPECT_EQ(spawner.count, 1);
+  EXPECT_EQ(spawner_.count, 1);
   streams.shut_down();
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "it waits for the log process";
   // The turn in which the manager ends has a flush at its own end.
   streams.message("a.service", 4, "the last words");
   streams.flush();
-  EXPECT_EQ(spawner.count, 1);
+  EXPECT_EQ(spawner_.count, 1);
 }
 
-TEST(LogStreams, TheKeeperHasAPipeBeforeAnyProcessDoes) {
-  auto loop = Loop::create();
-  ASSERT_TRUE(loop);
-  EndingSpawner spawner;
-  FakeTracker tracker;
-  FakeProcesses processes(tracker);
-  FakeKeeper keeper;
-  LogStreamsOptions options;
-  options.program = "/flotilla-logd";
-  options.is_quiet = true;
+TEST_F(LogStreamsTest, TheKeeperHasAPipeBeforeAnyProcessDoes) {
   {
-    LogStreams streams(**loop, spawner, processes, keeper, options);
-    UnitLogs::Request request;
-    request.unit = "a.service";
-    ASSERT_TRUE(streams.open_streams(request));
-    EXPECT_EQ(keeper.held.count("log:a.service"), 1u);
-    ASSERT_TRUE(streams.open_streams(request));
-    EXPECT_EQ(keeper.held.count("log:a.service"), 1u) << "it is the same pipe";
+    LogStreams streams(*loop_, spawner_, processes_, keeper_, options_);
+    ASSERT_TRUE(streams.open_streams(request_));
+    EXPECT_EQ(keeper_.held.count("log:a.service"), 1u);
+    ASSERT_TRUE(streams.open_streams(request_));
+    EXPECT_EQ(keeper_.held.count("log:a.service"), 1u) << "it is the same pipe";
   }
   while (waitpid(-1, nullptr, 0) > 0) {
   }

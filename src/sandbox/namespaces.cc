@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/fd.h"
+#include "sandbox/namespace_store.h"
 
 namespace flotilla::sandbox {
 namespace {
@@ -50,52 +51,6 @@ class StoreLock {
   }
   int fd_;
 };
-
-union Control {
-  char bytes[CMSG_SPACE(sizeof(int))];
-  cmsghdr header;
-};
-
-// What is kept in the store; empty: nothing yet.
-Result<Fd> take_kept(int store) {
-  char byte = 0;
-  iovec data{&byte, 1};
-  Control control{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof control.bytes;
-  if (::recvmsg(store, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0) {
-    if (errno == EAGAIN) return Fd();
-    return base::system_error(errno, "read a kept namespace");
-  }
-  const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return Fd();
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return Fd(fd);
-}
-
-Status keep(int store, int fd) {
-  char byte = 0;
-  iovec data{&byte, 1};
-  Control control{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof control.bytes;
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof fd);
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  if (::sendmsg(store, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-    return base::system_error(errno, "keep a namespace");
-  }
-  return {};
-}
 
 Status raise_loopback() {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -141,14 +96,14 @@ Status write_maps(pid_t pid, uid_t uid, gid_t gid) {
 Status enter_shared_namespace(SharedKind kind, int store) {
   const KindRow& row = row_of(kind);
   const StoreLock lock(store);
-  FLOTILLA_ASSIGN(Fd kept, take_kept(store));
+  FLOTILLA_ASSIGN(Fd kept, take_kept_namespace(store));
   if (kept) {
     if (::setns(kept.get(), row.flag) != 0) {
       const int error = errno;
-      static_cast<void>(keep(store + 1, kept.get()));
+      static_cast<void>(keep_namespace(store + 1, kept.get()));
       return base::system_error(error, "join the {} namespace", row.what);
     }
-    return keep(store + 1, kept.get());
+    return keep_namespace(store + 1, kept.get());
   }
   if (::unshare(row.flag) != 0) {
     const int error = errno;
@@ -161,7 +116,7 @@ Status enter_shared_namespace(SharedKind kind, int store) {
   if (kind == SharedKind::kNetwork) FLOTILLA_TRY(raise_loopback());
   const Fd own(::open(row.own, O_RDONLY | O_CLOEXEC));
   if (!own) return base::system_error(errno, "open {}", row.own);
-  return keep(store + 1, own.get());
+  return keep_namespace(store + 1, own.get());
 }
 
 Status join_namespace(SharedKind kind, const std::string& path) {
