@@ -35,7 +35,9 @@ void StatePublisher::withdraw(const std::string& unit) {
 }
 
 void StatePublisher::on_session_change() {
-  if (!session_.is_registered() || session_.lease() == lease_) return;
+  if (!session_.is_registered()) return;
+  // What came while the store was away waits for this.
+  if (session_.lease() == lease_) return flush_soon();
   lease_ = session_.lease();
   published_.clear();
   for (const auto& [unit, state] : current_) dirty_.insert(unit);

@@ -43,9 +43,23 @@ void EngineManager::stop() {
   leads_at_ = 0;
 }
 
+void EngineManager::resign(std::function<void()> done) {
+  is_resigning_ = true;
+  if (!is_leader()) return loop_.post(std::move(done));
+  store::TxnRequest txn;
+  txn.compares.push_back(store::mod_is(keys_.leader(), leads_at_));
+  txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.leader(), {}});
+  store_.txn(std::move(txn), [done = std::move(done)](auto) { done(); });
+}
+
 base::Status EngineManager::ensure() {
+  if (is_resigning_) return {};
   follow_leader();
   if (!is_leader() || is_writing_ || !has_caught_up()) return {};
+  if (is_fence_due()) {
+    fence();
+    return {};
+  }
   ++counters_.passes;
   const Absence absence = look_out_for_storms();
   const base::MonotonicTime begin = loop_.clock().monotonic();
@@ -138,18 +152,18 @@ Absence EngineManager::look_out_for_storms() {
 
 void EngineManager::write(std::vector<Decision> decisions) {
   is_writing_ = true;
-  write_from(std::make_shared<std::vector<Decision>>(std::move(decisions)), 0);
+  write_from(std::make_shared<Writing>(Writing{std::move(decisions), leads_at_}), 0);
 }
 
 // Cut at the store's limits; every piece holds only while we still lead.
-void EngineManager::write_from(const std::shared_ptr<std::vector<Decision>>& decisions,
-                               size_t from) {
+void EngineManager::write_from(const std::shared_ptr<Writing>& writing, size_t from) {
+  const std::vector<Decision>& decisions = writing->decisions;
   store::TxnRequest txn;
-  txn.compares.push_back(store::mod_is(keys_.leader(), leads_at_));
+  txn.compares.push_back(store::mod_is(keys_.leader(), writing->leads_at));
   size_t bytes = 0;
   size_t next = from;
-  while (next < decisions->size() && txn.then_ops.size() < store::kMaxTxnOps) {
-    store::Op operation = operation_for((*decisions)[next]);
+  while (next < decisions.size() && txn.then_ops.size() < store::kMaxTxnOps) {
+    store::Op operation = operation_for(decisions[next]);
     const auto* put = std::get_if<store::PutOp>(&operation);
     const size_t size = put != nullptr ? put->key.size() + put->value.size() : 0;
     if (next > from && bytes + size > store::kAdvisedRequestBytes) break;
@@ -157,27 +171,58 @@ void EngineManager::write_from(const std::shared_ptr<std::vector<Decision>>& dec
     txn.then_ops.push_back(std::move(operation));
     ++next;
   }
-  store_.txn(std::move(txn), [this, alive = alive_, decisions, from,
-                              next](base::Result<store::TxnResponse> result) {
+  store_.txn(std::move(txn),
+             [this, alive = alive_, writing, from, next](base::Result<store::TxnResponse> result) {
+               if (!*alive) return;
+               if (!result || !result->succeeded)
+                 return on_write_failed(*writing, from, next, result);
+               written_ = std::max(written_, result->revision);
+               for (size_t i = from; i < next; ++i) report(writing->decisions[i]);
+               // Without the lead, or the units the rest was decided on, the rest is decided anew.
+               const bool still_leads = leads_at_ == writing->leads_at && !is_resigning_;
+               if (next < writing->decisions.size() && still_leads)
+                 return write_from(writing, next);
+               is_writing_ = false;
+               engine_.ensure_soon();
+             });
+}
+
+void EngineManager::on_write_failed(const Writing& writing, size_t from, size_t end,
+                                    const base::Result<store::TxnResponse>& result) {
+  ++counters_.failed_writes;
+  report_failure(writing.decisions, from, end);
+  is_writing_ = false;
+  if (result) {
+    SPDLOG_INFO("Engine leadership lost while writing decisions");
+    return engine_.ensure_soon();
+  }
+  SPDLOG_ERROR("Failed to write decisions: {}", result.error().message);
+  if (result.error().code != base::Errc::kUnavailable) unanswered_at_ = writing.leads_at;
+  engine_.ensure_before(kRetry);
+}
+
+// A write without an answer may have been done without our having seen it, or be done later. Any
+// other revision of the leader key than the one it was made under shuts it out for good, and a view
+// that has seen that revision has seen the write if it was done.
+bool EngineManager::is_fence_due() const {
+  return unanswered_at_ != 0 && unanswered_at_ == leads_at_;
+}
+
+void EngineManager::fence() {
+  is_writing_ = true;
+  registry::Leader self = *view_.cluster().leader;
+  store::TxnRequest txn;
+  txn.compares.push_back(store::mod_is(keys_.leader(), leads_at_));
+  txn.then_ops.emplace_back(store::PutOp{keys_.leader(), registry::encode(self), session_.lease()});
+  store_.txn(std::move(txn), [this, alive = alive_](base::Result<store::TxnResponse> result) {
     if (!*alive) return;
-    const bool is_lost = result && !result->succeeded;
-    if (!result || is_lost) {
-      ++counters_.failed_writes;
-      report_failure(*decisions, from, next);
-      is_writing_ = false;
-      if (is_lost) {
-        SPDLOG_INFO("Engine leadership lost while writing decisions");
-        return engine_.ensure_soon();
-      }
-      SPDLOG_ERROR("Failed to write decisions: {}", result.error().message);
-      return engine_.ensure_before(kRetry);
-    }
-    written_ = std::max(written_, result->revision);
-    for (size_t i = from; i < next; ++i) report((*decisions)[i]);
-    // Without the lead, or the units the rest was decided on, the rest is decided anew.
-    if (next < decisions->size() && is_leader()) return write_from(decisions, next);
     is_writing_ = false;
-    engine_.ensure_soon();
+    if (result && result->succeeded) {
+      written_ = std::max(written_, result->revision);
+      return engine_.ensure_soon();
+    }
+    // Refused: an earlier attempt was done after all, or somebody else leads. The view will tell.
+    engine_.ensure_before(kRetry);
   });
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +46,9 @@ class EngineManager final : public overlord::StateManager {
   base::Status start_up() override;
   base::Status ensure() override;
   void stop() override;
+  // Decides nothing any more and lets another lead at once; `done` is called when the store has
+  // answered. For an orderly end.
+  void resign(std::function<void()> done);
 
   bool is_leader() const { return leads_at_ != 0; }
   const EngineCounters& counters() const { return counters_; }
@@ -55,8 +59,18 @@ class EngineManager final : public overlord::StateManager {
   void campaign();
   void note_leader(const std::string& machine);
   Absence look_out_for_storms();
+  // Decisions on their way to the store, and the revision of the leader key under which they were
+  // made: another lead of ours, later, must not send the rest of them.
+  struct Writing {
+    std::vector<Decision> decisions;
+    store::Revision leads_at = 0;
+  };
   void write(std::vector<Decision> decisions);
-  void write_from(const std::shared_ptr<std::vector<Decision>>& decisions, size_t from);
+  void write_from(const std::shared_ptr<Writing>& writing, size_t from);
+  void on_write_failed(const Writing& writing, size_t from, size_t end,
+                       const base::Result<store::TxnResponse>& result);
+  bool is_fence_due() const;
+  void fence();
   store::Op operation_for(const Decision& decision) const;
   void report(const Decision& decision);
   void report_failure(const std::vector<Decision>& decisions, size_t from, size_t end);
@@ -75,6 +89,9 @@ class EngineManager final : public overlord::StateManager {
   std::string last_leader_;
   bool is_campaigning_ = false;
   bool is_writing_ = false;
+  bool is_resigning_ = false;
+  // The lead under which a write was left without an answer, or 0: it may still be on its way.
+  store::Revision unanswered_at_ = 0;
   store::Revision written_ = 0;  // the view must have seen this before the next decision
   EngineCounters counters_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -12,7 +12,7 @@ namespace flotilla::registry {
 namespace {
 
 constexpr base::Micros kFirstRetry = std::chrono::milliseconds(500);
-constexpr base::Micros kLongestRetry = std::chrono::seconds(5);
+constexpr base::Micros kLongestRetry = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -33,6 +33,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     ++epoch_;
     timer_.reset();
     watch_.reset();
+    rewatch_.reset();
     on_change_ = {};
   }
 
@@ -48,6 +49,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
   // Finds out what is there and takes the step that follows from it.
   void attempt() {
     watch_.reset();
+    rewatch_.reset();
     timer_.reset();
     ++epoch_;
     store::RangeRequest request;
@@ -65,6 +67,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
   std::function<void()> on_change_;
   const Machine& self() const { return self_; }
   std::chrono::seconds ttl() const { return options_.ttl; }
+  base::BoottimeTime acknowledged_at() const { return acked_; }
 
  private:
   // A callback that is silent once the session has gone on to something else or has ended.
@@ -82,23 +85,29 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
                         found->boot_id == self_.boot_id && !self_.state_id.empty();
     if (!options_.sole_daemon && !is_own) return wait_for_other(record, found);
     if (record.lease == 0) return take_new_lease(record.mod_revision);
-    store_.keep_alive(record.lease, guarded<store::LeaseGrant>([this, record](auto grant) {
+    const base::BoottimeTime sent = loop_.clock().boottime();
+    store_.keep_alive(record.lease, guarded<store::LeaseGrant>([this, record, sent](auto grant) {
                         if (!grant && grant.error().code != base::Errc::kNotFound)
                           return try_later(grant.error());
                         // A lease of another length is left to itself; what hangs on it moves over.
                         if (!grant || grant->ttl != options_.ttl)
                           return take_new_lease(record.mod_revision);
-                        write_record(record.mod_revision, record.lease);
+                        write_record(record.mod_revision, record.lease, sent);
                       }));
   }
 
   void wait_for_other(const store::KeyValue& record, const base::Result<Machine>& found) {
-    if (waiting_since_ == record.create_revision) return refuse(found);
-    waiting_since_ = record.create_revision;
-    const auto their_ttl =
-        found && found->ttl_seconds > 0 ? std::chrono::seconds(found->ttl_seconds) : options_.ttl;
-    SPDLOG_WARN("Machine({}) is already registered{}; waiting for its lease to end", self_.id,
-                found ? fmt::format(" by {}", describe(*found)) : std::string());
+    const base::MonotonicTime now = loop_.clock().monotonic();
+    if (waiting_for_ != record.create_revision) {
+      waiting_for_ = record.create_revision;
+      const auto their_ttl =
+          found && found->ttl_seconds > 0 ? std::chrono::seconds(found->ttl_seconds) : options_.ttl;
+      // One that nobody keeps alive has ended by then.
+      waiting_until_ = now + their_ttl + their_ttl / 2;
+      SPDLOG_WARN("Machine({}) is already registered{}; waiting for its lease to end", self_.id,
+                  found ? fmt::format(" by {}", describe(*found)) : std::string());
+    }
+    if (now >= waiting_until_) return refuse(found);
     set(State::kWaiting, 0);
     store::WatchRequest request;
     request.key = key_;
@@ -110,8 +119,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     handler.on_compacted = [this](store::Revision) { attempt(); };
     handler.on_lost = [this](const base::Error& error) { try_later(error); };
     watch_ = store_.watch(std::move(request), std::move(handler));
-    // One that nobody keeps alive has ended by then.
-    timer_ = loop_.after(their_ttl + their_ttl / 2, [this] { attempt(); });
+    timer_ = loop_.at(waiting_until_, [this] { attempt(); });
   }
 
   void refuse(const base::Result<Machine>& found) {
@@ -128,23 +136,25 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void take_new_lease(store::Revision replaced) {
-    store_.grant_lease(options_.ttl, guarded<store::LeaseGrant>([this, replaced](auto grant) {
+    const base::BoottimeTime sent = loop_.clock().boottime();
+    store_.grant_lease(options_.ttl, guarded<store::LeaseGrant>([this, replaced, sent](auto grant) {
                          if (!grant) return try_later(grant.error());
-                         write_record(replaced, grant->lease);
+                         write_record(replaced, grant->lease, sent);
                        }));
   }
 
-  void write_record(store::Revision replaced, store::LeaseId lease) {
-    acked_ = loop_.clock().monotonic();
+  // `acked`: when the request was sent that gave the lease, or kept it alive.
+  void write_record(store::Revision replaced, store::LeaseId lease, base::BoottimeTime acked) {
     store::TxnRequest txn;
     txn.compares.push_back(replaced == 0 ? store::key_is_absent(key_)
                                          : store::mod_is(key_, replaced));
     txn.then_ops.emplace_back(store::PutOp{key_, encode(self_), lease});
-    store_.txn(std::move(txn), guarded<store::TxnResponse>([this, lease](auto result) {
+    store_.txn(std::move(txn), guarded<store::TxnResponse>([this, lease, acked](auto result) {
                  if (!result) return try_later(result.error());
                  if (!result->succeeded) return attempt();
                  retry_delay_ = kFirstRetry;
-                 waiting_since_ = 0;
+                 waiting_for_ = 0;
+                 acked_ = acked;
                  watch_own_record(result->revision);
                  set_keep_alive_timer(options_.ttl / 3);
                  set(State::kRegistered, lease);
@@ -163,7 +173,11 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
       attempt();
     };
     handler.on_compacted = [this](store::Revision) { attempt(); };
-    handler.on_lost = [this](const base::Error& error) { try_later(error); };
+    // The lease does not hang on the connection: only what is missed has to be made up for.
+    handler.on_lost = [this, written_at](const base::Error&) {
+      rewatch_ = loop_.after(kFirstRetry, [this, written_at] { watch_own_record(written_at); });
+    };
+    rewatch_.reset();
     watch_ = store_.watch(std::move(request), std::move(handler));
   }
 
@@ -172,12 +186,14 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void keep_alive() {
-    const base::MonotonicTime sent = loop_.clock().monotonic();
+    const base::BoottimeTime sent = loop_.clock().boottime();
     store_.keep_alive(lease_, guarded<store::LeaseGrant>([this, sent](auto grant) {
                         if (grant) {
                           acked_ = sent;
                           retry_delay_ = kFirstRetry;
-                          return set_keep_alive_timer(options_.ttl / 3);
+                          set_keep_alive_timer(options_.ttl / 3);
+                          // It had seemed lost, but the store has kept it, and the record with it.
+                          return set(State::kRegistered, lease_);
                         }
                         if (grant.error().code == base::Errc::kNotFound) {
                           SPDLOG_WARN("The lease of Machine({}) has ended; registering again",
@@ -188,7 +204,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
                         SPDLOG_WARN("Failed to keep the lease of Machine({}) alive: {}", self_.id,
                                     grant.error().message);
                         // The lease may end meanwhile; the next answer tells.
-                        if (loop_.clock().monotonic() >= acked_ + options_.ttl)
+                        if (loop_.clock().boottime() >= acked_ + options_.ttl)
                           set(State::kLost, lease_);
                         set_keep_alive_timer(next_retry());
                       }));
@@ -197,6 +213,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
   void try_later(const base::Error& error) {
     SPDLOG_WARN("Failed to register Machine({}): {}; trying again", self_.id, error.message);
     watch_.reset();
+    rewatch_.reset();
     ++epoch_;
     if (state_ == State::kRegistered) set(State::kLost, lease_);
     timer_ = loop_.after(next_retry(), [this] { attempt(); });
@@ -223,11 +240,13 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
   Machine self_;
   const SessionOptions options_;
   uint64_t epoch_ = 0;
-  store::Revision waiting_since_ = 0;  // create revision of the other's record, or 0
-  base::MonotonicTime acked_;          // when the last answered keep-alive was sent
+  store::Revision waiting_for_ = 0;    // create revision of the other's record, or 0 ...
+  base::MonotonicTime waiting_until_;  // ... and from when on somebody else keeps it alive
+  base::BoottimeTime acked_;           // when the last answered keep-alive was sent
   base::Micros retry_delay_ = kFirstRetry;
   base::RegistrationPtr timer_;
   base::RegistrationPtr watch_;
+  base::RegistrationPtr rewatch_;
 };
 
 MachineSession::MachineSession(store::Store& store, base::EventLoop& loop, std::string prefix,
@@ -242,6 +261,7 @@ MachineSession::State MachineSession::state() const { return impl_->state_; }
 const Machine& MachineSession::self() const { return impl_->self(); }
 store::LeaseId MachineSession::lease() const { return impl_->lease_; }
 std::chrono::seconds MachineSession::ttl() const { return impl_->ttl(); }
+base::BoottimeTime MachineSession::acknowledged_at() const { return impl_->acknowledged_at(); }
 const std::string& MachineSession::refusal() const { return impl_->refusal_; }
 void MachineSession::on_change(std::function<void()> callback) {
   impl_->on_change_ = std::move(callback);

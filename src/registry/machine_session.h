@@ -53,6 +53,9 @@ class MachineSession {
   const Machine& self() const;
   store::LeaseId lease() const;  // 0 while there is none
   std::chrono::seconds ttl() const;
+  // When the last request was sent that the store has answered by keeping the lease: it does not
+  // end before ttl() has passed since then. Unset until the session has been registered once.
+  base::BoottimeTime acknowledged_at() const;
   const std::string& refusal() const;  // why, when state() is kRefused
 
   // Called after every change of state() or lease().

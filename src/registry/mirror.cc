@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kFirstPage = 500;
 constexpr base::Micros kFirstRetry = std::chrono::milliseconds(100);
-constexpr base::Micros kLongestRetry = std::chrono::seconds(5);
+constexpr base::Micros kLongestRetry = std::chrono::seconds(2);
 
 }  // namespace
 

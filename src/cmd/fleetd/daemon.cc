@@ -16,6 +16,7 @@ constexpr const char* kDefaultListen = "/var/run/fleet.sock";
 constexpr unsigned kThreads = 2;
 constexpr base::Micros kRetry = std::chrono::seconds(1);
 constexpr base::Micros kTakeOverLimit = std::chrono::seconds(10);
+constexpr base::Micros kEndLimit = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -55,8 +56,8 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   view_ = std::make_unique<registry::ClusterView>(*store_, loop_, kPrefix);
   registry::SessionOptions session_options;
   session_options.ttl = config_.agent_ttl;
-  // Both local stores let one daemon in at a time.
-  session_options.sole_daemon = true;
+  // The local stores let one daemon in at a time.
+  session_options.sole_daemon = !address.starts_with("etcd:");
   const std::string boot_id = self.boot_id;
   session_ = std::make_unique<registry::MachineSession>(*store_, loop_, kPrefix, std::move(self),
                                                         session_options);
@@ -183,6 +184,12 @@ void Daemon::log_summary() const {
   SPDLOG_INFO("Machine({}): {} units, {} machines, {} API connections", session_->self().id,
               view_->cluster().units.size(), view_->cluster().machines.size(),
               server_->connections());
+}
+
+void Daemon::end_orderly() {
+  if (!engine_manager_ || !engine_manager_->is_leader()) return end(0);
+  end_limit_ = loop_.after(kEndLimit, [this] { end(0); });
+  engine_manager_->resign([this] { end(0); });
 }
 
 // The record of this machine stays until its lease ends, and its units run on: a daemon that comes

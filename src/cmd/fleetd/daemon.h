@@ -38,6 +38,8 @@ class Daemon {
   int run();
   // On the loop's thread.
   void end(int exit_code);
+  // As end(0), but lets another machine schedule at once instead of when the lease has ended.
+  void end_orderly();
   void log_summary() const;
 
   // Begins no request any more and ends when none is under way; take_connections() then has those
@@ -78,6 +80,7 @@ class Daemon {
   base::RegistrationPtr retry_;
   base::RegistrationPtr view_change_;  // while the server is paused
   base::RegistrationPtr take_over_limit_;
+  base::RegistrationPtr end_limit_;
   bool has_said_ready_ = false;
   bool was_registered_ = false;
   int exit_code_ = 0;

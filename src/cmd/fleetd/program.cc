@@ -99,7 +99,7 @@ void Program::on_signals(Daemon& daemon) {
         SPDLOG_INFO("Gracefully shutting down");
         notify_service_manager("STOPPING=1");
         next_.reset();
-        return daemon.end(0);
+        return daemon.end_orderly();
     }
   }
 }
