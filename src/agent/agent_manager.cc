@@ -77,6 +77,14 @@ const LocalUnit* AgentManager::find_unit(const std::string& name) const {
   return found != locals_.end() && found->second->is_loaded ? &found->second->shown : nullptr;
 }
 
+std::map<std::string, LocalUnit> AgentManager::units() const {
+  std::map<std::string, LocalUnit> units;
+  for (const auto& [name, local] : locals_) {
+    if (local->is_loaded) units.emplace(name, local->shown);
+  }
+  return units;
+}
+
 // --- Getting ready ---
 
 void AgentManager::on_connected() {

@@ -72,6 +72,8 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
 
   // Whether the unit is one of ours, and what is known of it.
   const LocalUnit* find_unit(const std::string& name) const;
+  // All of ours.
+  std::map<std::string, LocalUnit> units() const;
 
  private:
   struct Local;

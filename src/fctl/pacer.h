@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 
 namespace flotilla::fctl {
 
@@ -26,7 +27,11 @@ class FakePacer final : public Pacer {
   std::chrono::milliseconds now() override { return now_; }
   std::chrono::microseconds wall_clock() override { return start + now_; }
   std::chrono::microseconds start{0};
-  void pause(std::chrono::milliseconds how_long) override { now_ += how_long; }
+  void pause(std::chrono::milliseconds how_long) override {
+    now_ += how_long;
+    if (on_pause) on_pause();
+  }
+  std::function<void()> on_pause;
 
  private:
   std::chrono::milliseconds now_{0};

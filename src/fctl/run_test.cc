@@ -52,6 +52,24 @@ TEST_F(Fleetctl, StartOfAUnitThatFailsExitsWithOne) {
             "within 2s, err: Failed to fetch states within 2s\n");
 }
 
+TEST_F(Fleetctl, StartOfAUnitThatIsActiveForAMomentExitsWithOne) {
+  files["x.service"] = files["y.service"] = kHello;
+  pacer.start = std::chrono::seconds(1436168318);  // when the fake's units become active
+  bool falls = true;
+  pacer.on_pause = [&] {
+    const auto found = api.state_map.find("x.service");
+    if (falls && found != api.state_map.end()) found->second.active_state = "failed";
+  };
+  EXPECT_EQ(run_words({"start", "x", "y"}), 1);
+  EXPECT_NE(output.err_text.find("Failed to find an active unit x.service within 2s"),
+            std::string::npos)
+      << output.err_text;
+  falls = false;
+  files["z.service"] = kHello;
+  EXPECT_EQ(run_words({"start", "z"}), 0);
+  EXPECT_EQ(output.err_text, "");
+}
+
 TEST_F(Fleetctl, NoBlockOnlyTriggers) {
   files["x.service"] = kHello;
   EXPECT_EQ(run_words({"start", "--no-block", "x"}), 0);

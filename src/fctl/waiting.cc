@@ -156,13 +156,30 @@ base::Status settle_states(Context& context, const std::vector<std::string>& nam
 
 namespace {
 
-// The names without an active unit.
-base::Result<std::vector<std::string>> find_inactive(Context& context,
-                                                     const std::vector<std::string>& names) {
-  std::set<std::string> active;
+// A program that fails at once is active for a moment: what is active must have been so for this
+// long.
+constexpr milliseconds kStay{250};
+
+// What is not yet done of the units that are waited for.
+struct Inactive {
+  std::vector<std::string> missing;  // those that are not active
+  std::vector<std::string> young;    // those that have not been active for long enough
+  milliseconds left{0};              // until the youngest has
+};
+
+// How much longer what became active at `since` has to stay so. The machine's clock may differ:
+// never longer than the whole time.
+milliseconds left_to_stay(Context& context, std::chrono::microseconds since) {
+  const auto age = std::chrono::duration_cast<milliseconds>(context.pacer.wall_clock() - since);
+  return age < milliseconds(0) ? kStay : kStay - std::min(age, kStay);
+}
+
+base::Result<Inactive> find_inactive(Context& context, const std::vector<std::string>& names) {
+  std::map<std::string, std::chrono::microseconds> active;  // since when
   const auto add = [&](const std::vector<client::UnitState>& states) {
     for (const client::UnitState& state : states) {
-      if (state.active_state == "active" && state.load_state == "loaded") active.insert(state.name);
+      if (state.active_state != "active" || state.load_state != "loaded") continue;
+      active[state.name] = std::chrono::microseconds(state.active_enter_usec);
     }
   };
   if (names.size() > kFewUnits) {
@@ -175,11 +192,18 @@ base::Result<std::vector<std::string>> find_inactive(Context& context,
       add(states);
     }
   }
-  std::vector<std::string> left;
+  Inactive inactive;
   for (const std::string& name : names) {
-    if (active.count(name) == 0) left.push_back(name);
+    const auto found = active.find(name);
+    if (found == active.end()) {
+      inactive.missing.push_back(name);
+    } else if (const milliseconds left = left_to_stay(context, found->second);
+               left > milliseconds(0)) {
+      inactive.young.push_back(name);
+      inactive.left = std::max(inactive.left, left);
+    }
   }
-  return left;
+  return inactive;
 }
 
 }  // namespace
@@ -189,7 +213,15 @@ base::Status wait_until_active(Context& context, const std::vector<std::string>&
   if (patience.kind == Patience::Kind::kNone || names.empty()) return {};
   std::vector<std::string> waiting = names;
   const auto look = [&]() -> base::Result<bool> {
-    FLOTILLA_ASSIGN(waiting, find_inactive(context, waiting));
+    FLOTILLA_ASSIGN(Inactive inactive, find_inactive(context, waiting));
+    if (inactive.missing.empty() && !inactive.young.empty()) {
+      context.pacer.pause(inactive.left);
+      // Whatever a clock says, they have been looked at twice now.
+      FLOTILLA_ASSIGN(inactive, find_inactive(context, inactive.young));
+      inactive.young.clear();
+    }
+    waiting = std::move(inactive.missing);
+    waiting.insert(waiting.end(), inactive.young.begin(), inactive.young.end());
     return waiting.empty();
   };
   // As long as units still become active, those behind them have their time as well.

@@ -30,8 +30,10 @@ base::Status wait_for_states(Context& context, const std::vector<std::string>& n
 base::Status settle_states(Context& context, const std::vector<std::string>& names,
                            const std::string& command, const std::string& state, Patience patience);
 
-// Waits until systemd's state of each unit is loaded and active. The time without a change for the
-// better is at most 2 seconds, whatever the patience: a unit that has failed is not waited for.
+// Waits until systemd's state of each unit is loaded and active, and has been for a quarter of a
+// second: that long fleet needed to look, and a program that fails at once is active for a moment.
+// The time without a change for the better is at most 2 seconds, whatever the patience: a unit that
+// has failed is not waited for.
 base::Status wait_until_active(Context& context, const std::vector<std::string>& names,
                                Patience patience);
 

@@ -96,11 +96,11 @@ base::Status set_listen(std::vector<std::string>& target, std::string_view text,
 
 // Options of fleet's that have nothing to set here: its files work as they are.
 bool is_known_to_fleet(std::string_view key) {
-  constexpr std::array<std::string_view, 12> kKeys{
+  constexpr std::array<std::string_view, 11> kKeys{
       "disable_watches", "enable_grpc",   "engine_reconcile_interval",
       "etcd_cafile",     "etcd_certfile", "etcd_key_prefix",
       "etcd_keyfile",    "etcd_password", "etcd_request_timeout",
-      "etcd_servers",    "etcd_username", "systemd_user"};
+      "etcd_servers",    "etcd_username"};
   return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
@@ -204,6 +204,8 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
     expect(set_number(config.token_limit, value, uint16_t{1}), "a number from 1 to 65535");
   } else if (key == "disable_engine") {
     expect(set_bool(config.disable_engine, value), "true or false");
+  } else if (key == "systemd_user") {
+    expect(set_bool(config.systemd_user, value), "true or false");
   } else if (key == "verbosity") {
     expect(set_number(config.verbosity, value, 0), "a number");
   } else if (key == "log_format") {
@@ -222,13 +224,48 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
         "{}: etcd_servers=: this version has no etcd store; remove it, or set registry=sqlite:PATH",
         where);
   } else if (key == "verify_units" || key == "authorized_keys_file") {
-    config.warnings.push_back(
-        fmt::format("Config option {} is no longer supported - ignoring", key));
+    bool verifies = false;
+    const bool is_set =
+        key == "verify_units" ? set_bool(verifies, value) && verifies : !value.empty();
+    if (is_set) {
+      config.errors.push_back(
+          fmt::format("Config option {} is no longer supported - ignoring", key));
+    }
   } else if (!is_known_to_fleet(key)) {
     config.warnings.push_back(fmt::format("{}: {}=: no such option; ignored", where, key));
   }
   return {};
 }
+
+namespace {
+
+// The user's manager listens below the user's run-time directory, and reads unit files there.
+base::Status use_user_manager(Config& config, std::string_view where,
+                              const std::vector<std::string>& environment) {
+  constexpr std::string_view kVariable = "XDG_RUNTIME_DIR=";
+  const auto found =
+      std::find_if(environment.begin(), environment.end(), [&](const std::string& variable) {
+        return variable.compare(0, kVariable.size(), kVariable) == 0;
+      });
+  const std::string directory =
+      found != environment.end() ? found->substr(kVariable.size()) : std::string();
+  if (directory.empty() || directory.front() != '/') {
+    return base::invalid(
+        "{}: systemd_user=: the user's service manager is found by XDG_RUNTIME_DIR, which is not "
+        "set",
+        where);
+  }
+  const Config defaults;
+  if (config.manager_socket == defaults.manager_socket) {
+    config.manager_socket = directory + "/systemd/private";
+  }
+  if (config.units_directory == defaults.units_directory) {
+    config.units_directory = directory + "/fleet/units";
+  }
+  return {};
+}
+
+}  // namespace
 
 base::Result<Config> load_config(const std::optional<std::string>& file,
                                  const std::vector<std::string>& environment) {
@@ -268,6 +305,9 @@ base::Result<Config> load_config(const std::optional<std::string>& file,
   }
   for (const auto& [key, given] : options) {
     FLOTILLA_TRY(apply_option(config, given.where, key, given.value));
+  }
+  if (config.systemd_user) {
+    FLOTILLA_TRY(use_user_manager(config, options["systemd_user"].where, environment));
   }
   return config;
 }

@@ -27,10 +27,12 @@ struct Config {
   std::chrono::seconds agent_ttl{30};  // of the machine's lease
   uint16_t token_limit = 100;          // page size of the API
   bool disable_engine = false;
-  int verbosity = 0;  // above 0: debug messages
+  bool systemd_user = false;  // the user's service manager, not the system's
+  int verbosity = 0;          // above 0: debug messages
   LogFormat log_format = LogFormat::kText;
   // Sentences about what was passed over, for the log.
   std::vector<std::string> warnings;
+  std::vector<std::string> errors;  // the same, of options that mattered once
 };
 
 struct IniOption {

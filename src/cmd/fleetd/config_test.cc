@@ -78,7 +78,39 @@ TEST_F(ConfigTest, APageHasRoomForAtLeastOne) {
   const auto config = load_config(write("token_limit=0\nverify_units=true\nenable_grpc=1\n"), {});
   ASSERT_TRUE(config);
   EXPECT_EQ(config->token_limit, 100);
-  EXPECT_EQ(config->warnings.size(), 2U);
+  EXPECT_EQ(config->warnings.size(), 1U);
+}
+
+TEST_F(ConfigTest, SaysWhatIsNoLongerSupported) {
+  const auto config = load_config(write("verify_units=true\nauthorized_keys_file=/k\n"), {});
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->errors,
+            (std::vector<std::string>{
+                "Config option authorized_keys_file is no longer supported - ignoring",
+                "Config option verify_units is no longer supported - ignoring"}));
+  const auto unset = load_config(write("verify_units=false\nauthorized_keys_file=\n"), {});
+  ASSERT_TRUE(unset);
+  EXPECT_TRUE(unset->errors.empty());
+  EXPECT_TRUE(unset->warnings.empty());
+}
+
+TEST_F(ConfigTest, TheUsersManagerIsFoundByTheRunTimeDirectory) {
+  const auto config = load_config(write("systemd_user=true\n"), {"XDG_RUNTIME_DIR=/run/user/7"});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->manager_socket, "/run/user/7/systemd/private");
+  EXPECT_EQ(config->units_directory, "/run/user/7/fleet/units");
+  const auto chosen = load_config(write("systemd_user=t\nunits_directory=/u\nmanager_socket=/m\n"),
+                                  {"XDG_RUNTIME_DIR=/run/user/7"});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->manager_socket, "/m");
+  EXPECT_EQ(chosen->units_directory, "/u");
+  EXPECT_EQ(load_config(write("\nsystemd_user=1\n"), {}).error().message,
+            directory +
+                "/fleet.conf:2: systemd_user=: the user's service manager is found by "
+                "XDG_RUNTIME_DIR, which is not set");
+  const auto system = load_config(write("systemd_user=false\n"), {});
+  ASSERT_TRUE(system);
+  EXPECT_EQ(system->manager_socket, "/run/systemd/private");
 }
 
 TEST_F(ConfigTest, RefusesWhatItCannotUse) {

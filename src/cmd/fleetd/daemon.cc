@@ -5,6 +5,7 @@
 #include "cmd/fleetd/identity.h"
 #include "cmd/fleetd/metrics.h"
 #include "cmd/fleetd/service_notify.h"
+#include "cmd/fleetd/state_dump.h"
 #include "store/open_store.h"
 
 namespace flotilla::fleetd {
@@ -180,7 +181,10 @@ void Daemon::on_session_change() {
   notify_service_manager("READY=1");
 }
 
-void Daemon::log_summary() const {
+void Daemon::print_state() const {
+  const std::string line = state_dump(session_->self().id, agent_manager_->units()) + "\n";
+  std::fputs(line.c_str(), stdout);
+  std::fflush(stdout);
   SPDLOG_INFO("Machine({}): {} units, {} machines, {} API connections", session_->self().id,
               view_->cluster().units.size(), view_->cluster().machines.size(),
               server_->connections());

@@ -40,7 +40,8 @@ class Daemon {
   void end(int exit_code);
   // As end(0), but lets another machine schedule at once instead of when the lease has ended.
   void end_orderly();
-  void log_summary() const;
+  // To standard output what fleet prints for SIGUSR1, to the log a few counts.
+  void print_state() const;
 
   // Begins no request any more and ends when none is under way; take_connections() then has those
   // that the next daemon serves.

@@ -79,8 +79,8 @@ int check_config(const flotilla::base::Result<flotilla::fleetd::Config>& config)
     std::fprintf(stderr, "%s\n", config.error().message.c_str());
     return 1;
   }
-  for (const std::string& warning : config->warnings) {
-    std::fprintf(stderr, "%s\n", warning.c_str());
+  for (const std::vector<std::string>* said : {&config->errors, &config->warnings}) {
+    for (const std::string& sentence : *said) std::fprintf(stderr, "%s\n", sentence.c_str());
   }
   std::printf("%s: the configuration can be used\n", config->file.c_str());
   return 0;

@@ -82,6 +82,7 @@ int Program::run_daemons() {
 base::Result<Config> Program::load() const {
   FLOTILLA_ASSIGN(Config config, load_());
   for (const std::string& warning : config.warnings) SPDLOG_WARN("{}", warning);
+  for (const std::string& error : config.errors) SPDLOG_ERROR("{}", error);
   return config;
 }
 
@@ -90,7 +91,7 @@ void Program::on_signals(Daemon& daemon) {
   while (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
     switch (signal.ssi_signo) {
       case SIGUSR1:
-        daemon.log_summary();
+        daemon.print_state();
         break;
       case SIGHUP:
         reload(daemon);
