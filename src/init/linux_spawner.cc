@@ -1,6 +1,7 @@
 #include "init/linux_spawner.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "init/spawn_child.h"
 #include "init/spawn_syscall.h"
@@ -79,7 +81,13 @@ base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create(CloneCall call)
   return spawner;
 }
 
-LinuxSpawner::~LinuxSpawner() { munmap(stack_, kGuardSize + kStackSize); }
+LinuxSpawner::OnItsWay::OnItsWay() : order(std::make_unique<SpawnOrder>()) {}
+LinuxSpawner::OnItsWay::~OnItsWay() = default;
+
+LinuxSpawner::~LinuxSpawner() {
+  await();
+  munmap(stack_, kGuardSize + kStackSize);
+}
 
 LinuxSpawner::CloneCall LinuxSpawner::probe() noexcept {
   // Arguments of no size are refused by the kernel itself, with EINVAL; anything else is said by
@@ -88,11 +96,16 @@ LinuxSpawner::CloneCall LinuxSpawner::probe() noexcept {
   return is_there ? CloneCall::kClone3 : CloneCall::kClone;
 }
 
-long LinuxSpawner::start_child(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept {
+long LinuxSpawner::start_child(const ExecSpec& spec, SpawnOrder& order, Follow follow,
+                               int* pidfd) noexcept {
   clone_args args{};
   args.flags = CLONE_CLEAR_SIGHAND;
   // What waits must not hold us up: it gets a memory of its own, and how it went its exit tells.
   if (spec.idle_pipe_fd < 0) args.flags |= CLONE_VM | CLONE_VFORK;
+  if (follow == Follow::kNot) {
+    args.flags ^= CLONE_VFORK | CLONE_CHILD_CLEARTID;
+    args.child_tid = reinterpret_cast<uintptr_t>(&way_.is_here);
+  }
   if (order.unshare_files_from != 0) args.flags |= CLONE_FILES;
   if (spec.want_pidfd) {
     args.flags |= CLONE_PIDFD;
@@ -138,28 +151,72 @@ long LinuxSpawner::start_copy(const ExecSpec& spec, SpawnOrder& order) noexcept 
 }
 
 SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
+  return start(spec, Follow::kToProgram);
+}
+
+SpawnResult LinuxSpawner::begin(const ExecSpec& spec) noexcept { return start(spec, Follow::kNot); }
+
+std::optional<SpawnResult> LinuxSpawner::settle() noexcept {
+  await();
+  if (way_.is_told) return std::nullopt;
+  way_.is_told = true;
+  SpawnResult result;
+  result.pid = way_.pid;
+  result.stage = way_.order->stage;
+  result.error = way_.order->error;
+  return result;
+}
+
+// The kernel zeroes the word at exec and at exit, after all that the process wrote.
+void LinuxSpawner::await() noexcept {
+  for (;;) {
+    const int32_t is_here = __atomic_load_n(&way_.is_here, __ATOMIC_ACQUIRE);
+    if (is_here == 0) break;
+    raw_syscall(SYS_futex, raw_address(&way_.is_here), FUTEX_WAIT, is_here);
+  }
+  clear_slots();
+}
+
+// A pipe must not stay open here for longer than its owner wants.
+void LinuxSpawner::clear_slots() noexcept {
+  if (!std::exchange(slots_are_used_, false)) return;
+  for (const base::Fd& slot : slots_) dup3(null_.get(), slot.get(), O_CLOEXEC);
+}
+
+SpawnResult LinuxSpawner::start(const ExecSpec& spec, Follow follow) noexcept {
+  await();
   SpawnResult result;
   result.stage = SpawnStage::kClone;
   if (spec.passed_fd_count > kMaxPassedFds) {
     result.error = E2BIG;
     return result;
   }
-  int sources[3 + kMaxPassedFds + 1];
-  SpawnOrder order;
-  order.spec = &spec;
-  order.sources = sources;
-  order.source_count = 3 + spec.passed_fd_count;
   // With nothing to pass on, the child needs a few low descriptors alone.
   const bool waits = spec.idle_pipe_fd >= 0;
   const bool works = spec.extras != nullptr && spec.extras->work != nullptr;
+  // The filter belongs to the memory, which is still ours while the child changes it.
+  const bool sets_filter = !works && spec.extras != nullptr && spec.extras->sets_coredump_filter;
   bool is_low = spec.passed_fd_count == 0 && !waits && !works;
+  if (!is_low || sets_filter || spec.want_pidfd || call_ != CloneCall::kClone3) {
+    follow = Follow::kToProgram;
+  }
+  int many_sources[3 + kMaxPassedFds + 1];
+  SpawnOrder order_here;
+  const bool goes_on = follow == Follow::kNot;
+  SpawnOrder& order = goes_on ? *way_.order : order_here;
+  int* const sources = goes_on ? way_.sources.data() : many_sources;
+  order = SpawnOrder();
+  order.spec = &spec;
+  order.sources = sources;
+  order.source_count = 3 + spec.passed_fd_count;
   const int streams[kSlots] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd};
   for (size_t i = 0; i < kSlots; ++i) {
     const base::Fd& nothing = i == STDIN_FILENO ? null_input_ : null_;
     sources[i] = streams[i] >= 0 ? streams[i] : nothing.get();
+    if (!is_low || sources[i] < slots_end_) continue;
     // A bad one the child finds out about, and exits as it must.
-    is_low =
-        is_low && (sources[i] < slots_end_ || dup3(sources[i], slots_[i].get(), O_CLOEXEC) >= 0);
+    is_low = dup3(sources[i], slots_[i].get(), O_CLOEXEC) >= 0;
+    slots_are_used_ = true;
   }
   for (size_t i = 0; i < kSlots && is_low; ++i) {
     if (sources[i] >= slots_end_) sources[i] = slots_[i].get();
@@ -168,24 +225,28 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
   if (waits) sources[order.source_count++] = spec.idle_pipe_fd;
 
   if (is_low) order.unshare_files_from = slots_end_;
-  // The filter belongs to the memory, which is still ours while the child changes it.
-  const bool sets_filter = !works && spec.extras != nullptr && spec.extras->sets_coredump_filter;
   CoredumpFilter filter(sets_filter);
   int pidfd = -1;
+  way_.is_here = goes_on ? 1 : 0;
   // On a copy of this very stack, which has room for any work.
   const long pid = works                         ? start_copy(spec, order)
-                   : call_ == CloneCall::kClone3 ? start_child(spec, order, &pidfd)
+                   : call_ == CloneCall::kClone3 ? start_child(spec, order, follow, &pidfd)
                                                  : start_child_by_clone(spec, order, &pidfd);
-  for (size_t i = 0; i < kSlots; ++i) {
-    // A pipe must not stay open here for longer than its owner wants.
-    if (streams[i] >= slots_end_ && spec.passed_fd_count == 0)
-      dup3(null_.get(), slots_[i].get(), O_CLOEXEC);
-  }
   if (pid < 0) {
+    way_.is_here = 0;
+    clear_slots();
     result.error = static_cast<int>(-pid);
     return result;
   }
   result.pid = static_cast<pid_t>(pid);
+  if (goes_on) {
+    way_.pid = result.pid;
+    way_.is_told = false;
+    result.stage = SpawnStage::kNone;
+    result.is_on_its_way = true;
+    return result;
+  }
+  clear_slots();
   result.pidfd.reset(pidfd);
   result.stage = order.stage;
   result.error = order.error;

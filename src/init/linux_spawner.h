@@ -1,10 +1,14 @@
 // The Spawner of the real world: clone3 with CLONE_VM and CLONE_VFORK on a stack of its own, so
 // that a spawn costs the same however much memory and however many descriptors the manager has.
+// begin() leaves out CLONE_VFORK where it can: on two processors one makes the next process while
+// the other takes the last one to its program.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -30,13 +34,31 @@ class LinuxSpawner final : public Spawner {
   LinuxSpawner& operator=(const LinuxSpawner&) = delete;
 
   SpawnResult spawn(const ExecSpec& spec) noexcept override;
+  SpawnResult begin(const ExecSpec& spec) noexcept override;
+  std::optional<SpawnResult> settle() noexcept override;
 
  private:
+  enum class Follow : uint8_t { kToProgram, kNot };
+  // The process that shares our memory still, while we go on.
+  struct OnItsWay {
+    OnItsWay();
+    ~OnItsWay();
+    std::unique_ptr<SpawnOrder> order;
+    std::array<int, 3> sources{};
+    pid_t pid = -1;
+    // Zeroed by the kernel, which wakes who waits for it, when the process leaves our memory.
+    int32_t is_here = 0;
+    bool is_told = true;  // settle() has nothing to say
+  };
+
+  SpawnResult start(const ExecSpec& spec, Follow follow) noexcept;
+  void await() noexcept;
+  void clear_slots() noexcept;
   LinuxSpawner(std::byte* stack, base::Fd null, base::Fd null_input, CloneCall call) noexcept
       : call_(call), stack_(stack), null_(std::move(null)), null_input_(std::move(null_input)) {}
 
   // The pid or -errno.
-  long start_child(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept;
+  long start_child(const ExecSpec& spec, SpawnOrder& order, Follow follow, int* pidfd) noexcept;
   // In a copy of this process's memory, on a copy of its stack.
   static long start_copy(const ExecSpec& spec, SpawnOrder& order) noexcept;
   long start_child_by_clone(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept;
@@ -49,6 +71,8 @@ class LinuxSpawner final : public Spawner {
   static constexpr size_t kSlots = 3;
   std::array<base::Fd, kSlots> slots_;
   int slots_end_ = 0;  // above the highest of them
+  bool slots_are_used_ = false;
+  OnItsWay way_;
 };
 
 }  // namespace flotilla::init

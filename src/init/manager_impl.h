@@ -140,6 +140,10 @@ class Manager::Impl {
   void on_stored_hangup(Unit& unit, uint64_t number);
   void release_fd_store(Unit& unit);
 
+  // --- Processes on their way to their programs (manager_spawn.cc) ---
+  // Waits for the last one that was begun, if it is, and says what went wrong.
+  void settle_spawn();
+
   // --- Idle services (manager_spawn.cc) ---
   // Lets go those of Type=idle that wait for the last job.
   void release_idle();
@@ -277,6 +281,7 @@ class Manager::Impl {
                     ServiceEvent& outcome);
   bool attach_streams(Unit& unit, const StreamPlan& plan, ExecSpec& spec);
   int idle_pipe();
+  void tell_spawn_failure(const std::string& unit, const ExecSpec& spec, const SpawnResult& result);
   static SandboxRuntime& sandbox_of(ServiceRuntime& runtime);
   void keep_places(SandboxPlaces& places);
   void save_places(const Unit& unit, const SandboxPlaces* places);
@@ -364,6 +369,11 @@ class Manager::Impl {
     bool done = false;
   };
   std::optional<Final> final_;
+  struct BegunSpawn {
+    UnitId unit = kNoUnit;
+    std::shared_ptr<PreparedExec> exec;  // which the process reads; null: none is on its way
+  };
+  BegunSpawn begun_;
   Timer last_words_{Callback<void()>::to<&Impl::on_last_words>(*this)};
 };
 

@@ -74,7 +74,7 @@ void Manager::Impl::adopt_environment() {
   if (!client_environment.empty()) take_client_environment(client_environment);
 }
 
-Manager::Impl::~Impl() = default;
+Manager::Impl::~Impl() { settle_spawn(); }
 
 Timestamps Manager::Impl::now() const noexcept {
   const base::Clock& clock = edges.timers.clock();

@@ -82,7 +82,7 @@ struct ServiceRuntime {
   ServiceResult clean_result = ServiceResult::kSuccess;
 
   std::unique_ptr<SandboxRuntime> sandbox;  // null: none of it
-  std::unique_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
+  std::shared_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
   bool streams_open = false;
   bool was_lost = false;                 // at the first look of on_verify()
   bool is_abandoned = false;             // of a scope: whoever made it cares no more

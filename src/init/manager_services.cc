@@ -78,6 +78,7 @@ void ServiceRuntime::on_verify() {
 void ServiceRuntime::on_main_exit(const ChildExit& exit) {
   check_oom(exit);
   // Why it ended comes before that it ended.
+  manager.settle_spawn();
   manager.read_report(unit, true);
   manager.record_exit(unit, true, exit);
   manager.feed(unit, ServiceEvent::main_exit({exit.code, exit.status}));
@@ -85,6 +86,7 @@ void ServiceRuntime::on_main_exit(const ChildExit& exit) {
 
 void ServiceRuntime::on_control_exit(const ChildExit& exit) {
   check_oom(exit);
+  manager.settle_spawn();
   manager.read_report(unit, false);
   manager.record_exit(unit, false, exit);
   manager.feed(unit, ServiceEvent::control_exit({exit.code, exit.status}));
@@ -344,6 +346,7 @@ void Manager::Impl::release_surroundings(const Unit& unit, bool restarts) {
 }
 
 void Manager::Impl::release_resources(Unit& unit, bool restarts) {
+  settle_spawn();
   ServiceRuntime& runtime = *unit.service;
   const bool has_surroundings =
       unit.settings.exec->extras.is_set() || needs_term(*unit.settings.exec);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <utility>
 
 #include "init/manager_impl.h"
 #include "init/process_list.h"
@@ -142,9 +143,12 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   ServiceEvent outcome = ServiceEvent::of(Kind::kSpawnFailed);
   // An automatic restart of a plain service runs what was prepared before.
   const bool keeps = !action.is_control && unit.settings.service.restart != RestartSetting::kNo;
-  if (keeps && !runtime.main_exec) runtime.main_exec = std::make_unique<PreparedExec>();
-  PreparedExec once;
-  PreparedExec& exec = keeps ? *runtime.main_exec : once;
+  if (keeps && !runtime.main_exec) runtime.main_exec = std::make_shared<PreparedExec>();
+  const std::shared_ptr<PreparedExec> prepared =
+      keeps ? runtime.main_exec : std::make_shared<PreparedExec>();
+  PreparedExec& exec = *prepared;
+  // What a process still reads is not made anew.
+  if (begun_.exec == prepared) settle_spawn();
   const bool can_renew =
       keeps && exec.can_renew() && unit.n_fd_store() == 0 && exec.spec().passed_fd_count == 0 &&
       !unit.settings.exec->sandbox->dynamic_user &&
@@ -192,7 +196,13 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   int32_t* pid_location = unit.state_slot ? edges.state.spawn_pid(*unit.state_slot, kind) : nullptr;
   ExecSpec& spawned = launch ? launch->spec : spec;
   spawned.pid_location = pid_location;
-  const SpawnResult result = edges.spawner.spawn(spawned);
+  // Only Type=exec waits for the program; nothing that is opened for the process may stay open
+  // here longer than it takes to hand it over.
+  const bool waits = !action.is_control && unit.settings.service.type == ServiceType::kExec;
+  const bool goes_on = !waits && !launch && !is_doomed && exec.can_renew();
+  settle_spawn();
+  const SpawnResult result = goes_on ? edges.spawner.begin(spawned) : edges.spawner.spawn(spawned);
+  if (result.is_on_its_way) begun_ = {unit.graph_id, prepared};
   runtime.pending_spawn.reset();
   if (result.pid < 0) {
     edges.logs.message(
@@ -201,24 +211,9 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
     if (pid_location != nullptr) *pid_location = 0;
     return outcome;
   }
-  if (!result.is_running()) {
-    const int code = static_cast<int>(exit_code_of(result.stage));
-    if (!is_doomed) {
-      edges.logs.message(unit.id, 3,
-                         fmt::format("{}: {}", unit.id, describe_spawn_failure(spec, result)));
-    }
-    edges.logs.message(
-        unit.id, 3,
-        fmt::format("{}: Failed at step {} spawning {}: {}", unit.id, exit_code_name(code),
-                    spec.path, base::describe_errno(result.error)));
-  }
+  tell_spawn_failure(unit.id, spec, result);
   const bool is_helped_on = launch && result.is_running();
   if (is_helped_on) expect_report(unit, action, *launch, spec.path);
-  if (result.is_running() && result.error == ENOENT) {
-    edges.logs.message(unit.id, 6,
-                       fmt::format("{}: Executable {} missing, skipping: {}", unit.id, spec.path,
-                                   base::describe_errno(result.error)));
-  }
   run.pid = result.pid;
   if (CommandRun* earlier = runtime.find_run(action.command, action.index)) {
     *earlier = run;
@@ -232,6 +227,34 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   runtime.uid = exec.uid();
   runtime.gid = exec.gid();
   return ServiceEvent::spawned(result.pid, result.is_running() && !is_helped_on);
+}
+
+void Manager::Impl::settle_spawn() {
+  if (!begun_.exec) return;
+  const BegunSpawn begun = std::exchange(begun_, {});
+  const auto result = edges.spawner.settle();
+  const Unit* const unit = unit_at(begun.unit);
+  if (result && unit != nullptr) tell_spawn_failure(unit->id, begun.exec->spec(), *result);
+}
+
+void Manager::Impl::tell_spawn_failure(const std::string& unit, const ExecSpec& spec,
+                                       const SpawnResult& result) {
+  if (!result.is_running()) {
+    const int code = static_cast<int>(exit_code_of(result.stage));
+    // What went wrong before there was a process has been told.
+    if (spec.fail_stage == SpawnStage::kNone) {
+      edges.logs.message(unit, 3,
+                         fmt::format("{}: {}", unit, describe_spawn_failure(spec, result)));
+    }
+    edges.logs.message(
+        unit, 3,
+        fmt::format("{}: Failed at step {} spawning {}: {}", unit, exit_code_name(code), spec.path,
+                    base::describe_errno(result.error)));
+  } else if (result.error == ENOENT) {
+    edges.logs.message(unit, 6,
+                       fmt::format("{}: Executable {} missing, skipping: {}", unit, spec.path,
+                                   base::describe_errno(result.error)));
+  }
 }
 
 // The end to wait at; -1 where no job is there to be waited for.

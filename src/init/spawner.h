@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/fd.h"
 #include "init/exit_code.h"
@@ -96,6 +97,8 @@ struct SpawnResult {
   // exits with exit_code_of(stage); its exit arrives like any other.
   SpawnStage stage = SpawnStage::kNone;
   int error = 0;  // errno of that step
+  // Of begin() alone: it is on its way to its program, and settle() will tell how that went.
+  bool is_on_its_way = false;
 
   bool is_running() const noexcept { return stage == SpawnStage::kNone; }
 };
@@ -106,6 +109,14 @@ class Spawner {
   // Starts a process as the leader of a new session, with no signal blocked and all (but SIGPIPE)
   // at their defaults; returns once it has exec'ed or failed.
   virtual SpawnResult spawn(const ExecSpec& spec) noexcept = 0;
+
+  // The same, but may come back as soon as the process is there, so that the next one is prepared
+  // while this one comes to its program. One is on its way at most: the next spawn() or begin()
+  // waits for it. Requires: the spec and all it points to stay as they are until settle().
+  virtual SpawnResult begin(const ExecSpec& spec) noexcept { return spawn(spec); }
+  // Waits for the process of the last begin() to come to its program or to fail, and tells which,
+  // once. What is not asked for before the next begin() is never told.
+  virtual std::optional<SpawnResult> settle() noexcept { return std::nullopt; }
 };
 
 }  // namespace flotilla::init

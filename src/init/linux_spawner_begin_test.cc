@@ -1,0 +1,149 @@
+// Processes that are left on their way: begin() and settle() of LinuxSpawner.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "init/linux_spawner.h"
+
+namespace flotilla::init {
+namespace {
+
+class BeginningSpawns : public testing::TestWithParam<LinuxSpawner::CloneCall> {
+ protected:
+  BeginningSpawns() {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    read_end_.reset(ends[0]);
+    write_end_.reset(ends[1]);
+  }
+
+  ExecSpec shell(const char* script) {
+    argv_ = {"/bin/sh", "-c", script, nullptr};
+    ExecSpec spec;
+    spec.path = "/bin/sh";
+    spec.argv = argv_.data();
+    spec.environment = environment_.data();
+    return spec;
+  }
+
+  static int wait(pid_t pid) {
+    int status = -1;
+    EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    return status;
+  }
+
+  // How it went: by its own word or, where begin() did not go on, by the first answer.
+  SpawnResult outcome_of(SpawnResult begun) {
+    const bool goes_on = begun.is_on_its_way;
+    EXPECT_EQ(goes_on, GetParam() == LinuxSpawner::CloneCall::kClone3);
+    auto settled = spawner_->settle();
+    EXPECT_EQ(settled.has_value(), goes_on);
+    if (!settled) return begun;
+    EXPECT_EQ(settled->pid, begun.pid);
+    return std::move(*settled);
+  }
+
+  std::unique_ptr<LinuxSpawner> spawner_ = std::move(LinuxSpawner::create(GetParam())).value();
+  base::Fd read_end_, write_end_;
+  std::vector<const char*> argv_, environment_{"PATH=/usr/bin:/bin", nullptr};
+};
+
+TEST_P(BeginningSpawns, TellOnceThatTheProgramRuns) {
+  const ExecSpec spec = shell("exit 7");
+  SpawnResult begun = spawner_->begin(spec);
+  const pid_t pid = begun.pid;
+  ASSERT_GT(pid, 0);
+  EXPECT_TRUE(begun.is_running());
+  EXPECT_TRUE(outcome_of(std::move(begun)).is_running());
+  EXPECT_FALSE(spawner_->settle());
+  EXPECT_EQ(WEXITSTATUS(wait(pid)), 7);
+}
+
+TEST_P(BeginningSpawns, TellOfAProgramThatIsMissing) {
+  ExecSpec spec = shell("true");
+  spec.path = "/no/such/program";
+  SpawnResult begun = spawner_->begin(spec);
+  const pid_t pid = begun.pid;
+  ASSERT_GT(pid, 0);
+  const SpawnResult result = outcome_of(std::move(begun));
+  EXPECT_EQ(result.stage, SpawnStage::kExec);
+  EXPECT_EQ(result.error, ENOENT);
+  EXPECT_EQ(WEXITSTATUS(wait(pid)), 203);
+}
+
+TEST_P(BeginningSpawns, TellOfAProcessThatEndedBeforeTheyWereAsked) {
+  ExecSpec spec = shell("true");
+  spec.working_directory = "/no/such/directory";
+  SpawnResult begun = spawner_->begin(spec);
+  const pid_t pid = begun.pid;
+  EXPECT_EQ(WEXITSTATUS(wait(pid)), 200);
+  EXPECT_EQ(outcome_of(std::move(begun)).stage, SpawnStage::kChdir);
+}
+
+TEST_P(BeginningSpawns, AreOverWhenTheNextOneBegins) {
+  std::vector<pid_t> pids;
+  const ExecSpec spec = shell("exit 3");
+  for (int i = 0; i < 50; ++i) {
+    const SpawnResult begun = spawner_->begin(spec);
+    ASSERT_GT(begun.pid, 0);
+    pids.push_back(begun.pid);
+  }
+  const SpawnResult last = spawner_->spawn(spec);
+  EXPECT_TRUE(last.is_running());
+  EXPECT_FALSE(last.is_on_its_way);
+  pids.push_back(last.pid);
+  for (const pid_t pid : pids) EXPECT_EQ(WEXITSTATUS(wait(pid)), 3);
+}
+
+TEST_P(BeginningSpawns, KeepNoPipeOpenOnceTheyAreSettled) {
+  // Above the few descriptors that the child takes over as they are.
+  base::Fd high(fcntl(write_end_.get(), F_DUPFD_CLOEXEC, 100));
+  write_end_.reset();
+  ExecSpec spec = shell("echo one line");
+  spec.stdout_fd = high.get();
+  const SpawnResult begun = spawner_->begin(spec);
+  ASSERT_GT(begun.pid, 0);
+  static_cast<void>(spawner_->settle());
+  high.reset();
+  std::string text;
+  char buffer[64];
+  for (ssize_t size; (size = read(read_end_.get(), buffer, sizeof buffer)) > 0;) {
+    text.append(buffer, static_cast<size_t>(size));
+  }
+  EXPECT_EQ(text, "one line\n");
+  EXPECT_EQ(WEXITSTATUS(wait(begun.pid)), 0);
+}
+
+TEST_P(BeginningSpawns, WaitForTheProgramWhereTheyMust) {
+  ExecSpec spec = shell("exit 4");
+  const int passed = write_end_.get();
+  spec.passed_fds = &passed;
+  spec.passed_fd_count = 1;
+  const SpawnResult result = spawner_->begin(spec);
+  EXPECT_TRUE(result.is_running());
+  EXPECT_FALSE(result.is_on_its_way);
+  EXPECT_FALSE(spawner_->settle());
+  EXPECT_EQ(WEXITSTATUS(wait(result.pid)), 4);
+}
+
+TEST_P(BeginningSpawns, AreWaitedForByTheEndOfTheSpawner) {
+  const ExecSpec spec = shell("exit 5");
+  const SpawnResult begun = spawner_->begin(spec);
+  ASSERT_GT(begun.pid, 0);
+  spawner_.reset();
+  EXPECT_EQ(WEXITSTATUS(wait(begun.pid)), 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(EachCall, BeginningSpawns,
+                         testing::Values(LinuxSpawner::CloneCall::kClone3,
+                                         LinuxSpawner::CloneCall::kClone));
+
+}  // namespace
+}  // namespace flotilla::init
