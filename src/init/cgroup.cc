@@ -340,16 +340,19 @@ base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,
   std::string root_path = place.own_path;
   if (!name.empty()) root_path.append(root_path == "/" ? "" : "/").append(name);
   const std::string whole = place.mount_point + root_path;
-  if (mkdir(whole.c_str(), 0755) != 0 && errno != EEXIST) {
+  const bool is_made = mkdir(whole.c_str(), 0755) == 0;
+  if (!is_made && errno != EEXIST) {
     return base::system_error(errno, "make the cgroup {}", whole);
   }
   base::Fd root(open(whole.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return base::system_error(errno, "open the cgroup {}", whole);
   // Making one is the only way to know that one can be made.
-  if (mkdirat(root.get(), "flotilla-probe", 0755) != 0 && errno != EEXIST) {
-    return base::system_error(errno, "make a cgroup under {}", whole);
+  if (!is_made) {
+    if (mkdirat(root.get(), "flotilla-probe", 0755) != 0 && errno != EEXIST) {
+      return base::system_error(errno, "make a cgroup under {}", whole);
+    }
+    unlinkat(root.get(), "flotilla-probe", AT_REMOVEDIR);
   }
-  unlinkat(root.get(), "flotilla-probe", AT_REMOVEDIR);
   base::Fd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify) return base::system_error(errno, "watch cgroups");
   std::unique_ptr<CgroupTracker> tracker(new CgroupTracker(loop, std::move(root),
