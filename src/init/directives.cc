@@ -1,6 +1,8 @@
 #include "init/directives.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <iterator>
 #include <span>
 
@@ -25,6 +27,31 @@ constexpr bool is_sorted_table() {
 }
 static_assert(is_sorted_table(), "directives_table.inc must be sorted by section and name");
 
+// Where a directive stands by its hash, as every line of every unit file asks for one: twice as
+// many places as directives or more, a taken one leads to the next. 0 is free, else one above its
+// index.
+constexpr size_t kPlaces = 4096;
+static_assert(std::size(kDirectives) * 2 <= kPlaces);
+
+constexpr size_t place_of(std::string_view section, std::string_view name) {
+  uint32_t hash = 2166136261U;  // FNV-1a
+  for (const std::string_view text : {section, name}) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  }
+  return (hash ^ hash >> 16) % kPlaces;
+}
+
+constexpr std::array<uint16_t, kPlaces> make_places() {
+  std::array<uint16_t, kPlaces> places{};
+  for (size_t i = 0; i < std::size(kDirectives); ++i) {
+    size_t at = place_of(kDirectives[i].section, kDirectives[i].name);
+    while (places[at] != 0) at = (at + 1) % kPlaces;
+    places[at] = static_cast<uint16_t>(i + 1);
+  }
+  return places;
+}
+constexpr std::array<uint16_t, kPlaces> kPlaceTable = make_places();
+
 DirectiveParser find_in(std::span<const NamedParser> parsers, std::string_view name) {
   const auto found =
       std::lower_bound(parsers.begin(), parsers.end(), name,
@@ -42,11 +69,11 @@ const Directive* directives_begin() noexcept { return std::begin(kDirectives); }
 const Directive* directives_end() noexcept { return std::end(kDirectives); }
 
 const Directive* find_directive(std::string_view section, std::string_view name) noexcept {
-  const Directive wanted{section, name, {}, DirectiveStatus::kNotYet};
-  const Directive* found =
-      std::lower_bound(directives_begin(), directives_end(), wanted, is_before);
-  if (found == directives_end() || found->section != section || found->name != name) return nullptr;
-  return found;
+  for (size_t at = place_of(section, name); kPlaceTable[at] != 0; at = (at + 1) % kPlaces) {
+    const Directive& found = kDirectives[kPlaceTable[at] - 1];
+    if (found.name == name && found.section == section) return &found;
+  }
+  return nullptr;
 }
 
 bool is_known_section(std::string_view section) noexcept {
