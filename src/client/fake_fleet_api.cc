@@ -156,6 +156,7 @@ base::Result<StatusText> FakeFleetApi::unit_status(const std::string& name,
 base::Status FakeFleetApi::unit_log(const std::string& name, const std::string& machine, int lines,
                                     bool follow,
                                     const std::function<void(std::string_view)>& sink) {
+  const std::lock_guard lock(log_mutex_);
   calls.push_back("log " + name + " " + std::to_string(lines) + (follow ? " follow" : "") +
                   (machine.empty() ? "" : " " + machine));
   FLOTILLA_TRY(check_inspection());

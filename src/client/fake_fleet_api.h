@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -59,6 +60,7 @@ class FakeFleetApi final : public FleetApi {
   void report_launched(const Unit& unit);
   base::Status create_unit(const Unit& unit);
 
+  std::mutex log_mutex_;  // logs are followed by several threads
   std::map<std::string, int> polls_;
   uint64_t starts_ = 1436168318;  // seconds: each start is one later
 };

@@ -1,6 +1,9 @@
+#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "fctl/commands.h"
+#include "fctl/connect.h"
 #include "fctl/remote.h"
 #include "fctl/unit_args.h"
 
@@ -46,6 +49,61 @@ int print_journal(Context& context, const client::Unit& unit, const std::string&
   return 1;
 }
 
+// The last piece of a line waits for its rest, so that lines of several machines do not mix.
+class WholeLines {
+ public:
+  WholeLines(Output& output, std::mutex& mutex) : output_(output), mutex_(mutex) {}
+  ~WholeLines() {
+    if (!rest_.empty()) add("\n");
+  }
+  WholeLines(const WholeLines&) = delete;
+  WholeLines& operator=(const WholeLines&) = delete;
+
+  void add(std::string_view text) {
+    rest_ += text;
+    const size_t end = rest_.rfind('\n');
+    if (end == std::string::npos) return;
+    const std::lock_guard lock(mutex_);
+    output_.out(std::string_view(rest_).substr(0, end + 1));
+    rest_.erase(0, end + 1);
+  }
+
+ private:
+  Output& output_;
+  std::mutex& mutex_;
+  std::string rest_;
+};
+
+// Each machine by a connection of its own, for none of them ends; the lines as they come, which
+// name their hosts. SSH is no way out here: several of its processes would fight over the terminal.
+int follow_all(Context& context, const std::string& unit,
+               const std::vector<std::string>& machines) {
+  std::mutex mutex;  // of the output and of what is below
+  int exit_status = 0;
+  const auto fail = [&](const std::string& machine, const base::Error& error) {
+    const std::lock_guard lock(mutex);
+    context.output.err_line(fmt::format("Error retrieving the journal of unit {} on machine {}: {}",
+                                        unit, machine, error.message));
+    exit_status = 1;
+  };
+  std::vector<std::thread> threads;
+  for (const std::string& machine : machines) {
+    auto api = connect(context.flags, context.environment);
+    if (!api) {
+      fail(machine, api.error());
+      continue;
+    }
+    threads.emplace_back([&, machine, api = *api] {
+      WholeLines lines(context.output, mutex);
+      const base::Status read = api->unit_log(unit, machine, context.flags.number("lines"), true,
+                                              [&](std::string_view text) { lines.add(text); });
+      if (!read) fail(machine, read.error());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return exit_status;
+}
+
 }  // namespace
 
 int cmd_journal(Context& context) {
@@ -80,9 +138,12 @@ int cmd_journal(Context& context) {
     output.err_line("Unit " + name + " does not appear to be running.");
     return 1;
   }
+  const std::string& form = context.flags.text("output");
   if (machines->size() > 1 && follows(context)) {
-    output.err_line(fmt::format("Unit {} runs on {} machines; name one by --machine to follow it.",
-                                name, machines->size()));
+    if (form.empty() || form == "short") return follow_all(context, name, *machines);
+    output.err_line(fmt::format(
+        "Unit {} runs on {} machines; name one by --machine to follow it with --output={}.", name,
+        machines->size(), form));
     return 1;
   }
   for (const std::string& machine : *machines) {

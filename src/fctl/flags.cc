@@ -35,6 +35,15 @@ bool is_number(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+// As Go says it: digits that are too many are no wrong syntax.
+std::string_view why_not(std::string_view value, Flag::Kind kind) {
+  if (kind != Flag::Kind::kNumber) return "invalid syntax";
+  if (!value.empty() && (value.front() == '+' || value.front() == '-')) value.remove_prefix(1);
+  const bool is_number =
+      !value.empty() && value.find_first_not_of("0123456789") == std::string_view::npos;
+  return is_number ? "value out of range" : "invalid syntax";
+}
+
 // At most nine digits, and as many behind a point.
 bool is_seconds(std::string_view text) {
   const std::string_view whole = text.substr(0, text.find('.'));
@@ -76,8 +85,8 @@ base::Status store_flag(Flags& flags, const Flag& flag, std::string value) {
   }
   if (!parser.empty()) {
     return base::invalid(
-        "invalid argument \"{}\" for \"--{}\" flag: strconv.{}: parsing \"{}\": invalid syntax",
-        value, flag.name, parser, value);
+        "invalid argument \"{}\" for \"--{}\" flag: strconv.{}: parsing \"{}\": {}", value,
+        flag.name, parser, value, why_not(value, flag.kind));
   }
   flags.set(flag.name, std::move(value));
   return {};

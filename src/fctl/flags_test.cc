@@ -63,6 +63,9 @@ TEST(Flags, SayWhatIsWrong) {
   EXPECT_EQ(parse({"journal", "--lines=many"}).error().message,
             "invalid argument \"many\" for \"--lines\" flag: strconv.ParseInt: parsing \"many\": "
             "invalid syntax");
+  EXPECT_EQ(parse({"journal", "--lines=99999999999999999999"}).error().message,
+            "invalid argument \"99999999999999999999\" for \"--lines\" flag: strconv.ParseInt: "
+            "parsing \"99999999999999999999\": value out of range");
   EXPECT_FALSE(parse({"--ssh-timeout=1.2.3", "ssh"}));
   EXPECT_FALSE(parse({"list-units", "-o"}));
 }

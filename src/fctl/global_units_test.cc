@@ -1,4 +1,6 @@
 // status, journal and restart of units that run on several machines, and restart as such.
+#include <algorithm>
+
 #include "fctl/fleetctl_test.h"
 
 namespace flotilla::fctl {
@@ -43,9 +45,26 @@ TEST_F(GlobalUnits, JournalNamesTheMachines) {
                                  " --\nhello, world\n");
   EXPECT_EQ(run_words({"journal", "--machine=2222", "--follow", "g"}), 0);
   EXPECT_EQ(output.out_text, "hello, world\n");
+}
+
+TEST_F(GlobalUnits, JournalFollowsAllMachinesAtOnce) {
+  EXPECT_EQ(run_words({"journal", "--follow", "g"}), 0);
+  EXPECT_EQ(output.out_text, "hello, world\nhello, world\n");
+  std::sort(api.calls.begin(), api.calls.end());
+  EXPECT_EQ(api.calls, (Words{std::string("log g.service 10 follow ") + kFirst,
+                              std::string("log g.service 10 follow ") + kSecond}));
+  api.log_breaks = true;
   EXPECT_EQ(run_words({"journal", "--follow", "g"}), 1);
+  EXPECT_EQ(output.out_text, "hello, world\nhello, world\n");
+  EXPECT_NE(output.err_text.find(std::string("Error retrieving the journal of unit g.service on "
+                                             "machine ") +
+                                 kFirst + ": the API ended the answer early\n"),
+            std::string::npos)
+      << output.err_text;
+  EXPECT_EQ(run_words({"journal", "--follow", "--output=json", "g"}), 1);
   EXPECT_EQ(output.err_text,
-            "Unit g.service runs on 2 machines; name one by --machine to follow it.\n");
+            "Unit g.service runs on 2 machines; name one by --machine to follow it with "
+            "--output=json.\n");
 }
 
 TEST_F(GlobalUnits, RestartAsksEveryMachineOrFallsBackToSsh) {

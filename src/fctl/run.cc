@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "base/version.h"
-#include "client/endpoint.h"
 #include "fctl/commands.h"
+#include "fctl/connect.h"
 #include "fctl/flags.h"
 #include "fctl/help.h"
 #include "fctl/patterns.h"
-#include "fctl/ssh.h"
 
 namespace flotilla::fctl {
 namespace {
@@ -60,26 +59,11 @@ void warn_of_strange_flags(Output& output, const Command& command, const Command
   }
 }
 
-base::Result<std::shared_ptr<client::FleetApi>> connect(const CommandLine& line,
-                                                        const Environment& environment) {
-  const std::string& driver = line.flags.text("driver");
-  if (driver == "etcd")
-    return base::unsupported("the etcd driver is not built in; use the API driver");
-  if (driver != "API") return base::invalid("unrecognized driver \"{}\"", driver);
-  FLOTILLA_ASSIGN(std::vector<client::Endpoint> endpoints,
-                  client::parse_endpoints(line.flags.text("endpoint")));
-  if (!line.flags.text("tunnel").empty()) {
-    FLOTILLA_ASSIGN(const SshSettings settings, ssh_settings(line.flags, environment));
-    for (client::Endpoint& endpoint : endpoints) endpoint = tunnelled(settings, endpoint);
-  }
-  return environment.connect(endpoints);
-}
-
 int run_command(const Command& command, const CommandLine& line, const Environment& environment) {
   Output& output = environment.output;
   warn_of_strange_flags(output, command, line);
   if (command.run_alone != nullptr) return command.run_alone(environment, line);
-  const base::Result<std::shared_ptr<client::FleetApi>> api = connect(line, environment);
+  const base::Result<std::shared_ptr<client::FleetApi>> api = connect(line.flags, environment);
   if (!api) {
     output.err_line("Unable to initialize client: " + api.error().message);
     return 1;
