@@ -34,9 +34,9 @@ void LocalStore::grant_lease(std::chrono::seconds ttl, Callback<LeaseGrant> done
     const LeaseId id = ++last_lease_;
     leases_[id] = Lease{ttl, loop_.clock().monotonic() + ttl};
     batch.granted.push_back({id, ttl});
-    return [done, id, ttl](const Status& written) {
+    return [done, id, ttl, sent = loop_.clock().boottime()](const Status& written) {
       if (!written) return done(unexpected(written.error()));
-      done(LeaseGrant{id, ttl});
+      done(LeaseGrant{id, ttl, sent});
     };
   });
 }
@@ -47,7 +47,7 @@ void LocalStore::keep_alive(LeaseId lease, Callback<LeaseGrant> done) {
     Lease& kept = leases_[lease];
     // The timer is not moved here: when it fires too early it finds nothing due and arms itself.
     kept.deadline = loop_.clock().monotonic() + kept.ttl;
-    answer = LeaseGrant{lease, kept.ttl};
+    answer = LeaseGrant{lease, kept.ttl, loop_.clock().boottime()};
   } else {
     answer = not_found("lease {} does not exist", lease);
   }

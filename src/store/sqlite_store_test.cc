@@ -164,8 +164,10 @@ TEST_F(SqliteStore, RefusesPathsThatCannotBeAFile) {
                                                  folder_ / "no/such/folder/db"));
   EXPECT_FALSE(open_sqlite_store(folder_ / "", loop_));
   EXPECT_EQ(open_sqlite_store(":memory:", loop_).error().code, Errc::kInvalid);
-  EXPECT_EQ(open_store("etcd:http://127.0.0.1:2379", loop_).error().message,
-            "store \"etcd:http://127.0.0.1:2379\": expected sqlite:PATH or memory:");
+  EXPECT_EQ(open_store("zookeeper:a", loop_).error().message,
+            "store \"zookeeper:a\": expected sqlite:PATH, etcd:URL or memory:");
+  EXPECT_EQ(open_store("etcd:ftp://a", loop_).error().code, Errc::kInvalid);
+  EXPECT_TRUE(open_store("etcd:http://127.0.0.1:1", loop_));
   EXPECT_EQ(open_store("sqlite:", loop_).error().code, Errc::kInvalid);
   EXPECT_TRUE(open_store("memory:", loop_));
   EXPECT_TRUE(open_store("sqlite:" + (folder_ / "other.db"), loop_));

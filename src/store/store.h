@@ -1,6 +1,7 @@
 // The store: an ordered key-value map with revisions, transactions, watches and leases, shaped like
 // etcd v3. Everything the cluster shares lives in one; registry/ is the only folder that knows the
-// keys. Implementations: memory_store.h, sqlite_store.h; all pass store_conformance.h.
+// keys. Implementations: memory_store.h, sqlite_store.h, etcd_store.h; all pass
+// store_conformance.h.
 //
 // Threads: a store belongs to one base::EventLoop. Every member is called on the loop thread and
 // never blocks; every callback is called on the loop thread, exactly once, and never from inside
@@ -17,6 +18,7 @@
 //   kUnavailable  the store cannot be reached; nothing was done; trying again can help
 //   kTimedOut     no answer in time; whether a write was done is unknown: read before repeating
 //   kInternal     a write failed (disk full, I/O error); nothing was done; the store goes on
+//   kDenied       the store does not know or does not trust this user; nothing was done
 // A failed condition of a transaction is no error: see TxnResponse::succeeded.
 #pragma once
 
@@ -145,6 +147,8 @@ struct TxnResponse {
 struct LeaseGrant {
   LeaseId lease = 0;
   std::chrono::seconds ttl{0};  // what the store gives; may be more than was asked
+  // When the request that the store answered was sent: the lease lives until then + ttl at least.
+  base::BoottimeTime sent{};
 };
 
 enum class EventType { kPut, kDelete };
@@ -158,7 +162,8 @@ struct Event {
 struct WatchRequest {
   std::string key{};
   std::string range_end{};
-  // The first revision of interest. 0: from when the store registers the watch. To miss nothing,
+  // The first revision of interest. 0: from the store's present as this client last heard of it, so
+  // that all its own later writes are seen. To miss nothing,
   // pass the revision of a RangeResponse + 1. May lie in the future.
   Revision from_revision = 0;
   bool with_prev = false;

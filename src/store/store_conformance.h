@@ -27,6 +27,12 @@ class StoreHarness {
   virtual bool run_until(const std::function<bool()>& fact) = 0;
   // Lets lease time pass.
   virtual void pass(base::Micros time) = 0;
+  // A time for leases that are to end in a test, in seconds; and how much of a lease's time may
+  // pass for sure without ending it.
+  virtual int64_t lease_seconds() const { return 10; }
+  virtual base::Micros most_of(std::chrono::seconds ttl) const {
+    return ttl - std::chrono::seconds(1);
+  }
 };
 
 using MakeHarness = std::unique_ptr<StoreHarness> (*)();

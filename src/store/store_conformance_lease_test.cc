@@ -13,16 +13,16 @@ using testing::ElementsAre;
 
 TEST_P(StoreConformance, AnExpiredLeaseTakesItsKeysAsOneRevision) {
   auto log = watch({"m/", prefix_end("m/"), revision() + 1});
-  auto granted = grant(10);
+  auto granted = grant(harness_->lease_seconds());
   ASSERT_TRUE(granted);
-  EXPECT_GE(granted->ttl, seconds(10));
+  EXPECT_GE(granted->ttl, seconds(harness_->lease_seconds()));
   put("m/1", "a", granted->lease);
   put("m/2", "b", granted->lease);
   put("m/3", "stays");
-  harness_->pass(granted->ttl - seconds(1));
+  harness_->pass(harness_->most_of(granted->ttl));
   barrier();
   EXPECT_EQ(get("m/1")->lease, granted->lease);
-  harness_->pass(seconds(2));
+  harness_->pass(granted->ttl - harness_->most_of(granted->ttl) + seconds(1));
   run_until([&] { return log->events.size() >= 5; });
   EXPECT_EQ(log->events[3].type, EventType::kDelete);
   EXPECT_EQ(log->events[3].kv.key, "m/1");
@@ -35,15 +35,18 @@ TEST_P(StoreConformance, AnExpiredLeaseTakesItsKeysAsOneRevision) {
 }
 
 TEST_P(StoreConformance, AKeptLeaseLivesOnAndDiesOnceItIsNot) {
-  auto granted = grant(10);
+  auto granted = grant(harness_->lease_seconds());
   ASSERT_TRUE(granted);
   put("k", "v", granted->lease);
+  base::BoottimeTime last_sent = granted->sent;
   for (int i = 0; i < 5; ++i) {
-    harness_->pass(granted->ttl - seconds(3));
+    harness_->pass(harness_->most_of(granted->ttl));
     auto kept = keep_alive(granted->lease);
     ASSERT_TRUE(kept) << kept.error().message;
     EXPECT_EQ(kept->lease, granted->lease);
     EXPECT_EQ(kept->ttl, granted->ttl);
+    EXPECT_GT(kept->sent, last_sent);
+    last_sent = kept->sent;
     EXPECT_NE(get("k"), std::nullopt);
   }
   auto log = watch({"k", "", revision() + 1});
@@ -129,7 +132,7 @@ TEST_P(StoreConformance, LeaseTimesOutOfRangeAreRefused) {
 }
 
 TEST_P(StoreConformance, ATransactionGuardedByALeaderKeyFailsOnceItsLeaseIsGone) {
-  auto granted = grant(5);
+  auto granted = grant(harness_->lease_seconds());
   ASSERT_TRUE(granted);
   const Revision created = put("leader", "me", granted->lease);
   const TxnRequest guarded{{create_is("leader", created)}, {PutOp{"schedule", "x", 0}}, {}};
@@ -143,14 +146,14 @@ TEST_P(StoreConformance, ATransactionGuardedByALeaderKeyFailsOnceItsLeaseIsGone)
 }
 
 TEST_P(StoreConformance, LeasesAndTheirKeysOutliveAReopeningWithTheWholeTtl) {
-  auto granted = grant(10);
+  auto granted = grant(harness_->lease_seconds());
   ASSERT_TRUE(granted);
   put("k", "v", granted->lease);
-  put("gone", "", lease_of(10));
+  put("gone", "", lease_of(harness_->lease_seconds()));
   ASSERT_TRUE(revoke(get("gone")->lease));
-  harness_->pass(seconds(8));
+  harness_->pass(harness_->most_of(granted->ttl));
   if (!harness_->reopen()) GTEST_SKIP() << "this store ends with the process";
-  harness_->pass(seconds(8));
+  harness_->pass(harness_->most_of(granted->ttl));
   barrier();
   EXPECT_EQ(get("k")->lease, granted->lease);
   EXPECT_EQ(get("gone"), std::nullopt);

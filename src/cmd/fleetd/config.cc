@@ -96,12 +96,46 @@ base::Status set_listen(std::vector<std::string>& target, std::string_view text,
 
 // Options of fleet's that have nothing to set here: its files work as they are.
 bool is_known_to_fleet(std::string_view key) {
-  constexpr std::array<std::string_view, 11> kKeys{
-      "disable_watches", "enable_grpc",   "engine_reconcile_interval",
-      "etcd_cafile",     "etcd_certfile", "etcd_key_prefix",
-      "etcd_keyfile",    "etcd_password", "etcd_request_timeout",
-      "etcd_servers",    "etcd_username"};
+  constexpr std::array<std::string_view, 4> kKeys{"disable_watches", "enable_grpc",
+                                                  "engine_reconcile_interval", "etcd_key_prefix"};
   return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
+// What fleet calls etcd's things. registry= beats etcd_servers=.
+base::Status apply_etcd_option(Config& config, std::string_view where, std::string_view key,
+                               std::string_view value) {
+  if (key == "etcd_servers") {
+    if (value.empty() || !config.registry.empty()) return {};
+    std::string address = fmt::format("etcd:{}", value);
+    if (auto known = store::check_store_address(address); !known) {
+      return base::in_context(std::move(known).error(), "{}: etcd_servers=", where);
+    }
+    config.registry = std::move(address);
+  } else if (key == "etcd_cafile") {
+    config.etcd.ca_file = value;
+  } else if (key == "etcd_certfile") {
+    config.etcd.cert_file = value;
+  } else if (key == "etcd_keyfile") {
+    config.etcd.key_file = value;
+  } else if (key == "etcd_username") {
+    config.etcd.username = value;
+  } else if (key == "etcd_password") {
+    config.etcd.password = value;
+  } else if (key == "etcd_request_timeout") {
+    double seconds = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+    if (error == std::errc() && end == value.data() + value.size() && seconds >= 0.1 &&
+        seconds <= 3600) {
+      config.etcd.request_timeout = base::Micros(static_cast<int64_t>(seconds * 1e6));
+    } else {
+      config.warnings.push_back(
+          fmt::format("{}: {}=: expected seconds from 0.1 to 3600, got \"{}\"; left as it is",
+                      where, key, value));
+    }
+  } else {
+    config.warnings.push_back(fmt::format("{}: {}=: no such option; ignored", where, key));
+  }
+  return {};
 }
 
 base::Result<std::string> read_file(const std::string& path) {
@@ -183,7 +217,10 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
     if (auto known = store::check_store_address(value); !known && !value.empty()) {
       return base::in_context(std::move(known).error(), "{}: registry=", where);
     }
-    config.registry = value;
+    // One that is empty leaves it to etcd_servers=.
+    if (!value.empty()) config.registry = value;
+  } else if (key.starts_with("etcd_") && !is_known_to_fleet(key)) {
+    return apply_etcd_option(config, where, key, value);
   } else if (key == "listen") {
     FLOTILLA_TRY(set_listen(config.listen, value, where));
   } else if (key == "state_dir") {
@@ -219,10 +256,6 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
       return base::invalid("{}: agent_ttl=: at least 3s are needed, got \"{}\"", where, value);
     }
     config.agent_ttl = *ttl;
-  } else if (key == "etcd_servers" && config.registry.empty()) {
-    return base::unsupported(
-        "{}: etcd_servers=: this version has no etcd store; remove it, or set registry=sqlite:PATH",
-        where);
   } else if (key == "verify_units" || key == "authorized_keys_file") {
     bool verifies = false;
     const bool is_set =

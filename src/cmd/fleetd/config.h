@@ -10,12 +10,14 @@
 
 #include "base/result.h"
 #include "cmd/fleetd/logging.h"
+#include "store/etcd_options.h"
 
 namespace flotilla::fleetd {
 
 struct Config {
-  std::string file;                 // that it was read from, or would be if it were there
-  std::string registry;             // "sqlite:PATH"; empty: alone, in the state directory
+  std::string file;          // that it was read from, or would be if it were there
+  std::string registry;      // as open_store() takes it; empty: alone, in the state directory
+  store::EtcdSettings etcd;  // how to speak to an etcd that `registry` names
   std::vector<std::string> listen;  // addresses, if no sockets are handed over
   std::string state_dir = "/var/lib/fleet";
   std::string units_directory = "/run/fleet/units";

@@ -1,5 +1,6 @@
 #include "cmd/fleetd/config.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -123,8 +124,35 @@ TEST_F(ConfigTest, RefusesWhatItCannotUse) {
                 "/fleet.conf:2: agent_ttl=: expected a duration like 30s or 1m30s, got "
                 "\"soon\"");
   EXPECT_FALSE(load_config(write("agent_ttl=1s"), {}));
-  EXPECT_FALSE(load_config(write("etcd_servers=http://127.0.0.1:2379"), {}));
-  EXPECT_TRUE(load_config(write("etcd_servers=http://x\nregistry=sqlite:/x"), {}));
+  EXPECT_EQ(load_config(write("etcd_servers=http://a/b"), {}).error().message,
+            directory +
+                "/fleet.conf:1: etcd_servers=: etcd endpoint \"http://a/b\": expected "
+                "http://HOST:PORT or https://HOST:PORT");
+}
+
+TEST_F(ConfigTest, EtcdIsNamedAsFleetNamesIt) {
+  const auto registry_of = [&](const std::string& text) {
+    const auto config = load_config(write(text), {});
+    return config ? config->registry : config.error().message;
+  };
+  EXPECT_EQ(registry_of("etcd_servers=[\"http://a:2379\", \"http://b:2379\"]"),
+            "etcd:[\"http://a:2379\", \"http://b:2379\"]");
+  EXPECT_EQ(registry_of("etcd_servers=http://a\nregistry=sqlite:/x"), "sqlite:/x");
+  EXPECT_EQ(registry_of("etcd_servers=http://a\nregistry="), "etcd:http://a");
+  EXPECT_EQ(registry_of("etcd_servers=\n"), "");
+  const auto config =
+      load_config(write("registry=etcd:https://a,https://b\netcd_cafile=/ca\netcd_certfile=/cert\n"
+                        "etcd_keyfile=/key\netcd_username=fleet\netcd_password=\"a;b\"\n"
+                        "etcd_request_timeout=1.5\netcd_key_prefix=/x\netcd_color=blue\n"),
+                  {});
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->etcd.ca_file, "/ca");
+  EXPECT_EQ(config->etcd.cert_file, "/cert");
+  EXPECT_EQ(config->etcd.key_file, "/key");
+  EXPECT_EQ(config->etcd.username, "fleet");
+  EXPECT_EQ(config->etcd.password, "a;b");
+  EXPECT_EQ(config->etcd.request_timeout, std::chrono::milliseconds(1500));
+  EXPECT_THAT(config->warnings, testing::ElementsAre(testing::HasSubstr("etcd_color=: no such")));
 }
 
 }  // namespace

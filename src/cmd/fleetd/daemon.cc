@@ -47,7 +47,8 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   }
   FLOTILLA_ASSIGN(state_,
                   overlord::State::open(loop_, executor_, config_.state_dir + "/state.journal"));
-  FLOTILLA_ASSIGN(std::unique_ptr<store::Store> opened, store::open_store(address, loop_));
+  FLOTILLA_ASSIGN(std::unique_ptr<store::Store> opened,
+                  store::open_store(address, loop_, config_.etcd));
   store_ = std::make_unique<store::MeteredStore>(std::move(opened), loop_);
   std::vector<std::string> listen = config_.listen;
   if (listen.empty()) listen.emplace_back(kDefaultListen);
@@ -57,8 +58,7 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   view_ = std::make_unique<registry::ClusterView>(*store_, loop_, kPrefix);
   registry::SessionOptions session_options;
   session_options.ttl = config_.agent_ttl;
-  // The local stores let one daemon in at a time.
-  session_options.sole_daemon = !address.starts_with("etcd:");
+  session_options.sole_daemon = store::is_for_one_daemon(address);
   const std::string boot_id = self.boot_id;
   session_ = std::make_unique<registry::MachineSession>(*store_, loop_, kPrefix, std::move(self),
                                                         session_options);
