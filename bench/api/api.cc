@@ -1,6 +1,6 @@
 // bench/api: what the API costs with many units. The states of N units over the unix socket, in one
 // request and page by page, and `fleetctl list-units` of them; then `fleetctl start` of M units on
-// a machine, beside `systemctl start` of the same ones.   api [N] [M]
+// a machine, beside `systemctl start` of the same ones, and their end.   api [N] [M]
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -210,6 +210,14 @@ uint64_t start_all(std::vector<std::string> command, const std::string& prefix, 
   return stamps.wait_for_all() - begin;
 }
 
+// From the command's start to its end, which is when all of them have ended.
+uint64_t end_all(std::vector<std::string> command, const std::string& prefix, size_t count) {
+  for (size_t i = 0; i < count; ++i) command.push_back(prefix + unit_name(i));
+  const uint64_t begin = now_ns();
+  run_program(command);
+  return now_ns() - begin;
+}
+
 void bench_start(size_t count) {
   const ScratchFolder folder;
   StampFile stamps(folder.path(), count);
@@ -231,11 +239,20 @@ void bench_start(size_t count) {
   const std::string endpoint = "--endpoint=unix://" + folder.path() + "/fleet.sock";
   const uint64_t ours =
       start_all({program("fleetctl"), endpoint, "start", "--no-block"}, files, count, stamps);
+  const uint64_t own_end = end_all({"systemctl", "--user", "stop"}, "own-", count);
+  const uint64_t our_end = end_all({program("fleetctl"), endpoint, "destroy"}, "", count);
   Table table({"", "ms", "x floor"});
-  table.add({"floor: systemctl start", fixed(median_ms({own_time}), 1), "1.00"});
-  table.add({"fleetctl start --no-block", fixed(median_ms({ours}), 1),
-             fixed(median_ms({ours}) / median_ms({own_time}), 2)});
-  std::printf("\n%zu units from the command to the last one's first instruction\n", count);
+  const auto add = [&](const char* what, uint64_t time, uint64_t floor) {
+    table.add(
+        {what, fixed(median_ms({time}), 1), fixed(median_ms({time}) / median_ms({floor}), 2)});
+  };
+  add("floor: systemctl start", own_time, own_time);
+  add("fleetctl start --no-block", ours, own_time);
+  add("floor: systemctl stop", own_end, own_end);
+  add("fleetctl destroy", our_end, own_end);
+  std::printf(
+      "\n%zu units from the command to the last one's first instruction, and to their end\n",
+      count);
   table.print();
 }
 
