@@ -144,8 +144,9 @@ void bus_start_unit_with_flags(BusRequest& request) {
   bus::MessageReader arguments = request.call.arguments();
   const std::string unit = arguments.string().value_or("");
   const std::string mode = arguments.string().value_or("");
-  if (arguments.u64().value_or(0) != 0) {
-    return answer_error(request, kBusInvalidArgs, "Invalid 'flags' parameter");
+  if (const uint64_t flags = arguments.u64().value_or(0); flags != 0) {
+    return answer_error(request, kBusInvalidArgs,
+                        fmt::format("Invalid 'flags' parameter '{}'", flags));
   }
   enqueue(request, unit, "start", mode);
 }

@@ -43,17 +43,18 @@ base::Status set_service_watchdogs(Manager& manager, bus::MessageReader value) {
   return {};
 }
 
-// What a unit has whose file says nothing.
-const UnitSettings& some_unit() {
-  static const UnitSettings settings(*unit::UnitName::parse("a.service"));
-  return settings;
+CgroupSettings cgroup_of(const UnitSettings& settings) {
+  return settings.cgroup ? *settings.cgroup : default_cgroup_settings();
 }
 
 // What processes get whose unit says nothing: the manager's own, but for what it raised for itself.
 template <int Resource, rlim_t rlimit::*Bound>
 void default_limit(S s, W w) {
   rlimit limit{};
-  if (Resource == RLIMIT_NOFILE && s.manager.inherited_descriptors()) {
+  const UnitSettings unit = s.manager.default_service();
+  if (const auto& set = unit.exec->limits[Resource]) {
+    limit = *set;
+  } else if (Resource == RLIMIT_NOFILE && s.manager.inherited_descriptors()) {
     limit = *s.manager.inherited_descriptors();
   } else {
     ::getrlimit(static_cast<__rlimit_resource>(Resource), &limit);
@@ -128,9 +129,13 @@ constexpr BusProperty kManagerProperties[] = {
     {"ShowStatus", "b", kNothing, [](S s, W w) { w.boolean(s.manager.show_status()); }},
     {"UnitPath", "as", kConst, [](S s, W w) { w.strings(s.manager.unit_path()); }},
     {"DefaultStandardOutput", "s", kConst,
-     [](S, W w) { w.string(to_string(ExecSettings().standard_output, false)); }},
+     [](S s, W w) {
+       w.string(to_string(s.manager.default_service().exec->standard_output, false));
+     }},
     {"DefaultStandardError", "s", kConst,
-     [](S, W w) { w.string(to_string(ExecSettings().standard_error, false)); }},
+     [](S s, W w) {
+       w.string(to_string(s.manager.default_service().exec->standard_error, false));
+     }},
     // There is no watchdog device that we feed.
     {"WatchdogDevice", "s", kNothing, [](S, W w) { w.string(""); }},
     {"WatchdogLastPingTimestamp", "t", kNothing, never},
@@ -149,28 +154,46 @@ constexpr BusProperty kManagerProperties[] = {
      [](S s, W w) { w.u8(static_cast<uint8_t>(s.manager.exit_code())); }},
     // Defaults of settings, which nothing but the units' own files change.
     {"DefaultTimeoutStartUSec", "t", kConst,
-     [](S, W w) { write_span(w, ServiceSettings().timeout_start); }},
+     [](S s, W w) { write_span(w, s.manager.default_service().service.timeout_start); }},
     {"DefaultTimeoutStopUSec", "t", kConst,
-     [](S, W w) { write_span(w, ServiceSettings().timeout_stop); }},
+     [](S s, W w) { write_span(w, s.manager.default_service().service.timeout_stop); }},
     {"DefaultTimeoutAbortUSec", "t", kNothing,
-     [](S, W w) { write_span(w, ServiceSettings().timeout_stop); }},
+     [](S s, W w) {
+       const ServiceSettings service = s.manager.default_service().service;
+       write_span(w, service.timeout_abort.value_or(service.timeout_stop));
+     }},
     {"DefaultRestartUSec", "t", kConst,
-     [](S, W w) { write_span(w, ServiceSettings().restart_sec); }},
+     [](S s, W w) { write_span(w, s.manager.default_service().service.restart_sec); }},
     {"DefaultStartLimitIntervalUSec", "t", kConst,
-     [](S, W w) { write_span(w, some_unit().start_limit_interval); }},
-    {"DefaultStartLimitBurst", "u", kConst, [](S, W w) { w.u32(some_unit().start_limit_burst); }},
-    {"DefaultCPUAccounting", "b", kConst, [](S, W w) { w.boolean(true); }},
-    {"DefaultBlockIOAccounting", "b", kConst, [](S, W w) { w.boolean(false); }},
-    {"DefaultMemoryAccounting", "b", kConst, [](S, W w) { w.boolean(true); }},
-    {"DefaultTasksAccounting", "b", kConst, [](S, W w) { w.boolean(true); }},
+     [](S s, W w) { write_span(w, s.manager.default_service().start_limit_interval); }},
+    {"DefaultStartLimitBurst", "u", kConst,
+     [](S s, W w) { w.u32(s.manager.default_service().start_limit_burst); }},
+    {"DefaultCPUAccounting", "b", kConst,
+     [](S s, W w) {
+       w.boolean(cgroup_of(s.manager.default_service()).cpu_accounting.value_or(true));
+     }},
+    {"DefaultBlockIOAccounting", "b", kConst,
+     [](S s, W w) { w.boolean(cgroup_of(s.manager.default_service()).block_io_accounting); }},
+    {"DefaultMemoryAccounting", "b", kConst,
+     [](S s, W w) {
+       w.boolean(cgroup_of(s.manager.default_service()).memory_accounting.value_or(true));
+     }},
+    {"DefaultTasksAccounting", "b", kConst,
+     [](S s, W w) {
+       w.boolean(cgroup_of(s.manager.default_service()).tasks_accounting.value_or(true));
+     }},
     FLOTILLA_EACH_LIMIT(FLOTILLA_LIMIT),
     {"DefaultTasksMax", "t", kNothing,
-     [](S, W w) { w.u64(tasks_max_in_force(default_cgroup_settings())); }},
+     [](S s, W w) { w.u64(tasks_max_in_force(cgroup_of(s.manager.default_service()))); }},
     {"TimerSlackNSec", "t", kConst,
      [](S, W w) { w.u64(static_cast<uint64_t>(::prctl(PR_GET_TIMERSLACK))); }},
     {"DefaultOOMPolicy", "s", kConst,
-     [](S, W w) { w.string(to_string(ServiceSettings().oom_policy)); }},
-    {"DefaultOOMScoreAdjust", "i", kConst, [](S s, W w) { w.i32(s.manager.oom_score_adjust()); }},
+     [](S s, W w) { w.string(to_string(s.manager.default_service().service.oom_policy)); }},
+    {"DefaultOOMScoreAdjust", "i", kConst,
+     [](S s, W w) {
+       w.i32(s.manager.default_service().exec->oom_score_adjust.value_or(
+           s.manager.oom_score_adjust()));
+     }},
     // Ours.
     {"ProcessTracking", "s", kConst, [](S s, W w) { w.string(s.manager.process_tracking()); }},
 };

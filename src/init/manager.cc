@@ -287,6 +287,8 @@ std::string_view Manager::architecture() const {
   const auto& architecture = impl_->options.host_values.architecture;
   return architecture ? std::string_view(*architecture) : std::string_view();
 }
+UnitSettings Manager::default_service() const { return impl_->loader.default_service(); }
+
 const std::optional<rlimit>& Manager::inherited_descriptors() const {
   return impl_->options.inherited_descriptors;
 }

@@ -224,6 +224,8 @@ class Manager {
   std::string_view architecture() const;        // "x86-64"
   // LimitNOFILE= of processes whose unit says nothing; unset: as the manager's own.
   const std::optional<rlimit>& inherited_descriptors() const;
+  // What a service has whose file says nothing.
+  UnitSettings default_service() const;
   bool is_user_manager() const;
   std::string_view process_tracking() const;  // "cgroup" or "best-effort"
   std::string control_group() const;

@@ -113,8 +113,7 @@ Status Manager::Impl::check_freezing(const Unit& unit, bool frozen) const {
                   fmt::format("Unit '{}' has a pending job.", unit.id));
   }
   if (unit.active() != ActiveState::kActive) {
-    return refuse("org.freedesktop.systemd1.UnitInactive",
-                  fmt::format("Unit '{}' is inactive.", unit.id));
+    return refuse("org.freedesktop.systemd1.UnitInactive", "Unit is inactive.");
   }
   if (freezing_.count(unit.graph_id) != 0) {
     return refuse("org.freedesktop.systemd1.UnitBusy",

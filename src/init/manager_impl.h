@@ -252,6 +252,7 @@ class Manager::Impl {
   // the turn
   void boot_units();
   void end_reload();
+  void read_conf(bool is_start);
   void take_generated_environment(const std::vector<std::string>& assignments);
   bool run_one_change();
   bool run_one_wish();

@@ -1,7 +1,9 @@
 // One turn of the manager, its boot, and its end.
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
+#include "init/manager_conf.h"
 #include "init/manager_impl.h"
 #include "unit/environment.h"
 
@@ -55,8 +57,31 @@ Manager::Impl::Impl(ManagerOptions manager_options, ManagerEdges manager_edges)
               options.scope == ManagerScope::kSystem ? "system.slice" : "app.slice"}),
       users(edges.host) {
   userspace = now();
+  read_conf(true);
   std::sort(options.environment.begin(), options.environment.end());
   base_environment = options.environment;
+}
+
+// A manager that takes over, or reads its units again, reads its own settings again too; those that
+// clients may change meanwhile count at the start alone.
+void Manager::Impl::read_conf(bool is_start) {
+  ManagerConf conf = read_manager_conf(edges.tree, options.scope, options.host_values);
+  loader.set_defaults(std::move(conf.unit_defaults));
+  for (const std::string& warning : conf.warnings) log(4, warning);
+  if (!is_start) return;
+  for (const std::string& assignment : conf.manager_environment) {
+    const size_t equals = assignment.find('=');
+    setenv(assignment.substr(0, equals).c_str(), assignment.c_str() + equals + 1, 1);
+  }
+  unit::Environment environment(options.environment);
+  for (const std::string& assignment : conf.default_environment) {
+    environment.set_assignment(assignment);
+  }
+  options.environment = environment.assignments();
+  // A level of the command line goes first.
+  if (conf.log_level >= 0 && options.log_level == ManagerOptions().log_level) {
+    options.log_level = conf.log_level;
+  }
 }
 
 void Manager::Impl::take_client_environment(std::vector<std::string> assignments) {
@@ -162,6 +187,7 @@ void Manager::Impl::end_reload() {
   generators_may_run_ = false;
   save_manager();
   units_reload = generators_end = now();
+  read_conf(false);
   static_cast<void>(reload_all());
   for (const auto& done : std::exchange(reloading_, {})) done();
   if (!std::exchange(reload_again_, false)) return;

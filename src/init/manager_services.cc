@@ -153,6 +153,9 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
             ? ServiceFacts::Processes::kSome
             : ServiceFacts::Processes::kNone;
   }
+  if (minds_left_overs(unit.settings.kill, runtime.state, event) && runtime.group) {
+    facts.left_overs = runtime.group->is_populated();
+  }
   if (needed.pid_file) read_pid_file(unit, facts);
   if (needed.guess && runtime.group) {
     std::vector<pid_t> pids;

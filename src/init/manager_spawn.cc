@@ -322,8 +322,7 @@ Status Manager::Impl::kill(Unit& unit, KillWhom whom, int signal) {
     return {};
   }
   if (!unit.service) {
-    return base::unexpected({base::Errc::kUnsupported,
-                             fmt::format("Unit {} does not support process killing.", unit.id), 0,
+    return base::unexpected({base::Errc::kUnsupported, "Operation not supported", EOPNOTSUPP,
                              "org.freedesktop.DBus.Error.NotSupported"});
   }
   ServiceRuntime& runtime = *unit.service;

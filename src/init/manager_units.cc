@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "init/manager_impl.h"
+#include "init/transaction.h"
 #include "init/unit_file_search.h"
 
 namespace flotilla::init {
@@ -24,6 +25,7 @@ bool is_perpetual(const std::string& id) {
 
 Status Manager::add_ref(std::string_view name) {
   FLOTILLA_ASSIGN(Unit * unit, impl_->load(name));
+  FLOTILLA_TRY(check_load_state(impl_->graph, unit->graph_id));
   ++unit->refs;
   return {};
 }

@@ -90,12 +90,13 @@ struct ServiceFacts {
   base::MonotonicTime now;
   bool stop_job = false;     // the unit's job, waiting or running, is a stop
   bool restart_job = false;  // ... is a restart
-  // The three below cost system calls: fill what needed_facts() names.
+  // Those below cost system calls: fill what needed_facts() names.
   enum class Processes : uint8_t { kUnknown, kNone, kSome } processes = Processes::kUnknown;
   pid_t pid_from_file = 0;  // a living, suitable process that PIDFile= names; 0: none
   bool pid_from_file_alien = false;
   pid_t guessed_main_pid = 0;  // the only process of the cgroup, where GuessMainPID= is on; 0: none
   base::Micros runtime_extra{0};  // drawn from RuntimeRandomizedExtraSec=
+  bool left_overs = false;  // an earlier run has processes that SendSIGKILL=no keeps from an end
 };
 
 struct ServiceEvent {
@@ -267,6 +268,9 @@ struct NeededFacts {
 };
 NeededFacts needed_facts(const ServiceSettings& settings, const ServiceState& state,
                          ServiceEvent::Kind event) noexcept;
+// Whether facts.left_overs is to be filled.
+bool minds_left_overs(const KillSettings& kill, const ServiceState& state,
+                      ServiceEvent::Kind event) noexcept;
 
 // What `systemctl` shows as ACTIVE. Type=idle counts as active from its first command on, so that
 // nothing that is ordered behind it waits.

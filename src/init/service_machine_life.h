@@ -62,6 +62,7 @@ class Life {
       const bool any = others > 0 || main || control;
       facts.processes = any ? ServiceFacts::Processes::kSome : ServiceFacts::Processes::kNone;
     }
+    if (minds_left_overs(kill, state, event.kind)) facts.left_overs = others > 0;
     if (needed.pid_file) facts.pid_from_file = pid_from_file;
     if (needed.guess) facts.guessed_main_pid = guessed;
     ServiceActions actions;

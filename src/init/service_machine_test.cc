@@ -122,6 +122,29 @@ TEST(ServiceMachine, SimpleWithFailedSetUpStartsAndThenFails) {
   EXPECT_EQ(life.state.result, Result::kExitCode);
 }
 
+TEST(ServiceMachine, DoesNotRunBesideWhatMustNotBeKilled) {
+  const auto start = [](Life& life) {
+    life.others = 2;
+    life.kill.send_sigkill = false;
+    life.feed(Kind::kStart);
+  };
+  for (const ServiceCommand first : {ServiceCommand::kCondition, ServiceCommand::kStartPre}) {
+    Life life;
+    life.commands(first) = {command("/first")};
+    start(life);
+    EXPECT_EQ(life.state.sub, Sub::kFailed);
+    EXPECT_EQ(life.state.result, Result::kResources);
+  }
+  Life plain;
+  start(plain);
+  EXPECT_EQ(plain.state.sub, Sub::kStopSigterm);
+  EXPECT_EQ(plain.state.result, Result::kResources);
+  Life alone;
+  alone.kill.mode = KillMode::kProcess;
+  start(alone);
+  EXPECT_EQ(alone.state.sub, Sub::kRunning);
+}
+
 TEST(ServiceMachine, FailedSpawnIsResources) {
   Life life;
   life.spawn_works = false;

@@ -71,6 +71,7 @@ class Transitions {
 
   // --- Into a state ---
   void begin_run() noexcept;
+  void refuse_to_run(ServiceCommand command) noexcept;
   void enter_start_pre() noexcept;
   void enter_start() noexcept;
   void enter_start_post() noexcept;

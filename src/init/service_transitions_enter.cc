@@ -75,14 +75,22 @@ void Transitions::begin_run() noexcept {
   s_.flush_n_restarts = false;
   actions_.add(Action::kBeginRun);
   if (has_command(ServiceCommand::kCondition)) {
+    if (facts_.left_overs) return refuse_to_run(ServiceCommand::kCondition);
     run_control(ServiceCommand::kCondition, 0);
   } else {
     enter_start_pre();
   }
 }
 
+// A service that must not be killed would run beside what is left of its last run.
+void Transitions::refuse_to_run(ServiceCommand command) noexcept {
+  log(ServiceLog::kTaskFailed).command = command;
+  enter_dead(Result::kResources, Restart::kAllowed);
+}
+
 void Transitions::enter_start_pre() noexcept {
   if (has_command(ServiceCommand::kStartPre)) {
+    if (facts_.left_overs) return refuse_to_run(ServiceCommand::kStartPre);
     run_control(ServiceCommand::kStartPre, 0);
   } else {
     enter_start();
@@ -102,6 +110,10 @@ void Transitions::enter_start() noexcept {
       enter_signal(State::kStopSigterm, Result::kResources);
     }
     return;
+  }
+  if (facts_.left_overs) {
+    log(ServiceLog::kTaskFailed).command = ServiceCommand::kStart;
+    return enter_signal(State::kStopSigterm, Result::kResources);
   }
   if (type() == ServiceType::kForking) {
     s_.has_main_command = false;

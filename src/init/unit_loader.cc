@@ -9,6 +9,7 @@
 
 #include "init/directives.h"
 #include "init/directives_values.h"
+#include "init/manager_conf.h"
 #include "init/standard_units.h"
 #include "init/unit_file_search.h"
 #include "unit/escape.h"
@@ -28,7 +29,8 @@ constexpr size_t kMaxAliases = 1000;  // of one unit
 // fill either.
 constexpr size_t kMaxWarnings = 1000;
 
-// "a-b-c.service" is also governed by "a-b-.service.d" and "a-.service.d".
+// "a-b-c.service" is also governed by "a-b-.service.d" and "a-.service.d", an instance as well by
+// those of the shorter templates and of their instances.
 std::vector<std::string> drop_in_names(const UnitName& name) {
   std::vector<std::string> names{name.str()};
   if (name.is_instance()) names.push_back(name.template_name().str());
@@ -36,7 +38,11 @@ std::vector<std::string> drop_in_names(const UnitName& name) {
   if (!stem.empty() && stem.back() == '-') stem.remove_suffix(1);
   for (size_t dash = stem.rfind('-'); dash != std::string_view::npos && dash > 0;
        dash = stem.rfind('-', dash - 1)) {
-    names.push_back(std::string(stem.substr(0, dash + 1)) + std::string(name.suffix()));
+    const std::string part(stem.substr(0, dash + 1));
+    const std::string suffix(name.suffix());
+    names.push_back(part + suffix);
+    if (!name.is_plain()) names.push_back(part + "@" + suffix);
+    if (name.is_instance()) names.push_back(part + "@" + std::string(name.instance()) + suffix);
     if (dash == 0) break;
   }
   return names;
@@ -282,13 +288,14 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   }
   if (!(name == id)) add_once(settings.extras.edit().aliases, name);
 
+  if (!defaults_.empty()) apply_defaults(load);
   load_fragment(load);
-  if (settings.load_state == LoadState::kMasked) {
-    load_dependency_links(load);
-    drop_repeated_dependencies(settings);
-  }
-  if (settings.load_state == LoadState::kLoaded || settings.load_state == LoadState::kNotFound) {
+  if (settings.load_state == LoadState::kMasked) settings.slice.clear();
+  if (settings.load_state == LoadState::kLoaded || settings.load_state == LoadState::kMasked) {
     load_drop_ins(load);
+  }
+  if (settings.load_state == LoadState::kLoaded || settings.load_state == LoadState::kMasked ||
+      settings.load_state == LoadState::kNotFound) {
     load_dependency_links(load);
     drop_repeated_dependencies(settings);
   }
@@ -306,6 +313,10 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   if (settings.load_state == LoadState::kLoaded) {
     if (id.type() == UnitType::kSlice && settings.description.empty()) {
       settings.description = slice_description(id);
+    }
+    if (const std::string& source = settings.extras->source_path; !source.empty()) {
+      const auto stat = tree_of(source).stat(source);
+      if (stat) settings.files_mtime_usec = std::max(settings.files_mtime_usec, stat->mtime_usec);
     }
     require_exec_mounts(settings, options_.host);
     finish_settings(settings, load.marks, options_.scope);
@@ -438,8 +449,7 @@ void UnitLoader::load_drop_ins(Load& load) {
       continue;
     }
     load.settings.files_mtime_usec = std::max(load.settings.files_mtime_usec, stat.mtime_usec);
-    // Without a fragment they count for nothing, and are only shown.
-    if (load.settings.load_state == LoadState::kLoaded) apply(load, *bytes, file.path);
+    apply(load, *bytes, file.path);
   }
 }
 
@@ -505,7 +515,33 @@ void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& pa
   }
 }
 
-void UnitLoader::apply_setting(Load& load, const unit::Setting& setting, const std::string& path) {
+void UnitLoader::set_defaults(std::vector<unit::Setting> defaults) {
+  if (defaults == defaults_) return;
+  defaults_ = std::move(defaults);
+  remembered_.clear();
+}
+
+void UnitLoader::apply_defaults(Load& load) const {
+  const UnitType type = load.settings.name.type();
+  for (const unit::Setting& setting : defaults_) {
+    if (!is_default_for(setting, type)) continue;
+    unit::Setting written = setting;
+    if (written.section.empty()) written.section = unit_section_of(type);
+    apply_setting(load, written, "system.conf");
+  }
+  // Nobody has said these things of this very unit.
+  load.marks = {};
+}
+
+UnitSettings UnitLoader::default_service() const {
+  const UnitName name = *UnitName::parse("default.service");
+  Load load{UnitSettings{name}, {}, {name, &options_.host, {}, {}}, {}, false};
+  apply_defaults(load);
+  return std::move(load.settings);
+}
+
+void UnitLoader::apply_setting(Load& load, const unit::Setting& setting,
+                               const std::string& path) const {
   if (unit::is_foreign(setting.key)) return;
   const unit::Reporter reporter(path, setting.line, load.diagnostics);
   const Directive* directive = find_directive(setting.section, setting.key);

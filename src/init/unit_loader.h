@@ -55,6 +55,12 @@ class UnitLoader {
   bool is_unchanged(const UnitSettings& settings) const;
   void forget(const std::string& unit) { remembered_.erase(unit); }
 
+  // Settings that stand first in every unit they are for; see is_default_for(). Units that are
+  // loaded keep what they have until the next reload.
+  void set_defaults(std::vector<unit::Setting> defaults);
+  // A service of which nothing else is said.
+  UnitSettings default_service() const;
+
   const UnitIndex& index() const noexcept { return index_; }
   const UnitLoaderOptions& options() const noexcept { return options_; }
 
@@ -66,7 +72,8 @@ class UnitLoader {
   void load_drop_ins(Load& load);
   void load_dependency_links(Load& load);
   void apply(Load& load, std::string_view bytes, const std::string& path);
-  void apply_setting(Load& load, const unit::Setting& setting, const std::string& path);
+  void apply_setting(Load& load, const unit::Setting& setting, const std::string& path) const;
+  void apply_defaults(Load& load) const;
   std::vector<UnitIndex::File> find_drop_ins(const UnitSettings& settings) const;
   std::vector<unit::UnitName> aliases_of(const unit::UnitName& id) const;
   uint64_t fingerprint(const UnitSettings& settings, int64_t& newest) const;
@@ -74,6 +81,7 @@ class UnitLoader {
 
   UnitLoaderOptions options_;
   UnitIndex index_;
+  std::vector<unit::Setting> defaults_;
   std::unordered_map<std::string, uint64_t> remembered_;  // fingerprints, by unit
   bool looked_for_changes_ = false;                       // since the last load() or by refresh()
 };

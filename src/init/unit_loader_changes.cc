@@ -57,6 +57,9 @@ uint64_t UnitLoader::fingerprint(const UnitSettings& settings, int64_t& newest) 
     names.push_back(alias.str());
   }
   for (const UnitIndex::File& drop_in : find_drop_ins(settings)) add_file(drop_in);
+  if (const std::string& source = settings.extras->source_path; !source.empty()) {
+    add_file({source, &tree_of(source), false, {}});
+  }
   for (const std::string_view suffix : {".wants", ".requires", ".upholds"}) {
     hash.add(suffix);
     for (const std::string& name : names) {
@@ -109,6 +112,12 @@ bool UnitLoader::is_outdated(const UnitSettings& settings) const {
       newest = stat->mtime_usec;
     }
   }
+  if (const std::string& source = settings.extras->source_path; !source.empty()) {
+    const auto stat = tree_of(source).stat(source);
+    if (!stat) return true;
+    newest = std::max(newest, stat->mtime_usec);
+  }
+  if (settings.load_state != LoadState::kLoaded) return newest > settings.files_mtime_usec;
   std::vector<std::string> drop_ins;
   for (const UnitIndex::File& file : find_drop_ins(settings)) {
     const auto stat = file.is_masked ? base::Result<base::FileStat>(base::FileStat{})
@@ -116,7 +125,6 @@ bool UnitLoader::is_outdated(const UnitSettings& settings) const {
     if (stat) newest = std::max(newest, stat->mtime_usec);
     drop_ins.push_back(file.path);
   }
-  if (settings.load_state == LoadState::kMasked) return false;
   return newest > settings.files_mtime_usec || drop_ins != settings.extras->drop_in_paths;
 }
 

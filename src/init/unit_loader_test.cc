@@ -213,6 +213,31 @@ TEST_F(UnitLoaderTest, DropInsCountByNameAcrossAllTheirDirectories) {
   EXPECT_EQ(s.extras->drop_in_paths.size(), 4u);
 }
 
+TEST_F(UnitLoaderTest, AnInstanceHasTheDropInsOfShorterTemplatesToo) {
+  etc("a-b@.service", "[Service]\nExecStart=/bin/a\n");
+  const std::vector<std::string> names{"a-", "a-@", "a-@x", "a-b@", "a-b@x", "a-b-", "a-@y"};
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::string number = std::to_string(i + 1);
+    etc(names[i] + ".service.d/" + number + ".conf", "[Service]\nEnvironment=V" + number + "=\n");
+  }
+  EXPECT_THAT(load("a-b@x.service").exec->environment,
+              ElementsAre("V1=", "V2=", "V3=", "V4=", "V5="));
+}
+
+TEST_F(UnitLoaderTest, DropInsCountForMaskedUnitsAndNotForThoseThatAreNotThere) {
+  link("/dev/null", "m.service");
+  etc("m.service.d/1.conf", "[Unit]\nDescription=Masked\n");
+  etc("none.service.d/1.conf", "[Unit]\nDescription=None\n");
+  const UnitSettings masked = load("m.service");
+  EXPECT_EQ(masked.load_state, LoadState::kMasked);
+  EXPECT_EQ(masked.description, "Masked");
+  EXPECT_EQ(masked.slice, "");
+  const UnitSettings none = load("none.service");
+  EXPECT_EQ(none.description, "");
+  EXPECT_THAT(none.extras->drop_in_paths, IsEmpty());
+  EXPECT_FALSE(loader_->is_outdated(none));
+}
+
 TEST_F(UnitLoaderTest, FollowsAliasesTemplatesAndMasks) {
   lib("real.service", "[Service]\nExecStart=/bin/real\n");
   link("/usr/lib/systemd/system/real.service", "alias.service");
@@ -331,6 +356,19 @@ TEST_F(UnitLoaderTest, KnowsWhenFilesChanged) {
   EXPECT_FALSE(loader_->is_outdated(s));
   etc("a.service.d/2.conf", "[Service]\nNice=2\n");
   EXPECT_TRUE(loader_->is_outdated(s));
+}
+
+TEST_F(UnitLoaderTest, KnowsWhenTheSourceOfAGeneratedFileChanged) {
+  ASSERT_TRUE(tree_.write_atomic("/etc/source", "1", 0644));
+  etc("a.service", "[Unit]\nSourcePath=/etc/source\n[Service]\nExecStart=/bin/a\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_FALSE(loader_->is_outdated(s));
+  ASSERT_TRUE(tree_.write_atomic("/etc/source", "2", 0644));
+  EXPECT_TRUE(loader_->is_outdated(s));
+  const UnitSettings again = load("a.service");
+  EXPECT_FALSE(loader_->is_outdated(again));
+  ASSERT_TRUE(tree_.remove("/etc/source"));
+  EXPECT_TRUE(loader_->is_outdated(again));
 }
 
 TEST(SearchPath, IsSystemdsAndObeysItsVariable) {
