@@ -17,7 +17,7 @@ inline constexpr char kMachineTail[] = "113f16a7.../192.0.2.10";  // as tables s
 class FleetTest : public SystemTest {
  protected:
   void SetUp() override {
-    write_config("listen=" + socket() + "\n");
+    write_config("listen=" + socket() + "\n" + more_config());
     machine_.add_unit("fleetd.service",
                       "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\n"
                       "Restart=always\nRestartSec=0\n" +
@@ -28,6 +28,9 @@ class FleetTest : public SystemTest {
     // Ready is said when the machine is registered, and answers come when it has read the store.
     ASSERT_TRUE(wait_until([&] { return answers(); })) << all_logs();
   }
+
+  // Lines for the configuration; they beat those of write_config().
+  virtual std::string more_config() const { return {}; }
 
   void write_config(const std::string& more) {
     root().write("etc/fleet.conf", "registry=sqlite:" + (root() / "fleet.db") +
