@@ -226,6 +226,9 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
       runtime.group->watch_oom(Callback<void()>::to<&ServiceRuntime::on_oom>(runtime));
     }
   }
+  // It may have died before it removed the cgroup of what it had written down as over.
+  if (!lives && !runtime.group)
+    static_cast<void>(edges.tracker.make_group(group_path(unit), {})->release());
   restore_fd_store(unit);
   adopt_sandbox(unit, lives || state.main_pid > 0 || state.control_pid > 0 || has(kSpawnPending));
   const auto take_back = [&](pid_t pid, ChildWatch& watch) {

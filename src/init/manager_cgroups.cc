@@ -1,6 +1,7 @@
 // The cgroups of units: what their settings say about them, freezing, and what they tell.
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "init/cgroup_plan.h"
 #include "init/manager_impl.h"
@@ -97,6 +98,29 @@ void Manager::Impl::note_cpu_usage(Unit& unit) {
   if (unit.cgroup_path.empty()) return;
   const auto usage = cpu_usage_nsec(edges.tracker.read_file(group_path(unit), "cpu.stat"));
   if (usage) unit.service->cpu_usage_nsec = *usage;
+}
+
+// What waits for its end begins first: the kernel takes its time to remove a cgroup.
+void Manager::Impl::release_group_later(Unit& unit) {
+  if (std::exchange(unit.service->group_goes, true)) return;
+  going_groups_.push_back(unit.graph_id);
+  edges.program.request_turn();
+}
+
+void Manager::Impl::release_groups() {
+  for (const UnitId id : std::exchange(going_groups_, {})) {
+    Unit* const unit = unit_at(id);
+    if (unit != nullptr && unit->service && unit->service->group_goes) release_group(*unit);
+  }
+}
+
+// What KillMode= leaves alive is still the unit's.
+void Manager::Impl::release_group(Unit& unit) {
+  unit.service->group_goes = false;
+  note_cpu_usage(unit);
+  if (!unit.service->group->release()) return;
+  unit.cgroup_path.clear();
+  unit.service->group_is_configured = false;
 }
 
 Status Manager::Impl::check_freezing(const Unit& unit, bool frozen) const {

@@ -296,6 +296,8 @@ class Manager::Impl {
   ServiceEvent send_kill(Unit& unit, const KillPlan& plan);
   void begin_run(Unit& unit);
   void release_group(Unit& unit);
+  void release_group_later(Unit& unit);
+  void release_groups();
   void release_resources(Unit& unit, bool restarts);
   void release_surroundings(const Unit& unit, bool restarts);
   void watch_main(Unit& unit, pid_t pid);
@@ -375,6 +377,7 @@ class Manager::Impl {
     std::shared_ptr<PreparedExec> exec;  // which the process reads; null: none is on its way
   };
   BegunSpawn begun_;
+  std::vector<UnitId> going_groups_;  // of units whose group_goes
   Timer last_words_{Callback<void()>::to<&Impl::on_last_words>(*this)};
 };
 

@@ -88,6 +88,7 @@ struct ServiceRuntime {
   bool is_abandoned = false;             // of a scope: whoever made it cares no more
   bool group_was_killed = false;         // then the next run gets a new one
   bool group_is_configured = false;      // what the settings say is in its files
+  bool group_goes = false;               // it is over, and is removed at the end of the turn
   uint64_t cpu_usage_nsec = UINT64_MAX;  // of the last run, once that is over
   // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows
   // what the pid beside the record is of.

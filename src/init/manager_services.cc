@@ -212,7 +212,7 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
     }
   }
   if (runtime.state.sub == ServiceSubState::kExited && !unit.cgroup_path.empty()) {
-    release_group(unit);
+    release_group_later(unit);
   }
   if (runtime.state.watchdog_at.is_never()) {
     runtime.watchdog_time = {};
@@ -319,14 +319,6 @@ void Manager::Impl::begin_run(Unit& unit) {
   if (runtime.group) runtime.group->set_invocation(unit.invocation_id());
 }
 
-// What KillMode= leaves alive is still the unit's.
-void Manager::Impl::release_group(Unit& unit) {
-  note_cpu_usage(unit);
-  if (!unit.service->group->release()) return;
-  unit.cgroup_path.clear();
-  unit.service->group_is_configured = false;
-}
-
 // What the unit had besides its processes: its run-time directories and its terminal.
 void Manager::Impl::release_surroundings(const Unit& unit, bool restarts) {
   const ExecExtras& extras = *unit.settings.exec->extras;
@@ -356,7 +348,7 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   if (has_surroundings) release_surroundings(unit, restarts);
   // A restart follows: what would be made again at once stays.
   if (runtime.group && (!restarts || runtime.group_was_killed)) {
-    release_group(unit);
+    release_group_later(unit);
     runtime.group_was_killed = false;
   }
   const std::string& pid_file = unit.settings.service.extras->pid_file;

@@ -35,6 +35,8 @@ std::string_view log_identifier(const UnitSettings& settings) {
 
 void Manager::Impl::ensure_group(Unit& unit) {
   ServiceRuntime& runtime = *unit.service;
+  // What is to go is not for another run.
+  if (runtime.group_goes) release_group(unit);
   if (runtime.group) return;
   runtime.group = edges.tracker.make_group(
       group_path(unit), Callback<void()>::to<&ServiceRuntime::on_processes_gone>(runtime));

@@ -210,6 +210,7 @@ void Manager::Impl::forget_unit(UnitId id) {
   loader.forget(unit.id);
   forget_slot(unit);
   if (unit.service) edges.logs.close_streams(unit.id);
+  if (unit.service && unit.service->group_goes) release_group(unit);
   if (observer != nullptr) {
     events_.changed_units.erase(unit.id);
     events_.removed_units.push_back(unit.id);
