@@ -40,6 +40,7 @@ AgentManager::AgentManager(registry::Registry& registry, base::EventLoop& loop,
       assignments_(registry.store(), loop, registry.prefix(), session.self().id,
                    session.self().metadata, [this] { engine_.ensure_soon(); }),
       publisher_(registry, loop, session),
+      fence_(loop, session, state, options_.boot_id, [this] { engine_.ensure_soon(); }),
       links_(
           loop, kMostFilings,
           [this](auto filings, auto ended) { send_links(std::move(filings), std::move(ended)); }),
@@ -53,6 +54,9 @@ AgentManager::AgentManager(registry::Registry& registry, base::EventLoop& loop,
 AgentManager::~AgentManager() { *alive_ = false; }
 
 base::Status AgentManager::start_up() {
+  session_.on_acknowledged([this, alive = alive_] {
+    if (*alive) fence_.on_acknowledged();
+  });
   FLOTILLA_TRY(files_.prepare());
   FLOTILLA_ASSIGN(auto texts, files_.list());
   for (auto& [unit, text] : texts) {
@@ -113,8 +117,7 @@ void AgentManager::take_identity(std::string identity) {
   if (identity != marks_.identity()) {
     marks_.use_identity(std::move(identity));
     for (auto& [unit, local] : locals_) {
-      const UnitMark* mark = marks_.find(unit);
-      local->shown.reached = mark != nullptr ? mark->reached : TargetState::kInactive;
+      restore_mark(unit, *local);
     }
   }
   has_identity_ = true;
@@ -253,6 +256,7 @@ bool AgentManager::is_ready() const {
 base::Status AgentManager::ensure() {
   publisher_.on_session_change();
   was_registered_ = was_registered_ || session_.is_registered();
+  stop_fenced();
   if (!is_ready()) return {};
   const AssignedUnits& assigned = assignments_.current();
   resolve_texts(assigned);
@@ -276,7 +280,7 @@ base::Status AgentManager::ensure() {
   }
   std::map<std::string, Wanted> wanted;
   for (const auto& [unit, assignment] : assigned.units) {
-    wanted[unit] = {assignment.hash, assignment.target};
+    wanted[unit] = {assignment.hash, target_of(unit, assignment)};
   }
   begin(plan(wanted, present, left_alone));
   return {};
@@ -290,8 +294,7 @@ void AgentManager::resolve_texts(const AssignedUnits& assigned) {
     const bool is_same =
         wanted != assigned.units.end() && wanted->second.text == *local->unresolved_text;
     local->shown.hash = is_same ? wanted->second.hash : std::string();
-    const UnitMark* mark = marks_.find(unit);
-    local->shown.reached = mark != nullptr ? mark->reached : TargetState::kInactive;
+    restore_mark(unit, *local);
     local->unresolved_text.reset();
     publish(unit);
   }
@@ -370,7 +373,7 @@ bus::Done<void> AgentManager::finisher(const std::string& unit, Operation operat
 void AgentManager::set_reached(const std::string& unit, TargetState reached, bool is_confirmed) {
   Local& local = *locals_.at(unit);
   local.shown.reached = reached;
-  marks_.set(unit, {local.shown.hash, reached, is_confirmed});
+  marks_.set(unit, {local.shown.hash, reached, is_confirmed, local.claimed_lease});
   publish(unit);
 }
 

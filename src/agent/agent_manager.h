@@ -26,6 +26,7 @@
 
 #include "agent/assignments.h"
 #include "agent/batch.h"
+#include "agent/lease_fence.h"
 #include "agent/plan.h"
 #include "agent/state_publisher.h"
 #include "agent/unit_files.h"
@@ -94,6 +95,13 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
 
   // Passes.
   bool is_ready() const;
+  // Units that must not run twice.
+  bool may_run(const Local& local) const;
+  registry::TargetState target_of(const std::string& unit, const Assignment& assignment) const;
+  void stop_fenced();
+  void kill_fenced(const std::string& unit);
+  void claim(const std::string& unit, const Operation& operation, const Assignment& wanted);
+  void restore_mark(const std::string& unit, Local& local);
   void resolve_texts(const AssignedUnits& assigned);
   void begin(const std::vector<Operation>& operations);
   void go_on(const std::string& unit);
@@ -103,6 +111,7 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   // Operations.
   void load(const std::string& unit, const Operation& operation);
   void start(const std::string& unit, const Operation& operation);
+  void start_now(const std::string& unit, const Operation& operation);
   void stop_unit(const std::string& unit, const Operation& operation);
   void unload(const std::string& unit, const Operation& operation);
   void reload_once(const std::string& unit, const Operation& operation);
@@ -138,6 +147,7 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   UnitMarks marks_;
   Assignments assignments_;
   StatePublisher publisher_;
+  LeaseFence fence_;
   std::map<std::string, std::unique_ptr<Local>> locals_;  // units with a file, or about to have one
   bool has_identity_ = false;    // of the service manager that is connected now
   bool was_registered_ = false;  // the cluster has accepted this machine

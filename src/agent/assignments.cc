@@ -56,8 +56,10 @@ AssignedUnits assign(const std::map<std::string, registry::ScheduleEntry>& sched
       return;
     }
     taken.push_back(std::move(unit));
-    assigned.units[entry.name] = {entry.hash, entry.text, entry.target,
-                                  install_section_of(*options)};
+    const bool runs_once = !is_global && taken.back().requirements.wishes.stops_on_partition;
+    assigned.has_units_that_run_once |= runs_once;
+    assigned.units[entry.name] = {entry.hash, entry.text,         entry.target,
+                                  runs_once,  entry.mod_revision, install_section_of(*options)};
   };
   for (const auto& [name, entry] : schedule) take(entry, false);
   for (const auto& [name, entry] : globals) take(entry, true);
@@ -131,6 +133,7 @@ base::Status Assignments::take(const registry::ParsedKey& key, const store::KeyV
     FLOTILLA_ASSIGN(registry::ScheduleEntry entry, registry::decode_schedule_entry(kv.value));
     entry.name = key.second;
     entry.machine = key.first;
+    entry.mod_revision = kv.mod_revision;
     schedule_.insert_or_assign(key.second, std::move(entry));
   } else if (key.kind == registry::KeyKind::kGlobal) {
     FLOTILLA_ASSIGN(registry::GlobalEntry entry, registry::decode_global_entry(kv.value));

@@ -23,11 +23,14 @@ struct Assignment {
   std::string hash;
   std::string text;
   registry::TargetState target = registry::TargetState::kInactive;
+  bool runs_once = false;              // at most one machine may run it at any instant ...
+  store::Revision entry_revision = 0;  // ... by this schedule entry
   InstallSection install = InstallSection::kNone;
 };
 
 struct AssignedUnits {
   std::map<std::string, Assignment> units;
+  bool has_units_that_run_once = false;
   // Units of which the entry cannot be read: whatever runs of them runs on.
   std::set<std::string> untouchable;
 };

@@ -17,6 +17,10 @@ struct AgentManager::Local {
   uint64_t active_enter_usec = 0;
   bool is_reading_enter_time = false;  // its state is published when that is known
 
+  // Of a unit that must not run twice: the lease under which it was started last; else 0.
+  store::LeaseId claimed_lease = 0;
+  bool is_killed = false;  // as it still ran when the lease was about to end
+
   Chain chain;           // what is still to be done
   bool is_busy = false;  // an operation is under way: no new plan
   base::Micros retry_delay = std::chrono::seconds(1);

@@ -34,6 +34,19 @@ void AgentManager::load(const std::string& unit, const Operation& operation) {
 }
 
 void AgentManager::start(const std::string& unit, const Operation& operation) {
+  const AssignedUnits& assigned = assignments_.current();
+  const auto wanted = assigned.units.find(unit);
+  if (wanted == assigned.units.end()) {
+    // Not wanted any more; the next pass sees what is.
+    locals_.at(unit)->chain.clear();
+    return go_on(unit);
+  }
+  if (wanted->second.runs_once) return claim(unit, operation, wanted->second);
+  locals_.at(unit)->claimed_lease = 0;
+  start_now(unit, operation);
+}
+
+void AgentManager::start_now(const std::string& unit, const Operation& operation) {
   // Remembered before it is done: a daemon that is killed in between asks the manager what has
   // come of it, and never starts a unit twice.
   set_reached(unit, TargetState::kLaunched, false);

@@ -27,6 +27,15 @@ void StatePublisher::publish(registry::UnitState state) {
   flush_soon();
 }
 
+void StatePublisher::claim(registry::UnitState state, store::Revision entry_revision,
+                           std::function<void(base::Status)> done) {
+  state.machine = session_.self().id;
+  // Whatever comes of it, what was known to be in the store is not known any more.
+  published_.erase(state.name);
+  maybe_published_.insert(state.name);
+  registry_.claim_unit(state, entry_revision, session_.lease(), std::move(done));
+}
+
 void StatePublisher::withdraw(const std::string& unit) {
   current_.erase(unit);
   if (!maybe_published_.contains(unit) && !dirty_.contains(unit)) return;

@@ -3,6 +3,7 @@
 // changed is not written; while the store is away changes gather. Nothing is ever polled.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,6 +27,10 @@ class StatePublisher {
 
   // `state.machine` is filled in here.
   void publish(registry::UnitState state);
+  // As Registry::claim_unit() under the session's lease; the state stands until another is
+  // published or it is withdrawn.
+  void claim(registry::UnitState state, store::Revision entry_revision,
+             std::function<void(base::Status)> done);
   void withdraw(const std::string& unit);
   // After a change of the session: another lease means that everything is written anew, and that
   // what earlier runs left in the store is looked through.

@@ -164,6 +164,7 @@ void AgentManager::forget(const Filing& filing) {
     local.is_loaded = false;
     local.shown = {};
     local.active_enter_usec = 0;
+    local.claimed_lease = 0;
     marks_.erase(filing.unit);
     publisher_.withdraw(filing.unit);
   }

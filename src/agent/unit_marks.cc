@@ -22,11 +22,12 @@ struct StoredMark {
 };
 
 std::string encode(const StoredMark& stored) {
-  return json::serialize(
-      json::object{{"manager", stored.identity},
-                   {"hash", stored.mark.hash},
-                   {"reached", json::string_view(to_string(stored.mark.reached))},
-                   {"confirmed", stored.mark.is_confirmed}});
+  json::object object{{"manager", stored.identity},
+                      {"hash", stored.mark.hash},
+                      {"reached", json::string_view(to_string(stored.mark.reached))},
+                      {"confirmed", stored.mark.is_confirmed}};
+  if (stored.mark.claimed_lease != 0) object["lease"] = stored.mark.claimed_lease;
+  return json::serialize(object);
 }
 
 std::string string_in(const json::object& object, json::string_view name) {
@@ -45,6 +46,8 @@ base::Result<StoredMark> decode(const std::string& text) {
   stored.mark.hash = string_in(*object, "hash");
   FLOTILLA_ASSIGN(stored.mark.reached, registry::parse_target_state(string_in(*object, "reached")));
   const json::value* confirmed = object->if_contains("confirmed");
+  const json::value* lease = object->if_contains("lease");
+  if (lease != nullptr && lease->is_int64()) stored.mark.claimed_lease = lease->get_int64();
   stored.mark.is_confirmed = confirmed != nullptr && confirmed->is_bool() && confirmed->get_bool();
   return stored;
 }

@@ -17,6 +17,8 @@ struct UnitMark {
   // Whether the service manager is known to have taken the start that `reached` launched tells of:
   // the mark is written before the call.
   bool is_confirmed = false;
+  // Of a unit that must not run twice: the lease under which it was started; else 0.
+  store::LeaseId claimed_lease = 0;
 };
 
 class UnitMarks {

@@ -121,6 +121,22 @@ class Pass {
            job.unit->desired != TargetState::kInactive;
   }
 
+  static bool runs_once(const Job& job) {
+    return job.requirements->wishes.stops_on_partition && !job.requirements->global;
+  }
+
+  // A machine that tells a state of the unit may run it still.
+  std::optional<std::string> why_not_yet(const Job& job, std::string_view candidate) const {
+    if (!runs_once(job)) return std::nullopt;
+    const auto states = cluster_.states.find(job.name);
+    if (states == cluster_.states.end()) return std::nullopt;
+    for (const auto& [machine, state] : states->second) {
+      if (machine != candidate)
+        return fmt::format("unit is not yet gone from Machine({})", machine);
+    }
+    return std::nullopt;
+  }
+
   static bool wants_to_run(const Job& job) {
     return job.unit != nullptr && !job.is_template && !job.requirements->global &&
            job.unit->desired != TargetState::kInactive;
@@ -134,6 +150,7 @@ class Pass {
             ? placement_.why_not_global(job, host)
             : placement_.why_not(job, host,
                                  is_there ? Placement::Mode::kStay : Placement::Mode::kMoveIn);
+    if (!why && !is_there) why = why_not_yet(job, {});
     // That of the metadata alone says too little to act on.
     const auto metadata = job.requirements->why_not_metadata(host.metadata);
     if (why == "local Machine metadata insufficient" && metadata) *why += ": " + *metadata;
@@ -222,6 +239,9 @@ class Pass {
     for (Entry& entry : entries_) {
       Job& job = entry.job;
       if (!job.machine.empty() || job.is_frozen || !wants_to_run(job)) continue;
+      // What must not run twice is not placed in the pass that takes it off: only then can nobody
+      // have been allowed to start it meanwhile.
+      if (runs_once(job) && (!entry.before.empty() || why_not_yet(job, {}))) continue;
       Host* host = placement_.find_machine_for(job);
       if (host == nullptr) continue;
       placement_.place(job, *host);

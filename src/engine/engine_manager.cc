@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "registry/codec.h"
 
 namespace flotilla::engine {
@@ -27,14 +29,23 @@ EngineManager::~EngineManager() { *alive_ = false; }
 
 base::Status EngineManager::start_up() {
   subscription_ = view_.subscribe([this](const registry::ClusterChange& change) {
-    // Unit states alone decide nothing.
-    const bool is_of_interest = change.leader || !change.units.empty() ||
-                                !change.schedule.empty() || !change.machines.empty() ||
-                                change.states.empty();
-    if (is_of_interest) engine_.ensure_soon();
+    if (is_of_interest(change)) engine_.ensure_soon();
   });
   view_.open();
   return {};
+}
+
+// Unit states alone decide nothing, but that a unit which must not run twice is gone from where it
+// was.
+bool EngineManager::is_of_interest(const registry::ClusterChange& change) const {
+  const bool is_states_alone = !change.leader && change.units.empty() && change.schedule.empty() &&
+                               change.machines.empty() && !change.states.empty();
+  if (!is_states_alone) return true;
+  const registry::Cluster& cluster = view_.cluster();
+  return std::any_of(change.states.begin(), change.states.end(), [&](const std::string& unit) {
+    return !cluster.states.contains(unit) && !cluster.schedule.contains(unit) &&
+           cluster.units.contains(unit);
+  });
 }
 
 void EngineManager::stop() {

@@ -54,6 +54,7 @@ class EngineManager final : public overlord::StateManager {
   const EngineCounters& counters() const { return counters_; }
 
  private:
+  bool is_of_interest(const registry::ClusterChange& change) const;
   bool has_caught_up() const;
   void follow_leader();
   void campaign();

@@ -35,6 +35,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     watch_.reset();
     rewatch_.reset();
     on_change_ = {};
+    on_acknowledged_ = {};
   }
 
   void leave(std::function<void()> done) {
@@ -65,6 +66,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
   store::LeaseId lease_ = 0;
   std::string refusal_;
   std::function<void()> on_change_;
+  std::function<void()> on_acknowledged_;
   const Machine& self() const { return self_; }
   std::chrono::seconds ttl() const { return options_.ttl; }
   base::BoottimeTime acknowledged_at() const { return acked_; }
@@ -154,7 +156,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
                  if (!result->succeeded) return attempt();
                  retry_delay_ = kFirstRetry;
                  waiting_for_ = 0;
-                 acked_ = acked;
+                 set_acknowledged(acked);
                  watch_own_record(result->revision);
                  set_keep_alive_timer(options_.ttl / 3);
                  set(State::kRegistered, lease);
@@ -189,7 +191,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     const base::BoottimeTime sent = loop_.clock().boottime();
     store_.keep_alive(lease_, guarded<store::LeaseGrant>([this, sent](auto grant) {
                         if (grant) {
-                          acked_ = sent;
+                          set_acknowledged(sent);
                           retry_delay_ = kFirstRetry;
                           set_keep_alive_timer(options_.ttl / 3);
                           // It had seemed lost, but the store has kept it, and the record with it.
@@ -223,6 +225,12 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     const base::Micros delay = retry_delay_;
     retry_delay_ = std::min(retry_delay_ * 2, kLongestRetry);
     return delay;
+  }
+
+  void set_acknowledged(base::BoottimeTime sent) {
+    acked_ = sent;
+    const auto tell = on_acknowledged_;
+    if (tell) tell();
   }
 
   void set(State state, store::LeaseId lease) {
@@ -263,6 +271,9 @@ store::LeaseId MachineSession::lease() const { return impl_->lease_; }
 std::chrono::seconds MachineSession::ttl() const { return impl_->ttl(); }
 base::BoottimeTime MachineSession::acknowledged_at() const { return impl_->acknowledged_at(); }
 const std::string& MachineSession::refusal() const { return impl_->refusal_; }
+void MachineSession::on_acknowledged(std::function<void()> callback) {
+  impl_->on_acknowledged_ = std::move(callback);
+}
 void MachineSession::on_change(std::function<void()> callback) {
   impl_->on_change_ = std::move(callback);
 }

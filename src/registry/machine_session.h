@@ -58,6 +58,8 @@ class MachineSession {
   base::BoottimeTime acknowledged_at() const;
   const std::string& refusal() const;  // why, when state() is kRefused
 
+  // Called after every change of acknowledged_at().
+  void on_acknowledged(std::function<void()> callback);
   // Called after every change of state() or lease().
   void on_change(std::function<void()> callback);
 

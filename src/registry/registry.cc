@@ -366,6 +366,22 @@ void Registry::put_states(const std::vector<UnitState>& states, store::LeaseId l
   shared_->send_cut(ops, 0, done);
 }
 
+void Registry::claim_unit(const UnitState& state, store::Revision entry_revision,
+                          store::LeaseId lease, Callback<void> done) {
+  store::TxnRequest txn;
+  txn.compares.push_back(
+      store::mod_is(shared_->keys.schedule(state.machine, state.name), entry_revision));
+  txn.then_ops.emplace_back(
+      store::PutOp{shared_->keys.state(state.name, state.machine), encode(state), lease});
+  store_.txn(std::move(txn), [self = shared_, unit = state.name,
+                              done = std::move(done)](base::Result<store::TxnResponse> result) {
+    if (self->ended) return;
+    if (!result) return done(base::unexpected(std::move(result).error()));
+    if (!result->succeeded) return done(base::conflict("{} is not scheduled here as it was", unit));
+    done({});
+  });
+}
+
 void Registry::delete_states(const std::string& machine, const std::vector<std::string>& units,
                              Callback<void> done) {
   auto ops = std::make_shared<std::vector<store::Op>>();

@@ -71,6 +71,13 @@ class Registry {
   void edit_metadata(const std::string& machine, const std::string& key,
                      std::optional<std::string> value, Callback<store::Revision> done);
 
+  // Before a unit that must not run twice is started: writes `state` under the lease if the
+  // schedule entry that asks for it still is the one of that revision. kConflict if it is not,
+  // kNotFound if the lease has ended. Whoever schedules starts nothing elsewhere while the state is
+  // there.
+  void claim_unit(const UnitState& state, store::Revision entry_revision, store::LeaseId lease,
+                  Callback<void> done);
+
   // Unit states of one machine, under its lease. Sent in as few transactions as the store allows.
   // kNotFound: the lease is gone. Requires: neither list is empty.
   void put_states(const std::vector<UnitState>& states, store::LeaseId lease, Callback<void> done);

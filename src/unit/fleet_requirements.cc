@@ -99,12 +99,26 @@ class Section {
     return out;
   }
 
+  // What cannot be read is left out; the first error is returned.
+  base::Status read_wishes(PlacementWishes& wishes) const {
+    base::Status first;
+    for (const auto& [key, values] : entries_) {
+      if (!is_placement_wish(key)) continue;
+      for (const std::string& value : values) {
+        base::Status status = read_placement_wish(key, value, wishes);
+        if (!status && first) first = std::move(status);
+      }
+    }
+    return first;
+  }
+
   std::vector<std::string> unknown() const {
     std::vector<std::string> out;
     for (const auto& [name, values] : entries_) {
-      if (std::find(kKnownKeys.begin(), kKnownKeys.end(), name) == kKnownKeys.end()) {
-        out.push_back(name);
-      }
+      const bool is_known =
+          std::find(kKnownKeys.begin(), kKnownKeys.end(), name) != kKnownKeys.end() ||
+          is_placement_wish(name);
+      if (!is_known) out.push_back(name);
     }
     return out;
   }
@@ -241,6 +255,8 @@ FleetRequirements extract_requirements(const std::vector<UnitOption>& options,
   }
   const auto globals = section.values({"Global"});
   out.global = !globals.empty() && is_true(globals.back());
+  // What validate_fleet_options() refuses does nothing in units from before.
+  static_cast<void>(section.read_wishes(out.wishes));
   out.unknown = section.unknown();
   return out;
 }
@@ -271,7 +287,8 @@ base::Status validate_fleet_options(const std::vector<UnitOption>& options) {
        Section(options, "").values({"X-ConditionMachineMetadata", "MachineMetadata"})) {
     FLOTILLA_TRY(parse_metadata_term(value));
   }
-  return {};
+  PlacementWishes wishes;
+  return Section(options, "").read_wishes(wishes);
 }
 
 }  // namespace flotilla::unit

@@ -12,12 +12,15 @@
 #include "base/result.h"
 #include "unit/fleet_file.h"
 #include "unit/metadata_rule.h"
+#include "unit/placement_wishes.h"
 
 namespace flotilla::unit {
 
 struct FleetRequirements {
   std::optional<std::string> machine_id;  // whole, or its first 8 characters
-  std::vector<std::string> peers;      // MachineOf: names of units that must be on the same machine
+  // MachineOf: names of units that must be on the same machine, or patterns for fleet_glob: one that
+  // matches must be.
+  std::vector<std::string> peers;
   std::vector<std::string> conflicts;  // patterns for fleet_glob
   std::vector<std::string> replaces;   // patterns for fleet_glob
   // Every key must have one of its values ("=", "==") ...
@@ -25,6 +28,7 @@ struct FleetRequirements {
   // ... and every rule with another operator must hold.
   std::map<std::string, std::vector<MetadataRule>> metadata_rules;
   bool global = false;
+  PlacementWishes wishes;
   std::vector<std::string> unknown;  // keys of [X-Fleet] that mean nothing, in order, each once
 
   bool operator==(const FleetRequirements&) const = default;

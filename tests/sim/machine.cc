@@ -1,5 +1,7 @@
 #include "sim/machine.h"
 
+#include <spdlog/spdlog.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -53,6 +55,9 @@ Daemon::Daemon(Link::Parts parts, base::FakeEventLoop& world, bus::UnitManager& 
     if (session.state() == registry::MachineSession::State::kRefused) on_refused();
     state_engine.ensure_soon();
   });
+  if (const base::Status started = state_engine.start_up(); !started) {
+    throw std::runtime_error(started.error().message);
+  }
   open_registry(options.disable_engine);
 }
 
@@ -67,9 +72,6 @@ void Daemon::open_registry(bool disable_engine) {
     // Only who schedules needs the whole cluster.
     if (!disable_engine) view.open();
     session.start();
-    if (const base::Status started = state_engine.start_up(); !started) {
-      throw std::runtime_error(started.error().message);
-    }
   });
 }
 
@@ -85,6 +87,7 @@ Machine::~Machine() = default;
 
 void Machine::power_on() {
   if (is_on()) return;
+  say("is switched on");
   ++boots_;
   std::filesystem::create_directories(directory_ + "/run");
   manager_loop_ = std::make_unique<MachineLoop>(world_);
@@ -94,6 +97,7 @@ void Machine::power_on() {
 }
 
 void Machine::power_off() {
+  say("is switched off");
   kill_daemon();
   const std::set<std::string> before = std::exchange(touched_, {});
   subscription_.reset();
@@ -105,6 +109,7 @@ void Machine::power_off() {
 
 void Machine::start_daemon() {
   if (!is_on() || daemon_) return;
+  say("starts a daemon");
   disturb();
   daemon_ = std::make_unique<Daemon>(parts_, world_, *manager_, options_, directory_,
                                      "boot-" + options_.id + "-" + std::to_string(boots_),
@@ -126,8 +131,14 @@ void Machine::end_refused() {
 }
 
 void Machine::kill_daemon() {
+  say("loses its daemon");
   disturb();
   daemon_.reset();
+}
+
+void Machine::say(const char* what) const {
+  SPDLOG_INFO("-- {} ms: {} {}", world_.clock().monotonic().since_epoch.count() / 1000, options_.id,
+              what);
 }
 
 // Disturbances that follow each other closely are one.
@@ -152,6 +163,7 @@ void Machine::stop_daemon() {
 
 void Machine::pause() {
   if (!is_on()) return;
+  say("is paused");
   disturb();
   manager_loop_->pause();
   if (daemon_) daemon_->loop.pause();
@@ -159,6 +171,7 @@ void Machine::pause() {
 
 void Machine::resume() {
   if (!is_on()) return;
+  say("goes on");
   disturb();
   manager_loop_->resume();
   if (daemon_) daemon_->loop.resume();
@@ -166,12 +179,14 @@ void Machine::resume() {
 }
 
 void Machine::cut() {
+  say("is cut off");
   disturb();
   parts_.network.is_cut = true;
   if (daemon_) daemon_->link.break_watches(std::chrono::seconds(3));
 }
 
 void Machine::mend() {
+  say("is reached again");
   parts_.network.is_cut = false;
   disturb();
 }

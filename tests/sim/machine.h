@@ -98,6 +98,7 @@ class Machine final : private bus::UnitManagerListener {
 
  private:
   void end_refused();
+  void say(const char* what) const;  // for who plays a seed again
   void on_connected() override {}
   void on_disconnected(const base::Error&) override {}
   void on_unit_changed(const bus::UnitChange& change) override;

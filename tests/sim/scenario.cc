@@ -76,7 +76,6 @@ class Scenario {
 
   void change_unit() {
     const size_t i = random_.below(options_.units);
-    if (i % 6 == 0 && !options_.has_units_that_run_once) return;
     switch (random_.below(6)) {
       case 0:
         return world_.destroy(name_of(i));

@@ -13,7 +13,6 @@ struct ScenarioOptions {
   WorldOptions world;
   int steps = 40;
   size_t units = 12;
-  bool has_units_that_run_once = false;
 };
 
 // The options that belong to a seed: most clusters are small, a few have hundreds of machines.

@@ -54,6 +54,7 @@ TEST_P(MutationTest, IsNoticed) {
     ScenarioOptions options = scenario_of(seed);
     if (options.world.machines > 10) continue;
     options.world.mutation = GetParam();
+    options.world.has_twin = GetParam() == Mutation::kRegistrationUnguarded;
     if (!run_scenario(options).empty()) return;
   }
   FAIL() << "a thousand seeds went well without this guard";
@@ -63,7 +64,8 @@ INSTANTIATE_TEST_SUITE_P(Guards, MutationTest,
                          testing::Values(Mutation::kLeaderWritesUnguarded,
                                          Mutation::kElectionUnguarded,
                                          Mutation::kRegistrationUnguarded,
-                                         Mutation::kUnansweredWriteUnfenced));
+                                         Mutation::kUnansweredWriteUnfenced,
+                                         Mutation::kClaimUnguarded, Mutation::kLeaseClockStands));
 
 }  // namespace
 }  // namespace flotilla::sim

@@ -69,9 +69,10 @@ World::~World() {
 
 void World::run(base::Micros time) {
   const base::MonotonicTime end = loop_.clock().monotonic() + time;
-  loop_.settle();
+  loop_.advance(base::Micros(0));
   check_moment();
   while (loop_.next_deadline() <= end) {
+    // All that happens at one instant, before anybody looks.
     loop_.advance(std::max(loop_.next_deadline() - loop_.clock().monotonic(), base::Micros(0)));
     check_moment();
   }

@@ -111,6 +111,8 @@ std::vector<api::Eligibility> Daemon::explain(const std::string& unit) const {
 }
 
 int Daemon::run() {
+  // The agent goes to work without the store: what must not run twice is fenced, what runs is kept.
+  if (base::Status status = state_engine_.start_up(); !status) return 1;
   open_registry();
   loop_.run();
   return exit_code_;
@@ -118,7 +120,7 @@ int Daemon::run() {
 
 void Daemon::open_registry() {
   registry_->open([this](base::Status status) {
-    if (status) return start_managers();
+    if (status) return join_cluster();
     SPDLOG_ERROR("Failed to open the registry: {}", status.error().message);
     const bool may_pass = status.error().code == base::Errc::kUnavailable ||
                           status.error().code == base::Errc::kTimedOut;
@@ -127,10 +129,9 @@ void Daemon::open_registry() {
   });
 }
 
-void Daemon::start_managers() {
+void Daemon::join_cluster() {
   view_->open();
   session_->start();
-  if (base::Status status = state_engine_.start_up(); !status) end(1);
 }
 
 void Daemon::hand_over() {

@@ -55,7 +55,7 @@ class Daemon {
   Daemon(overlord::AsioLoop& loop, Config config, base::Fd lock);
   base::Status open(registry::Machine self, Listeners& listeners);
   void open_registry();
-  void start_managers();
+  void join_cluster();
   void on_session_change();
   bool is_available() const { return session_->is_registered() && view_->has_data(); }
   void resume_if_available();
