@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "registry/codec.h"
+#include "unit/fleet_glob.h"
 
 namespace flotilla::agent {
 
@@ -16,6 +17,15 @@ struct Taken {
   std::string name;
   unit::FleetRequirements requirements;
 };
+
+bool has_peers(const Taken& unit, const std::vector<Taken>& taken) {
+  const std::vector<std::string>& peers = unit.requirements.peers;
+  return std::all_of(peers.begin(), peers.end(), [&](const std::string& peer) {
+    return std::any_of(taken.begin(), taken.end(), [&](const Taken& other) {
+      return other.name == peer || unit::glob_matches(peer, other.name);
+    });
+  });
+}
 
 bool conflicts_with_any(const Taken& unit, const std::vector<Taken>& taken) {
   return std::any_of(taken.begin(), taken.end(), [&](const Taken& other) {
@@ -51,8 +61,9 @@ AssignedUnits assign(const std::map<std::string, registry::ScheduleEntry>& sched
       return;
     }
     Taken unit{entry.name, unit::extract_requirements(*options, entry.name)};
-    if (is_global && (!unit.requirements.allows_metadata(metadata) ||
-                      assigned.units.contains(entry.name) || conflicts_with_any(unit, taken))) {
+    if (is_global &&
+        (!unit.requirements.allows_metadata(metadata) || assigned.units.contains(entry.name) ||
+         !has_peers(unit, taken) || conflicts_with_any(unit, taken))) {
       return;
     }
     taken.push_back(std::move(unit));

@@ -22,9 +22,11 @@ constexpr int kMaxRounds = 64;
 
 const unit::FleetRequirements kNoRequirements;
 
-bool is_template_name(std::string_view name) {
-  const auto split = unit::split_fleet_name(name);
-  return split && split->is_template();
+void read_name(Job& job) {
+  const auto split = unit::split_fleet_name(job.name);
+  if (!split) return;
+  job.is_template = split->is_template();
+  if (split->is_instance()) job.group = split->template_name;
 }
 
 class Pass {
@@ -83,7 +85,7 @@ class Pass {
       Entry& entry = entries_.emplace_back();
       entry.job.name = has_unit ? unit->first : scheduled->first;
       entry.job.requirements = &kNoRequirements;
-      entry.job.is_template = is_template_name(entry.job.name);
+      read_name(entry.job);
       entry.job.is_frozen = cluster_.unreadable_units.contains(entry.job.name);
       if (has_unit) {
         entry.job.unit = &unit->second;

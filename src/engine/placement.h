@@ -26,6 +26,14 @@ struct Job {
   bool is_frozen = false;
   bool is_template = false;
   std::string_view machine;  // empty: on none
+  std::string group;         // of an instance: its template; else empty
+};
+
+// What units ask for, or a machine has. 0 of a machine: not known, and not held against anybody.
+struct Capacity {
+  uint64_t cpu_millis = 0;
+  uint64_t memory_bytes = 0;
+  uint64_t disk_bytes = 0;
 };
 
 struct Host {
@@ -33,7 +41,11 @@ struct Host {
   registry::Metadata metadata;
   std::map<std::string_view, Job*> jobs;     // that count here: desired state not inactive
   std::map<std::string_view, Job*> globals;  // that fit and conflict with nothing here
-  size_t load() const { return jobs.size() + globals.size(); }
+  Capacity capacity;
+  Capacity used;                                           // by jobs and globals
+  size_t weight = 0;                                       // of jobs and globals
+  std::map<std::string, size_t, std::less<>> group_sizes;  // template -> jobs of it here
+  size_t load() const { return weight; }
 };
 
 class Placement {
@@ -55,10 +67,12 @@ class Placement {
   // itself. To move in, nobody there may want to replace it.
   enum class Mode : uint8_t { kStay, kMoveIn };
   std::optional<std::string> why_not(const Job& job, const Host& host, Mode mode) const;
-  // As why_not(), for a global unit: nothing else is asked of the machine than its metadata.
+  // As why_not(), for a global unit: it asks for metadata and peers, and avoids conflicts, no more.
   std::optional<std::string> why_not_global(const Job& job, const Host& host) const;
 
-  // The machine with the fewest units that can take it, or null.
+  // Of the machines that can take it the one with the most of what it prefers, then the fewest of
+  // its template where it spreads them, then the least weight of units, then the lowest id; or
+  // null.
   Host* find_machine_for(const Job& job);
 
   // Whether `job` pushes `other` off a machine. Not if `other` does, directly or through others,
@@ -69,6 +83,9 @@ class Placement {
   using ByLoad = std::set<std::pair<size_t, std::string_view>>;
   void settle_globals_of(Host& host);
   const Job* find_conflict(const Job& job, const Host& host) const;
+  Host* find_preferred(const Job& job);
+  std::map<std::string, size_t> count_by_value(const std::string& key,
+                                               const std::string& group) const;
   bool reaches_by_replacing(const Job& from, const Job& to) const;
 
   std::map<std::string_view, Host> hosts_;

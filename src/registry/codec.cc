@@ -217,6 +217,7 @@ std::string encode(const Machine& machine) {
   object["api_address"] = machine.api_address;
   object["cpus"] = machine.cpus;
   object["memory_bytes"] = machine.memory_bytes;
+  object["disk_bytes"] = machine.disk_bytes;
   object["ttl_seconds"] = machine.ttl_seconds;
   return json::serialize(object);
 }
@@ -235,6 +236,7 @@ base::Result<Machine> decode_machine(std::string_view text) {
   machine.api_address = reader.string("api_address");
   machine.cpus = static_cast<uint32_t>(reader.number("cpus"));
   machine.memory_bytes = reader.number("memory_bytes");
+  machine.disk_bytes = reader.number("disk_bytes");
   machine.ttl_seconds = static_cast<uint32_t>(reader.number("ttl_seconds"));
   return reader.finish(std::move(machine));
 }

@@ -174,7 +174,6 @@ base::Status check_contradictions(const FleetRequirements& wants) {
     if (wants.global) return base::invalid("MachineID cannot be used with Global");
     if (replaces) return base::invalid("MachineID cannot be used with Replaces");
   }
-  if (wants.global && peers) return base::invalid("Global cannot be used with Peers");
   if (wants.global && replaces) return base::invalid("Global cannot be used with Replaces");
   if (conflicts && replaces) return base::invalid("Conflicts cannot be used with Replaces");
   return {};

@@ -170,7 +170,6 @@ TEST(FleetOptionValidation, RefusesContradictionsWithFleetsTexts) {
       {"MachineID=a\nConflicts=b", "MachineID cannot be used with Conflicts"},
       {"MachineID=a\nGlobal=true", "MachineID cannot be used with Global"},
       {"MachineID=a\nReplaces=b", "MachineID cannot be used with Replaces"},
-      {"Global=true\nMachineOf=b", "Global cannot be used with Peers"},
       {"Global=true\nReplaces=b", "Global cannot be used with Replaces"},
       {"Conflicts=a\nReplaces=b", "Conflicts cannot be used with Replaces"},
       {"MachineID=a\nGlobal=true\nMachineOf=b\nReplaces=c\nConflicts=d",

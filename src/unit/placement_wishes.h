@@ -1,6 +1,6 @@
 // What a unit's [X-Fleet] section wishes beyond fleet's own options: how it counts and is spread,
-// what it needs of a machine, and what becomes of it when it fails or its machine is cut off. All
-// off unless asked for. Pure.
+// what it needs of a machine, and what becomes of it when its machine is cut off. All off unless
+// asked for. Pure.
 #pragma once
 
 #include <cstdint>

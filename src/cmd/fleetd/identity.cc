@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -119,6 +120,10 @@ base::Result<registry::Machine> make_machine(const Config& config) {
   machine.cpus = static_cast<uint32_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
   machine.memory_bytes = static_cast<uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 0L)) *
                          static_cast<uint64_t>(std::max(::sysconf(_SC_PAGESIZE), 0L));
+  struct statvfs disk {};
+  if (::statvfs(config.state_dir.c_str(), &disk) == 0) {
+    machine.disk_bytes = uint64_t{disk.f_blocks} * disk.f_frsize;
+  }
   return machine;
 }
 
