@@ -1,17 +1,12 @@
-// fleetd over the distribution's own systemd, booted in namespaces by a script whose place
-// FLOTILLA_SYSTEMD_NS names (it takes SDNS_NAME, SDNS_UNITS and SDNS_BIND and writes the pid of the
-// manager to /dev/shm/NAME.pid). Skipped where there is none.
+// fleetd over the distribution's own systemd (systemd_namespace.h). Skipped where there is none.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
-#include <memory>
 
 #include "fleet_world.h"
+#include "systemd_namespace.h"
 
 namespace flotilla::system_test {
 namespace {
@@ -25,11 +20,9 @@ using ::testing::StartsWith;
 class RealSystemd : public FleetTest {
  protected:
   void SetUp() override {
-    const char* script = std::getenv("FLOTILLA_SYSTEMD_NS");
-    if (script == nullptr || ::access(script, X_OK) != 0 || ::geteuid() != 0) {
+    if (SystemdNamespace::script() == nullptr) {
       GTEST_SKIP() << "FLOTILLA_SYSTEMD_NS names no script, or this is not root";
     }
-    name_ = "flotilla-sd-" + std::to_string(::getpid());
     root().write("etc/fleet.conf", "registry=sqlite:" + (root() / "fleet.db") +
                                        "\nlisten=" + (root() / "not-used.sock") +
                                        "\nmachine_id=" + kMachineId + "\npublic_ip=192.0.2.10\n");
@@ -42,43 +35,13 @@ class RealSystemd : public FleetTest {
     root().write("units/fleet.service.d/log.conf",
                  "[Service]\nRestartSec=0\nStandardError=append:" + (root() / "fleetd.log") + "\n");
     root().write("units/foreign.service", "[Service]\nExecStart=/bin/sleep 10000\n");
-    CommandOptions options;
-    options.environment = {{"SDNS_NAME", name_},
-                           {"SDNS_UNITS", root() / "units"},
-                           {"SDNS_BIND", root().path() + ":" FLOTILLA_BINARY_DIR}};
-    systemd_ = std::make_unique<BackgroundCommand>(std::vector<std::string>{script, "full"},
-                                                   root() / "systemd.log", options);
-    ASSERT_TRUE(wait_until([&] {
-      const std::string state = inside({"systemctl", "is-system-running"}).out;
-      return state == "running\n" || state == "degraded\n";
-    })) << root().read("systemd.log");
+    ASSERT_TRUE(systemd_.start()) << root().read("systemd.log");
     ASSERT_EQ(inside({"systemctl", "start", "foreign", "fleet.socket"}).exit_code, 0);
     ASSERT_EQ(show("fleet.service", "ActiveState"), "inactive");
     ASSERT_TRUE(wait_until([&] { return answers(); })) << root().read("fleetd.log");
   }
 
-  void TearDown() override {
-    if (!systemd_) return;
-    if (const pid_t pid = first_process(); pid > 1) ::kill(pid, SIGKILL);
-    systemd_->wait();
-    std::filesystem::remove("/dev/shm/" + name_ + ".pid");
-    for (const char* tree : {"/sys/fs/cgroup/unified/", "/sys/fs/cgroup/"}) {
-      EXPECT_TRUE(wait_until([&] { return remove_groups(tree + name_); }));
-    }
-  }
-
-  // A killed process leaves its group a moment later.
-  static bool remove_groups(const std::string& path) {
-    std::error_code error;
-    if (!std::filesystem::exists(path, error)) return true;
-    std::vector<std::string> groups{path};
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
-      if (entry.is_directory()) groups.push_back(entry.path());
-    }
-    std::sort(groups.rbegin(), groups.rend());
-    for (const std::string& group : groups) ::rmdir(group.c_str());
-    return !std::filesystem::exists(path, error);
-  }
+  void TearDown() override { systemd_.stop(); }
 
   // A file of packaging/ with one text in place of another.
   static std::string packaged(const std::string& name, const std::string& what,
@@ -90,17 +53,7 @@ class RealSystemd : public FleetTest {
     return at == std::string::npos ? text : text.replace(at, what.size(), by);
   }
 
-  pid_t first_process() const {
-    std::ifstream in("/dev/shm/" + name_ + ".pid");
-    pid_t pid = 0;
-    in >> pid;
-    return pid;
-  }
-  Outcome inside(const std::vector<std::string>& command) const {
-    std::vector<std::string> words{"nsenter", "-t", std::to_string(first_process()), "-a"};
-    words.insert(words.end(), command.begin(), command.end());
-    return run_command(words);
-  }
+  Outcome inside(const std::vector<std::string>& command) const { return systemd_.inside(command); }
   std::string show(const std::string& unit, const std::string& property) const {
     std::string value = inside({"systemctl", "show", "--value", "-p", property, unit}).out;
     while (!value.empty() && value.back() == '\n') value.pop_back();
@@ -115,8 +68,7 @@ class RealSystemd : public FleetTest {
   }
   std::string fleetd_log() const { return root().read("fleetd.log"); }
 
-  std::string name_;
-  std::unique_ptr<BackgroundCommand> systemd_;
+  SystemdNamespace systemd_{root()};
 };
 
 TEST_F(RealSystemd, AUnitGoesThroughItsWholeLife) {
