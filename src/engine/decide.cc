@@ -38,8 +38,10 @@ class Pass {
 
   std::vector<Decision> run() {
     for (int round = 0; round < kMaxRounds; ++round) {
-      const bool is_changed = check_scheduled();
-      if (!place_pending() && !is_changed) break;
+      bool is_changed = check_scheduled();
+      is_changed |= drain();
+      is_changed |= place_pending();
+      if (!is_changed) break;
     }
     conclude();
     decide_globals();
@@ -70,6 +72,8 @@ class Pass {
     std::string_view before;  // the machine it was on when the pass began
     std::string why_removed;
     Decision::Cause cause = Decision::Cause::kOther;
+    // The machine that is being drained of it: it runs there until it runs elsewhere.
+    std::string_view handed_over_by;
     std::vector<std::string_view> doubles;  // further machines it is scheduled to by mistake
   };
 
@@ -92,19 +96,50 @@ class Pass {
         entry.job.requirements = &requirements.of(unit->second);
       }
       if (has_schedule) {
-        for (const auto& [machine, record] : scheduled->second) {
-          if (entry.before.empty()) {
-            entry.before = machine;
-          } else {
-            entry.doubles.push_back(machine);
-          }
-        }
+        collect_machines(entry, scheduled->second);
       }
       if (has_unit) ++unit;
       if (has_schedule) ++scheduled;
     }
     for (Entry& entry : entries_) settle_in(entry);
     placement_.settle_globals();
+  }
+
+  // Of several machines one is being drained, or all but the first are mistakes.
+  void collect_machines(Entry& entry,
+                        const std::map<std::string, registry::ScheduleEntry>& machines) const {
+    for (const auto& [machine, record] : machines) {
+      if (entry.before.empty()) {
+        entry.before = machine;
+      } else if (entry.handed_over_by.empty() && is_draining(entry.before)) {
+        entry.handed_over_by = entry.before;
+        entry.before = machine;
+      } else if (entry.handed_over_by.empty() && is_draining(machine)) {
+        entry.handed_over_by = machine;
+      } else {
+        entry.doubles.push_back(machine);
+      }
+    }
+    if (entry.handed_over_by.empty() || !is_handed_over(entry)) return;
+    entry.doubles.push_back(entry.handed_over_by);
+    entry.handed_over_by = {};
+  }
+
+  bool is_draining(std::string_view machine) const {
+    const auto found = cluster_.machines.find(machine);
+    return found != cluster_.machines.end() &&
+           registry::cordon_of(cluster_.metadata_of(found->second)) == registry::Cordon::kDraining;
+  }
+
+  // Whether it runs on its new machine as it should, or need not run at all.
+  bool is_handed_over(const Entry& entry) const {
+    const Unit* unit = entry.job.unit;
+    if (unit == nullptr || unit->desired != TargetState::kLaunched) return true;
+    const auto states = cluster_.states.find(unit->name);
+    if (states == cluster_.states.end()) return false;
+    const auto state = states->second.find(std::string(entry.before));
+    return state != states->second.end() && state->second.launched &&
+           state->second.hash == unit->hash && state->second.active_state == "active";
   }
 
   void settle_in(Entry& entry) {
@@ -236,6 +271,24 @@ class Pass {
     placement_.remove(entry.job);
   }
 
+  // From machines that are being drained to others that can take them. What may run twice goes on
+  // where it is until it runs at the new place.
+  bool drain() {
+    bool is_changed = false;
+    for (Entry& entry : entries_) {
+      Job& job = entry.job;
+      Host* host = placement_.find_host(job.machine);
+      if (host == nullptr || host->cordon != registry::Cordon::kDraining || job.is_frozen) continue;
+      Host* target = placement_.find_machine_for(job);
+      if (target == nullptr) continue;
+      is_changed = true;
+      if (job.machine == entry.before && !runs_once(job)) entry.handed_over_by = entry.before;
+      take_off(entry, "machine is being drained", Decision::Cause::kOther);
+      if (!runs_once(job)) placement_.place(job, *target);
+    }
+    return is_changed;
+  }
+
   bool place_pending() {
     bool is_changed = false;
     for (Entry& entry : entries_) {
@@ -259,7 +312,8 @@ class Pass {
         add(Decision::Kind::kUnschedule, entry.job.name, machine,
             fmt::format("unit is also scheduled to Machine({})", entry.before));
       }
-      if (!entry.before.empty() && entry.job.machine != entry.before) {
+      const bool is_left = !entry.before.empty() && entry.job.machine != entry.before;
+      if (is_left && entry.handed_over_by != entry.before) {
         add(Decision::Kind::kUnschedule, entry.job.name, entry.before, entry.why_removed);
         decisions_.back().cause = entry.cause;
       }
@@ -277,7 +331,8 @@ class Pass {
   }
 
   void conclude_update(const Job& job) {
-    const auto& record = cluster_.schedule.find(job.name)->second.begin()->second;
+    const auto& record =
+        cluster_.schedule.find(job.name)->second.find(std::string(job.machine))->second;
     if (record.hash != job.unit->hash) {
       add(Decision::Kind::kUpdate, job.name, job.machine, "unit was overwritten");
     } else if (record.target != job.unit->desired) {

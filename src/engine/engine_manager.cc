@@ -36,15 +36,17 @@ base::Status EngineManager::start_up() {
 }
 
 // Unit states alone decide nothing, but that a unit which must not run twice is gone from where it
-// was.
+// was, and that one which is handed over runs at its new place.
 bool EngineManager::is_of_interest(const registry::ClusterChange& change) const {
   const bool is_states_alone = !change.leader && change.units.empty() && change.schedule.empty() &&
                                change.machines.empty() && !change.states.empty();
   if (!is_states_alone) return true;
   const registry::Cluster& cluster = view_.cluster();
   return std::any_of(change.states.begin(), change.states.end(), [&](const std::string& unit) {
-    return !cluster.states.contains(unit) && !cluster.schedule.contains(unit) &&
-           cluster.units.contains(unit);
+    if (!cluster.units.contains(unit)) return false;
+    const auto scheduled = cluster.schedule.find(unit);
+    if (scheduled == cluster.schedule.end()) return !cluster.states.contains(unit);
+    return scheduled->second.size() > 1;  // it is being handed over
   });
 }
 

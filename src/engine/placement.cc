@@ -97,6 +97,7 @@ Placement::Placement(const registry::Cluster& cluster) {
     Host& host = hosts_[id];
     host.id = id;
     host.metadata = cluster.metadata_of(machine);
+    host.cordon = registry::cordon_of(host.metadata);
     host.capacity = {uint64_t{machine.cpus} * 1000, machine.memory_bytes, machine.disk_bytes};
     by_load_.emplace(0, host.id);
   }
@@ -174,6 +175,8 @@ std::optional<std::string> Placement::why_not(const Job& job, const Host& host, 
   if (auto why = why_too_many(job, host)) return why;
   if (auto why = why_no_room(job, host)) return why;
   if (mode == Mode::kMoveIn) {
+    if (host.cordon == registry::Cordon::kDraining) return "machine is being drained";
+    if (host.cordon == registry::Cordon::kCordoned) return "machine is cordoned";
     for (const Job* replacer : replacers_) {
       if (replacer->machine == host.id && replaces(*replacer, job)) {
         return fmt::format("found replace with locally-scheduled Unit({})", replacer->name);

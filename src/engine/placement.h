@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "registry/cordon.h"
 #include "registry/objects.h"
 #include "unit/fleet_requirements.h"
 
@@ -39,6 +40,7 @@ struct Capacity {
 struct Host {
   std::string_view id;
   registry::Metadata metadata;
+  registry::Cordon cordon = registry::Cordon::kOpen;
   std::map<std::string_view, Job*> jobs;     // that count here: desired state not inactive
   std::map<std::string_view, Job*> globals;  // that fit and conflict with nothing here
   Capacity capacity;

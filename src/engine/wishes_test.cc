@@ -161,5 +161,49 @@ TEST_F(WishesTest, WhatMustNotRunTwiceWaitsUntilItIsGoneFromWhereItWas) {
   EXPECT_THAT(decisions(), ElementsAre("AttemptScheduleUnit once.service m2"));
 }
 
+TEST_F(WishesTest, NothingNewComesToACordonedMachine) {
+  machine("m1", {{"fleet.cordon", "cordon"}});
+  machine("m2", {{"fleet.cordon", "dr\xff"}});
+  unit("a.service", {}, "m1");
+  unit("b.service");
+  EXPECT_THAT(decisions(), IsEmpty());
+  EXPECT_EQ(why_not("b.service", "m1"), "machine is cordoned");
+  EXPECT_EQ(why_not("b.service", "m2"), "machine is cordoned");
+  EXPECT_EQ(why_not("a.service", "m1"), "");
+}
+
+TEST_F(WishesTest, ADrainedMachineHandsOverWhatRunsThere) {
+  machine("m1", {{"fleet.cordon", "drain"}});
+  machine("m2");
+  unit("a.service", {}, "m1");
+  unit("b.service", {{"MachineOf", "a.service"}}, "m1");
+  unit("only.service", {{"MachineID", "m1"}}, "m1");
+  EXPECT_THAT(decisions(),
+              ElementsAre("AttemptScheduleUnit a.service m2", "AttemptScheduleUnit b.service m2"));
+  EXPECT_THAT(decisions(), IsEmpty()) << "not before they run at their new place";
+  EXPECT_EQ(cluster.schedule.at("a.service").size(), 2u);
+  state("a.service", "m2");
+  registry::UnitState& told = cluster.states["a.service"]["m2"];
+  told.hash = cluster.units["a.service"].hash;
+  told.launched = true;
+  told.active_state = "activating";
+  EXPECT_THAT(decisions(), IsEmpty());
+  told.active_state = "active";
+  EXPECT_THAT(decisions(), ElementsAre("UnscheduleUnit a.service m1"));
+  EXPECT_THAT(decisions(), IsEmpty());
+}
+
+TEST_F(WishesTest, AHandoverSurvivesTheLossOfTheNewPlace) {
+  machine("m1", {{"fleet.cordon", "drain"}});
+  machine("m2");
+  unit("a.service", {}, "m1");
+  EXPECT_THAT(decisions(), ElementsAre("AttemptScheduleUnit a.service m2"));
+  cluster.machines.erase("m2");
+  EXPECT_THAT(decisions(), ElementsAre("UnscheduleUnit a.service m2"));
+  EXPECT_THAT(decisions(), IsEmpty());
+  machine("m3");
+  EXPECT_THAT(decisions(), ElementsAre("AttemptScheduleUnit a.service m3"));
+}
+
 }  // namespace
 }  // namespace flotilla::engine

@@ -125,6 +125,36 @@ TEST_F(ClusterTest, AUnitThatMovedDuringAPartitionIsSingleAgainWithinFiveSeconds
   EXPECT_EQ(runners("u.service"), 1u);
 }
 
+TEST_F(ClusterTest, ADrainedMachinesUnitsRunAtTheNewPlaceBeforeTheOldOnesStop) {
+  settle_in();
+  for (int i = 0; i < 8; ++i) {
+    world.put_unit(fmt::format("u{}.service", i), kText, TargetState::kLaunched);
+  }
+  world.put_unit("once.service", std::string(kText) + "\n[X-Fleet]\nOnPartition=stop\n",
+                 TargetState::kLaunched);
+  world.run(2s);
+  Machine& drained = world.machine(index_of(where("once.service")));
+  world.edit_metadata(drained.id(), "fleet.cordon", "drain");
+  for (int step = 0; step < 2000; ++step) {
+    world.run(1ms);
+    for (int i = 0; i < 8; ++i) ASSERT_GE(runners(fmt::format("u{}.service", i)), 1u);
+  }
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(runners(fmt::format("u{}.service", i)), 1u);
+    EXPECT_NE(where(fmt::format("u{}.service", i)), drained.id());
+  }
+  EXPECT_EQ(runners("once.service"), 1u);
+  EXPECT_NE(where("once.service"), drained.id());
+  world.check_at_rest();
+  world.edit_metadata(drained.id(), "fleet.cordon", "");
+  for (int i = 8; i < 12; ++i) {
+    world.put_unit(fmt::format("u{}.service", i), kText, TargetState::kLaunched);
+  }
+  world.run(2s);
+  EXPECT_EQ(where("u8.service"), drained.id());
+  world.check_at_rest();
+}
+
 TEST_F(ClusterTest, WithoutTheStoreEverythingRunsOn) {
   settle_in();
   for (int i = 0; i < 8; ++i) {

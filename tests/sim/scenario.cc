@@ -29,6 +29,9 @@ class Scenario {
     }
     if (!world_.violations().empty()) return world_.violations();
     world_.heal();
+    for (size_t i = 0; i < world_.size(); ++i) {
+      world_.edit_metadata(world_.machine(i).id(), "fleet.cordon", "");
+    }
     world_.run(60s);
     world_.check_at_rest();
     const uint64_t writes = world_.schedule_writes();
@@ -147,7 +150,12 @@ class Scenario {
   }
 
   void disturb_rarely(size_t index, Machine& machine) {
-    switch (random_.below(4)) {
+    switch (random_.below(5)) {
+      case 4:
+        return world_.edit_metadata(machine.id(), "fleet.cordon",
+                                    random_.one_in(2)   ? ""
+                                    : random_.one_in(2) ? "drain"
+                                                        : "cordon");
       case 0:
         // The store is away for everybody.
         for (size_t i = 0; i < world_.size(); ++i) world_.machine(i).cut();
