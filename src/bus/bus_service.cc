@@ -44,6 +44,28 @@ struct BusService::Lookup {
   }
 };
 
+// The question whether somebody has a name, until the bus has answered it.
+struct BusService::NameQuery {
+  BusService* service;
+  std::string name;
+  sd_bus_slot* slot = nullptr;
+
+  NameQuery(BusService* of, std::string which) : service(of), name(std::move(which)) {}
+  ~NameQuery() {
+    if (slot != nullptr) sd_bus_api().sd_bus_slot_unref(slot);
+  }
+  NameQuery(const NameQuery&) = delete;
+  NameQuery& operator=(const NameQuery&) = delete;
+
+  static int on_answer(sd_bus_message* raw, void* userdata, sd_bus_error*) {
+    auto* query = static_cast<NameQuery*>(userdata);
+    BusService& service = *query->service;
+    const std::unique_ptr<NameQuery> own = std::move(service.names_[query->name]);
+    service.learn_owner(own->name, Message::share(raw));
+    return 1;
+  }
+};
+
 namespace {
 
 int on_raw_call(sd_bus_message* raw, void* userdata, sd_bus_error*) {
@@ -67,6 +89,7 @@ BusService::BusService(base::EventLoop& loop, std::string name, ServerHandler& h
 
 BusService::~BusService() {
   lookups_.clear();
+  names_.clear();
   for (sd_bus_slot* slot : slots_) sd_bus_api().sd_bus_slot_unref(slot);
 }
 
@@ -219,14 +242,43 @@ void BusService::reply(Result<Message> message) {
 // --- Who comes and goes ---
 
 void BusService::watch(const Peer& peer) {
-  if (!watched_.insert(peer.bus_name).second) return;
+  if (watched_.insert(peer.bus_name).second) match_owner_changes(peer.bus_name);
+}
+
+void BusService::match_owner_changes(const std::string& name) {
   Result<MessageWriter> call = call_of_daemon("AddMatch");
   if (!call) return;
   call->string(
       "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
       "member='NameOwnerChanged',arg0='" +
-      peer.bus_name + "'");
+      name + "'");
   reply(std::move(*call).finish());
+}
+
+void BusService::watch_name(const std::string& name) {
+  const auto [entry, is_new] = names_.emplace(name, nullptr);
+  if (!is_new) return;
+  // First the changes, then the answer: nothing falls between them.
+  match_owner_changes(name);
+  Result<MessageWriter> call = call_of_daemon("NameHasOwner");
+  if (!call) return log_("bus: " + call.error().message);
+  call->string(name);
+  Result<Message> message = std::move(*call).finish();
+  if (!message) return log_("bus: " + message.error().message);
+  auto query = std::make_unique<NameQuery>(this, name);
+  const int result = sd_bus_api().sd_bus_call_async(pump_->bus(), &query->slot, message->get(),
+                                                    &NameQuery::on_answer, query.get(), 0);
+  if (result < 0) return log_("bus: cannot ask who has the name " + name);
+  entry->second = std::move(query);
+  pump_->update();
+}
+
+void BusService::learn_owner(const std::string& name, const Message& answer) {
+  if (const Status status = answer.error(); !status) {
+    return log_("bus: the bus does not tell who has the name " + name + ": " +
+                status.error().message);
+  }
+  if (on_owner_) on_owner_(name, MessageReader(answer).boolean().value_or(false));
 }
 
 int BusService::on_filtered(sd_bus_message* raw) {
@@ -237,7 +289,10 @@ int BusService::on_filtered(sd_bus_message* raw) {
   MessageReader reader(message);
   const std::string name = reader.string().value_or("");
   static_cast<void>(reader.string());
-  if (!name.empty() && reader.string().value_or("").empty()) forget(name);
+  if (name.empty()) return 0;
+  const bool is_owned = !reader.string().value_or("").empty();
+  if (!is_owned) forget(name);
+  if (on_owner_ && names_.count(name) != 0) on_owner_(name, is_owned);
   return 0;
 }
 

@@ -43,9 +43,14 @@ class BusService final : private CallConnection {
   void resume(const DeferredCall& call, const std::function<void(MethodCall&)>& answer);
   // The handler hears on_disconnected() when this client leaves the bus.
   void watch(const Peer& peer);
+  // `on_owner` hears whether somebody has the name: once the bus has answered, and at each change.
+  using OnOwner = std::function<void(const std::string& name, bool is_owned)>;
+  void set_on_owner(OnOwner on_owner) { on_owner_ = std::move(on_owner); }
+  void watch_name(const std::string& name);
 
  private:
   struct Lookup;
+  struct NameQuery;
 
   BusService(base::EventLoop& loop, std::string name, ServerHandler& handler, Server::Log log,
              std::function<void()> on_closed);
@@ -53,6 +58,8 @@ class BusService final : private CallConnection {
   base::Result<MessageWriter> call_of_daemon(const char* member) const;
   void reply(base::Result<Message> message) override;
   void ask_for_name();
+  void match_owner_changes(const std::string& name);
+  void learn_owner(const std::string& name, const Message& answer);
   void ask_who_calls(const std::string& sender);
   void learn(const std::string& sender, const Message& answer);
   void dispatch(const Message& message, const Peer& peer);
@@ -74,6 +81,8 @@ class BusService final : private CallConnection {
   std::map<std::string, std::vector<Message>> waiting_;
   std::set<std::string> subscribers_, watched_;
   std::map<std::string, std::unique_ptr<Lookup>> lookups_;
+  OnOwner on_owner_;
+  std::map<std::string, std::unique_ptr<NameQuery>> names_;  // watched; null: the bus has answered
   std::vector<sd_bus_slot*> slots_;
   std::unique_ptr<Pump> pump_;
 };

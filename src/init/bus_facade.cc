@@ -274,11 +274,22 @@ void BusFacade::look_for_system_bus() {
   if (unit == nullptr || unit->active() != ActiveState::kActive) return;
   auto opened = bus::BusService::open(loop_, system_bus_path_, std::string(bus::kSystemd1Service),
                                       *this, log_, [this] { system_bus_.reset(); });
-  if (opened) {
-    system_bus_ = std::move(*opened);
-  } else {
-    log_("bus: " + opened.error().message);
-  }
+  if (!opened) return log_("bus: " + opened.error().message);
+  system_bus_ = std::move(*opened);
+  system_bus_->set_on_owner([this](const std::string& name, bool is_owned) {
+    const auto service = services_.find(name);
+    if (service != services_.end()) manager_.set_bus_name_owned(service->second, is_owned);
+  });
+  services_.clear();
+  for (const Unit* known : manager_.units()) watch_name_of(*known);
+}
+
+// A service of the bus is running once its name is there.
+void BusFacade::watch_name_of(const Unit& unit) {
+  const std::string& name = unit.settings.service.extras->bus_name;
+  if (name.empty() || !system_bus_ || unit.active() == ActiveState::kInactive) return;
+  services_[name] = unit.id;
+  system_bus_->watch_name(name);
 }
 
 base::Status BusFacade::subscribe(const bus::Peer& peer) {
@@ -419,6 +430,7 @@ void BusFacade::on_unit_changed(const std::string& name) {
   if (!system_bus_path_.empty() && !system_bus_ && unit == manager_.find_unit("dbus.service")) {
     look_for_system_bus();
   }
+  if (!unit->settings.service.extras->bus_name.empty()) watch_name_of(*unit);
   if (!is_heard()) return;
   const BusSubject subject{manager_, unit, nullptr};
   const std::string path = bus::unit_path(unit->id);

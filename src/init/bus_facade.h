@@ -96,6 +96,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
             const Fill& fill);
   bool is_heard() const;
   void look_for_system_bus();
+  void watch_name_of(const Unit& unit);
 
   base::EventLoop& loop_;
   std::function<void(const std::string&)> log_;
@@ -104,6 +105,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   bus::Server server_;
   std::string system_bus_path_;  // empty: there is none to look for
   std::unique_ptr<bus::BusService> system_bus_;
+  std::map<std::string, std::string> services_;  // by their BusName=, as the bus was asked for it
 };
 
 }  // namespace flotilla::init

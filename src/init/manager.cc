@@ -287,6 +287,14 @@ std::string_view Manager::architecture() const {
   const auto& architecture = impl_->options.host_values.architecture;
   return architecture ? std::string_view(*architecture) : std::string_view();
 }
+void Manager::set_bus_name_owned(std::string_view unit, bool is_owned) {
+  Unit* service = impl_->find(unit);
+  if (service == nullptr || !service->service) return;
+  if (service->service->state.bus_name_owned == is_owned) return;
+  using Kind = ServiceEvent::Kind;
+  impl_->feed(*service, ServiceEvent::of(is_owned ? Kind::kBusNameAcquired : Kind::kBusNameLost));
+}
+
 UnitSettings Manager::default_service() const { return impl_->loader.default_service(); }
 
 const std::optional<rlimit>& Manager::inherited_descriptors() const {

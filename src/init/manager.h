@@ -223,6 +223,8 @@ class Manager {
   std::string_view virtualization() const;      // "kvm", "container-other", ...; empty: none
   std::string_view architecture() const;        // "x86-64"
   // LimitNOFILE= of processes whose unit says nothing; unset: as the manager's own.
+  // What the bus says of a service's BusName=.
+  void set_bus_name_owned(std::string_view unit, bool is_owned);
   const std::optional<rlimit>& inherited_descriptors() const;
   // What a service has whose file says nothing.
   UnitSettings default_service() const;
