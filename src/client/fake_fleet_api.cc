@@ -139,6 +139,18 @@ base::Result<std::vector<UnitState>> FakeFleetApi::unit_states_of(const std::str
   return result;
 }
 
+base::Status FakeFleetApi::edit_metadata(const std::string& machine, const std::string& key,
+                                         const std::string& value) {
+  FLOTILLA_TRY(check());
+  calls.push_back("metadata " + machine + " " + key + "=" + value);
+  for (Machine& known : machine_list) {
+    if (known.id != machine) continue;
+    known.metadata[key] = value;
+    if (value.empty()) known.metadata.erase(key);
+  }
+  return {};
+}
+
 base::Result<std::vector<Machine>> FakeFleetApi::machines() {
   if (on_machines) on_machines();
   FLOTILLA_TRY(check());

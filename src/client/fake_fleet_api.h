@@ -28,6 +28,8 @@ class FakeFleetApi final : public FleetApi {
   base::Result<std::vector<UnitState>> unit_states() override;
   base::Result<std::vector<UnitState>> unit_states_of(const std::string& name) override;
   base::Result<std::vector<Machine>> machines() override;
+  base::Status edit_metadata(const std::string& machine, const std::string& key,
+                             const std::string& value) override;
   base::Result<StatusText> unit_status(const std::string& name,
                                        const std::string& machine) override;
   base::Status unit_log(const std::string& name, const std::string& machine, int lines, bool follow,

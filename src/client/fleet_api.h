@@ -46,6 +46,10 @@ class FleetApi {
 
   virtual base::Result<std::vector<Machine>> machines() = 0;
 
+  // Sets a metadata key of a machine, over what it is configured with; "" hides the key.
+  virtual base::Status edit_metadata(const std::string& machine, const std::string& key,
+                                     const std::string& value) = 0;
+
   // These three reach the machine that runs the unit, or the one given. kUnavailable if the API
   // that answers is another machine's and cannot ask it.
   virtual base::Result<StatusText> unit_status(const std::string& name,

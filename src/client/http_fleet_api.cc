@@ -333,6 +333,17 @@ std::vector<base::Status> HttpFleetApi::destroy_units(const std::vector<std::str
   return change_all(requests);
 }
 
+base::Status HttpFleetApi::edit_metadata(const std::string& machine, const std::string& key,
+                                         const std::string& value) {
+  json::object edit{{"op", value.empty() ? "remove" : "add"},
+                    {"path", "/" + machine + "/metadata/" + key}};
+  if (!value.empty()) edit["value"] = json::object{{"value", value}};
+  FLOTILLA_ASSIGN(const HttpResponse response,
+                  http_.request("PATCH", "/fleet/v1/machines?alt=json",
+                                json::serialize(json::array{std::move(edit)})));
+  return status_of(response);
+}
+
 base::Result<std::vector<UnitState>> HttpFleetApi::all_states(const std::string& filter) {
   std::vector<UnitState> result;
   std::string token;

@@ -60,6 +60,34 @@ std::vector<Command> changing_commands() {
   };
 }
 
+std::vector<Command> machine_commands() {
+  return {
+      {"cordon",
+       "Let no more units come to a machine",
+       "MACHINE",
+       "The machine is named by the beginning of its id. What runs there goes on.",
+       {},
+       Arguments::kOther,
+       cmd_cordon},
+      {"drain",
+       "Move the units of a machine to others",
+       "MACHINE",
+       "Nothing comes to the machine any more, and each unit that another machine can take goes "
+       "there; it runs at its new place before it is stopped at the old one, but for units with "
+       "OnPartition=stop. Global units stay. Waits until all have gone.",
+       {"block-attempts", "no-block"},
+       Arguments::kOther,
+       cmd_drain},
+      {"uncordon",
+       "Let units come to a machine again",
+       "MACHINE",
+       "",
+       {},
+       Arguments::kOther,
+       cmd_uncordon},
+  };
+}
+
 std::vector<Command> listing_commands() {
   const Names lists = {"full", "l", "no-legend", "fields", "output", "watch"};
   return {
@@ -169,8 +197,8 @@ std::vector<Command> lonely_commands() {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
-    for (std::vector<Command> some :
-         {changing_commands(), listing_commands(), asking_commands(), lonely_commands()}) {
+    for (std::vector<Command> some : {changing_commands(), machine_commands(), listing_commands(),
+                                      asking_commands(), lonely_commands()}) {
       for (Command& command : some) all.push_back(std::move(command));
     }
     std::sort(all.begin(), all.end(),

@@ -17,6 +17,8 @@ int cmd_list_machines(Context& context);
 int cmd_list_unit_files(Context& context);
 int cmd_list_units(Context& context);
 int cmd_load(Context& context);
+int cmd_cordon(Context& context);
+int cmd_drain(Context& context);
 int cmd_overwrite(Context& context);
 int cmd_restart(Context& context);
 int cmd_ssh(Context& context);
@@ -24,6 +26,7 @@ int cmd_start(Context& context);
 int cmd_status(Context& context);
 int cmd_stop(Context& context);
 int cmd_submit(Context& context);
+int cmd_uncordon(Context& context);
 int cmd_unload(Context& context);
 
 // Those that need no API.
