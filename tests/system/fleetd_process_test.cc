@@ -239,7 +239,7 @@ TEST_F(FleetdReached, RefusesWhatItCannotDoInOneSentence) {
               Answers(1, "", AllOf(one_line, HasSubstr("etc/fleet.conf:3: agent_ttl="))));
   EXPECT_THAT(try_config(head + "registry=redis:x\nlisten=" + socket() + "\n"),
               Answers(1, "", AllOf(one_line, HasSubstr("etc/fleet.conf:3: registry=: "))));
-  EXPECT_THAT(try_config(head + "etcd_servers=http://127.0.0.1:2379\n"),
+  EXPECT_THAT(try_config(head + "etcd_servers=redis://127.0.0.1\n"),
               Answers(1, "", AllOf(one_line, HasSubstr("etcd_servers="))));
   EXPECT_THAT(try_config(head + "listen=192.0.2.1:4000\nregistry=sqlite:" + (root() / "db") + "\n"),
               Answers(1, "", AllOf(one_line, HasSubstr("192.0.2.1:4000"))));

@@ -16,7 +16,6 @@ constexpr const char* kPrefix = "/flotilla";
 constexpr const char* kDefaultListen = "/var/run/fleet.sock";
 constexpr unsigned kThreads = 2;
 constexpr base::Micros kRetry = std::chrono::seconds(1);
-constexpr base::Micros kTakeOverLimit = std::chrono::seconds(10);
 constexpr base::Micros kEndLimit = std::chrono::seconds(2);
 
 }  // namespace
@@ -138,15 +137,15 @@ void Daemon::hand_over() {
   server_->pause([this] { end(0); });
 }
 
-void Daemon::take_over(std::vector<api::Connection> connections) {
+void Daemon::take_over(std::vector<api::Connection> connections, base::Micros limit) {
   server_->pause({});
   server_->adopt(std::move(connections));
   view_change_ = view_->subscribe([this](const registry::ClusterChange&) {
     // Not from inside: the call ends the subscription.
     loop_.post([this] { resume_if_available(); });
   });
-  take_over_limit_ = loop_.after(kTakeOverLimit, [this] {
-    SPDLOG_WARN("The new configuration's registry does not answer; serving without it");
+  take_over_limit_ = loop_.after(limit, [this] {
+    SPDLOG_WARN("The registry does not answer; serving without it");
     view_change_.reset();
     server_->resume();
   });

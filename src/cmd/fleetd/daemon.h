@@ -48,8 +48,8 @@ class Daemon {
   void hand_over();
   std::vector<api::Connection> take_connections() { return server_->take_connections(); }
   // Serves these connections and all others only when it can answer, so that nobody is told of the
-  // change; after some seconds it answers with what it has. Before run().
-  void take_over(std::vector<api::Connection> connections);
+  // change; after `limit` it answers with what it has. Before run().
+  void take_over(std::vector<api::Connection> connections, base::Micros limit);
 
  private:
   Daemon(overlord::AsioLoop& loop, Config config, base::Fd lock);

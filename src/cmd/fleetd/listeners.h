@@ -18,6 +18,8 @@ class Listeners {
   // else one opened for each of them; the same socket as last time where it was open already.
   // Sockets that are not asked for any more are closed. After an error all stay as they were.
   base::Result<std::vector<base::Fd>> take(const std::vector<std::string>& addresses);
+  // Whether they were handed over by a service manager. After take().
+  bool are_inherited() const { return inherited_ && !inherited_->empty(); }
 
  private:
   std::optional<std::vector<base::Fd>> inherited_;

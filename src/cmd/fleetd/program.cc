@@ -16,6 +16,10 @@ namespace flotilla::fleetd {
 
 namespace {
 
+// How long those who ask are kept waiting for a registry that does not answer.
+constexpr base::Micros kReloadPatience = std::chrono::seconds(10);
+constexpr base::Micros kStartPatience = std::chrono::seconds(2);
+
 int fail(const base::Error& error) {
   SPDLOG_CRITICAL("{}", error.message);
   return 1;
@@ -67,7 +71,12 @@ int Program::run_daemons() {
       if (std::exchange(has_fallen_back, true)) return fail(daemon.error());
       continue;
     }
-    if (before_) (*daemon)->take_over(std::exchange(connections_, {}));
+    // Who was there before us waits for an answer: behind another daemon, or behind the socket
+    // whose first connection has started this one.
+    if (before_ || listeners_.are_inherited()) {
+      (*daemon)->take_over(std::exchange(connections_, {}),
+                           before_ ? kReloadPatience : kStartPatience);
+    }
     has_fallen_back = false;
     next_.reset();
     const base::RegistrationPtr watch =
