@@ -108,6 +108,7 @@ void EtcdCluster::start(size_t member) {
   }
   words.insert(words.end(), options_.more_arguments.begin(), options_.more_arguments.end());
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const std::string log = path(name + ".log");
@@ -153,7 +154,7 @@ EtcdSettings EtcdCluster::credentials() const {
 
 EtcdOptions EtcdCluster::client_options() const {
   std::string urls;
-  for (size_t i = 0; i < members(); ++i) urls += (i == 0 ? "" : ",") + url(i);
+  for (size_t i = 0; i < members(); ++i) urls += fmt::format("{}{}", i == 0 ? "" : ",", url(i));
   auto options = make_etcd_options(urls, credentials());
   if (!options) {
     fmt::print(stderr, "{}\n", options.error().message);

@@ -106,7 +106,7 @@ class EtcdTransport::Impl {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { read_queue(); });
+    thread_ = std::thread([this, alive = std::weak_ptr(alive_)] { read_queue(alive); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
@@ -143,7 +143,8 @@ class EtcdTransport::Impl {
     bool ok;
   };
 
-  void read_queue() {
+  // With a weak pointer of its own: the member is let go while it still reads.
+  void read_queue(const std::weak_ptr<bool>& alive) {
     pthread_setname_np(pthread_self(), "etcd");
     void* tag = nullptr;
     bool ok = false;
@@ -152,7 +153,7 @@ class EtcdTransport::Impl {
       due_.push_back({static_cast<Tag*>(tag), ok});
       // One post for all that comes until the loop gets to it.
       if (due_.size() > 1) continue;
-      loop_.post([this, alive = std::weak_ptr(alive_)] { take_due(alive); });
+      loop_.post([this, alive] { take_due(alive); });
     }
   }
 
