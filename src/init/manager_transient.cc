@@ -23,6 +23,34 @@ constexpr std::string_view kDropInHeading =
     "# This is a drop-in unit file extension, created via \"systemctl set-property\"\n"
     "# or an equivalent operation. Do not edit.\n";
 
+// Devices are added to those that were given before; an empty value takes all of them away.
+bool adds_to_what_was(const PropertyText& setting) {
+  static constexpr std::string_view kLists[] = {
+      "DeviceAllow",        "IODeviceWeight",      "IODeviceLatencyTargetSec",
+      "IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax",
+      "IOWriteIOPSMax"};
+  const bool is_list =
+      std::find(std::begin(kLists), std::end(kLists), setting.name) != std::end(kLists);
+  return is_list && std::none_of(setting.lines.begin(), setting.lines.end(),
+                                 [](const std::string& line) { return line.back() == '='; });
+}
+
+// The lines of an earlier drop-in that speak of other devices than the new ones do.
+std::vector<std::string> lines_of_others(std::string_view text, const PropertyText& setting) {
+  const auto device_of = [](std::string_view line) { return line.substr(0, line.find(' ')); };
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (line.substr(0, setting.name.size() + 1) != setting.name + "=") continue;
+    const bool is_new =
+        std::any_of(setting.lines.begin(), setting.lines.end(),
+                    [&](const std::string& other) { return device_of(other) == device_of(line); });
+    if (!is_new) lines.emplace_back(line);
+  }
+  return lines;
+}
+
 base::Unexpected invalid_arguments(std::string text) {
   return base::unexpected(
       {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
@@ -143,7 +171,14 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
                      : fmt::format("{}/{}.control", parent_of(options.config_directory), kind);
   for (const PropertyText& setting : settings) {
     const std::string path = fmt::format("{}/{}.d/50-{}.conf", directory, unit.id, setting.name);
-    FLOTILLA_TRY(edges.tree.write_atomic(path, unit_file_text(kDropInHeading, {setting}), 0644));
+    PropertyText written = setting;
+    if (adds_to_what_was(setting)) {
+      const auto before = edges.tree.read(path, unit::kMaxUnitFileSize);
+      std::vector<std::string> kept =
+          lines_of_others(before ? std::string_view(*before) : std::string_view(), setting);
+      written.lines.insert(written.lines.begin(), kept.begin(), kept.end());
+    }
+    FLOTILLA_TRY(edges.tree.write_atomic(path, unit_file_text(kDropInHeading, {written}), 0644));
   }
   loader.refresh_name(unit.id + ".d");
   const bool was_transient = unit.transient;

@@ -81,6 +81,26 @@ TEST_F(TransientTest, SettingsOfAnotherUnitAreKeptAsDropIns) {
   EXPECT_FALSE(manager_->set_properties("no.service", true, {line("Unit", "Description", "x")}));
 }
 
+TEST_F(TransientTest, DevicesAreAddedToThoseGivenBefore) {
+  unit("a.service", "[Service]\nExecStart=/bin/true\n");
+  boot();
+  const auto allow = [&](const std::string& value) {
+    ASSERT_TRUE(
+        manager_->set_properties("a.service", true, {line("Service", "DeviceAllow", value)}));
+  };
+  const auto text = [&] {
+    const auto bytes =
+        tree_.read("/run/systemd/system.control/a.service.d/50-DeviceAllow.conf", 4096);
+    return bytes ? bytes->substr(bytes->find("[Service]")) : std::string();
+  };
+  allow("/dev/null rw");
+  allow("/dev/zero r");
+  allow("/dev/null r");
+  EXPECT_EQ(text(), "[Service]\nDeviceAllow=/dev/zero r\nDeviceAllow=/dev/null r\n");
+  allow("");
+  EXPECT_EQ(text(), "[Service]\nDeviceAllow=\n");
+}
+
 TEST_F(TransientTest, AScopeTakesProcessesInAndEndsWithTheLast) {
   boot();
   EXPECT_EQ(start({"s.scope", {}}).error().bus_name, "org.freedesktop.DBus.Error.FileNotFound");
