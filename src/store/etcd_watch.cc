@@ -210,7 +210,7 @@ void EtcdWatch::finish() {
   if (tell) tell();
 }
 
-void EtcdWatch::lose(Error error) {
+void EtcdWatch::lose(const Error& error) {
   if (client_ == nullptr) return;
   const auto self = shared_from_this();
   // What is known already is told first.

@@ -24,7 +24,7 @@ class EtcdWatch : public std::enable_shared_from_this<EtcdWatch> {
   void begin();
   void on_route();
   // Ends it with on_lost.
-  void lose(base::Error error);
+  void lose(const base::Error& error);
   // Nothing is told any more. The client may be gone afterwards.
   void end();
 

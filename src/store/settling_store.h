@@ -40,7 +40,7 @@ class SettlingStore final : public Store {
   void settle(const OpenPtr& open);
   void read_history(const OpenPtr& open);
   void decide(const OpenPtr& open);
-  void complete(const OpenPtr& open, std::shared_ptr<TxnResponse> response);
+  void complete(const OpenPtr& open, const std::shared_ptr<TxnResponse>& response);
   void answer(const Callback<TxnResponse>& done, TxnResponse response);
 
   Revision known_ = 0;           // the highest that an answer has told

@@ -106,8 +106,8 @@ void SettlingStore::read_history(const OpenPtr& open) {
 }
 
 void SettlingStore::decide(const OpenPtr& open) {
-  const auto keep = open;
-  open->watch.reset();
+  // Ended last: its handler owns what `open` refers to.
+  const base::RegistrationPtr ended = std::move(open->watch);
   for (const auto& [revision, events] : open->history) {
     if (revision > open->until || answered_.contains(revision)) continue;
     const bool is_then = fits(open->request.then_ops, events);
@@ -115,13 +115,13 @@ void SettlingStore::decide(const OpenPtr& open) {
     auto response = std::make_shared<TxnResponse>();
     response->succeeded = is_then;
     response->revision = revision;
-    return complete(keep, response);
+    return complete(open, response);
   }
-  txn(keep->request, keep->done);
+  txn(open->request, open->done);
 }
 
 // Answers operation by operation; reads show what was before the first write, or after all.
-void SettlingStore::complete(const OpenPtr& open, std::shared_ptr<TxnResponse> response) {
+void SettlingStore::complete(const OpenPtr& open, const std::shared_ptr<TxnResponse>& response) {
   const auto& ops = response->succeeded ? open->request.then_ops : open->request.else_ops;
   const std::vector<Event>& events = open->history[response->revision];
   while (response->responses.size() < ops.size()) {
