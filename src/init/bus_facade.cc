@@ -336,6 +336,7 @@ base::Status BusFacade::drop_ref(const bus::Peer& peer, const std::string& unit)
 }
 
 void BusFacade::on_disconnected(const bus::Peer& peer) {
+  if (on_quiet_ && connection_count() == 0) on_quiet_();
   const auto found = refs_.find(peer.connection);
   if (found == refs_.end()) return;
   for (const std::string& unit : found->second) manager_.drop_ref(unit);

@@ -20,6 +20,7 @@
 #include "bus/bus_service.h"
 #include "bus/server.h"
 #include "init/bus_table.h"
+#include "init/callback.h"
 #include "init/manager.h"
 
 namespace flotilla::init {
@@ -38,6 +39,8 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   BusFacade& operator=(const BusFacade&) = delete;
 
   size_t connection_count() const { return server_.connection_count(); }
+  // Called when the last connection has ended.
+  void set_on_quiet(Callback<void()> on_quiet) noexcept { on_quiet_ = on_quiet; }
   std::vector<bus::Peer> peers() const { return server_.peers(); }
   uint64_t queued_messages() const { return server_.queued_messages(); }
   // Answers a call that was deferred, if whoever called is still there.
@@ -100,6 +103,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
 
   base::EventLoop& loop_;
   std::function<void(const std::string&)> log_;
+  Callback<void()> on_quiet_;
   Manager& manager_;
   std::map<uint64_t, std::vector<std::string>> refs_;  // by connection, units
   bus::Server server_;

@@ -17,6 +17,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "init/idle_memory.h"
 #include "init/keeper_exits.h"
 #include "init/keeper_held.h"
 #include "init/keeper_protocol.h"
@@ -367,6 +368,7 @@ int start_manager() noexcept {
   }
   keeper.waiting_signals = 0;
   update_manager();
+  release_program_pages();  // nearly all of it is the manager's
   return -1;
 }
 

@@ -14,6 +14,7 @@
 #include "init/bus_loop.h"
 #include "init/cgroup.h"
 #include "init/earlier_life.h"
+#include "init/idle_memory.h"
 #include "init/linux_exec_helper.h"
 #include "init/linux_processes.h"
 #include "init/linux_spawner.h"
@@ -32,6 +33,7 @@ using base::Status;
 constexpr const char kNotifyName[] = "notify";
 constexpr const char kBusName[] = "private";
 constexpr int kLockTries = 500;
+constexpr base::Micros kRestDelay{200'000};
 constexpr useconds_t kLockPauseUsec = 10'000;
 constexpr base::Micros kGraceOfEarlierLife{5'000'000};
 
@@ -45,7 +47,8 @@ class ManagerProgram final : public ManagerHost {
   ManagerProgram(ProgramOptions options, int link_fd)
       : options_(std::move(options)),
         keeper_(base::Fd(link_fd)),
-        turn_(Callback<void()>::to<&ManagerProgram::on_turn>(*this)) {}
+        turn_(Callback<void()>::to<&ManagerProgram::on_turn>(*this)),
+        rest_(Callback<void()>([](void*) { release_idle_memory(); }, nullptr)) {}
 
   Result<int> run();
 
@@ -75,6 +78,7 @@ class ManagerProgram final : public ManagerHost {
   std::string runtime_host_path() const { return tree_->host_path(runtime_); }
 
   void on_turn();
+  void rest_soon() noexcept { loop_->arm_after(rest_, kRestDelay); }
   void on_signal(const signalfd_siginfo& info);
   void on_pid1_signal(int signal);
   void on_keeper_exit(const KeeperExit& exit);
@@ -97,6 +101,8 @@ class ManagerProgram final : public ManagerHost {
   KeeperLink keeper_;
   KeeperLink::Inheritance inheritance_;
   Deferred turn_;
+  Timer rest_;  // after the boot and after the last bus client: what they needed is given back
+  bool has_booted_ = false;
   std::unique_ptr<Children> children_;
   std::unique_ptr<LinuxProcesses> processes_;
   std::unique_ptr<LinuxSpawner> spawner_;
@@ -309,6 +315,7 @@ Status ManagerProgram::open_bus() {
   bus_ = std::make_unique<BusFacade>(
       *bus_loop_, *manager_, std::move(listening),
       [this](const std::string& text) { manager_->impl().log(5, text); });
+  bus_->set_on_quiet(Callback<void()>::to<&ManagerProgram::rest_soon>(*this));
   if (options_.scope == ManagerScope::kSystem) {
     bus_->set_system_bus(runtime_host_path() + "/dbus/system_bus_socket");
   } else {
@@ -365,6 +372,10 @@ void ManagerProgram::on_turn() {
   tracker_->check_empty();
   manager_->impl().run_turn();
   if (last_exit_ != 0) keeper_.acknowledge(std::exchange(last_exit_, 0));
+  if (!has_booted_ && manager_->impl().boot_finish.is_set()) {
+    has_booted_ = true;
+    rest_soon();
+  }
 }
 
 void ManagerProgram::on_keeper_exit(const KeeperExit& exit) {
