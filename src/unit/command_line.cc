@@ -90,6 +90,7 @@ class CommandReader {
     if (command_.argv.empty()) {
       return base::invalid("behind \"@\" the command needs a name of the process");
     }
+    command_.argv.shrink_to_fit();
     return std::optional<Command>(std::move(command_));
   }
 
@@ -150,13 +151,13 @@ class CommandReader {
       }
       if (stands_alone(rest_, "\\;")) {
         skip_token(rest_, 2);
-        command_.argv.emplace_back(";");
+        command_.argv.push_back(";");
         continue;
       }
       FLOTILLA_ASSIGN(std::optional<std::string> word, next_word());
       if (!word) return {};
-      FLOTILLA_ASSIGN(std::string argument, expand_specifiers(*word, context_));
-      command_.argv.push_back(std::move(argument));
+      FLOTILLA_ASSIGN(const std::string argument, expand_specifiers(*word, context_));
+      command_.argv.push_back(argument);
     }
     return {};
   }
@@ -229,16 +230,19 @@ base::Result<std::vector<Command>> parse_command_line(std::string_view value,
 }
 
 std::vector<std::string> expand_arguments(const Command& command, const Environment& environment) {
-  if (!command.expand_variables) return command.argv;
   std::vector<std::string> out;
-  for (const std::string& word : command.argv) {
+  for (const std::string_view word : command.argv) {
+    if (!command.expand_variables) {
+      out.emplace_back(word);
+      continue;
+    }
     const bool whole =
         word.starts_with('$') && (word.size() == 1 || (word[1] != '{' && word[1] != '$'));
     if (!whole) {
       out.push_back(replace_braced(word, environment));
       continue;
     }
-    const auto value = environment.find(std::string_view(word).substr(1));
+    const auto value = environment.find(word.substr(1));
     if (!value) continue;
     WordRules rules;
     rules.escapes = WordRules::Escapes::kDrop;

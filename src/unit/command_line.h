@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "unit/diagnostic.h"
 #include "unit/environment.h"
+#include "unit/packed_words.h"
 #include "unit/specifier.h"
 
 namespace flotilla::unit {
@@ -28,7 +29,7 @@ struct Command {
   };
 
   std::string path;               // absolute, or a bare name for the search path; never empty
-  std::vector<std::string> argv;  // never empty; variables not yet expanded
+  PackedWords argv;               // never empty; variables not yet expanded
   bool ignore_failure = false;    // "-"
   bool expand_variables = true;   // false with ":"
   Privilege privilege = Privilege::kAsConfigured;

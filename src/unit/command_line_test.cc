@@ -23,7 +23,8 @@ class CommandLine : public ::testing::Test {
     auto commands = parse(value);
     if (!commands) return {"error: " + commands.error().message};
     if (commands->size() != 1) return {"commands: " + std::to_string(commands->size())};
-    return commands->front().argv;
+    const PackedWords& argv = commands->front().argv;
+    return Words(argv.begin(), argv.end());
   }
   Words expanded(std::string_view value) {
     auto commands = parse(value);
