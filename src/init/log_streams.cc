@@ -59,8 +59,21 @@ void LogStreams::drop_unclaimed() {
 }
 
 LogStreams::Stream* LogStreams::find_open(std::string_view unit) noexcept {
-  const auto found = open_by_unit_.find(unit);
-  return found == open_by_unit_.end() ? nullptr : found->second;
+  const auto found = open_.find(unit);
+  return found == open_.end() ? nullptr : *found;
+}
+
+LogStreams::Stream* LogStreams::find_stream(uint64_t id) noexcept {
+  const auto found = std::lower_bound(
+      streams_.begin(), streams_.end(), id,
+      [](const std::unique_ptr<Stream>& stream, uint64_t wanted) { return stream->id < wanted; });
+  return found != streams_.end() && (*found)->id == id ? found->get() : nullptr;
+}
+
+// Requires: its id is larger than that of any before.
+LogStreams::Stream& LogStreams::place(Stream stream) {
+  to_add_.push_back(stream.id);
+  return *streams_.emplace_back(std::make_unique<Stream>(std::move(stream)));
 }
 
 Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
@@ -72,9 +85,9 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
   stream.id = next_id_++;
   stream.unit = request.unit;
   stream.identifier = request.identifier;
-  stream.priority = request.priority;
+  stream.priority = static_cast<uint8_t>(request.priority);
   stream.level_prefix = request.level_prefix;
-  stream.priority_max = request.priority_max;
+  stream.priority_max = static_cast<uint8_t>(request.priority_max);
   stream.is_kept = true;
   const std::string kept_name = kept_name_of(request.unit);
   const auto kept = unclaimed_.find(kept_name);
@@ -98,17 +111,15 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
     }
   }
   const Fds fds{stream.write_end.get(), stream.write_end.get()};
-  to_add_.push_back(stream.id);
-  Stream& placed = streams_.emplace(stream.id, std::move(stream)).first->second;
-  open_by_unit_[placed.unit] = &placed;
+  open_.insert(&place(std::move(stream)));
   return fds;
 }
 
 void LogStreams::close_streams(std::string_view unit) noexcept {
-  const auto found = open_by_unit_.find(unit);
-  if (found == open_by_unit_.end()) return;
-  found->second->write_end.reset();
-  open_by_unit_.erase(found);
+  const auto found = open_.find(unit);
+  if (found == open_.end()) return;
+  (*found)->write_end.reset();
+  open_.erase(found);
 }
 
 void LogStreams::set_pid(std::string_view unit, pid_t pid) noexcept {
@@ -148,8 +159,7 @@ void LogStreams::send_messages() {
     stream.read_end.reset(ends[0]);
     const base::Fd write_end(ends[1]);
     if (write(write_end.get(), text.data(), text.size()) < 0) continue;
-    to_add_.push_back(stream.id);
-    streams_.emplace(stream.id, std::move(stream));
+    place(std::move(stream));
   }
   messages_.clear();
 }
@@ -160,21 +170,20 @@ void LogStreams::flush() {
   if (client_) {
     // "Started" before what a process that was started in this turn has to say.
     std::stable_partition(to_add_.begin(), to_add_.end(), [&](uint64_t id) {
-      const auto stream = streams_.find(id);
-      return stream != streams_.end() && stream->second.is_message;
+      const Stream* stream = find_stream(id);
+      return stream != nullptr && stream->is_message;
     });
     for (const uint64_t id : to_add_) {
-      const auto found = streams_.find(id);
-      if (found == streams_.end() || found->second.is_added) continue;
-      Stream* stream = &found->second;
+      Stream* stream = find_stream(id);
+      if (stream == nullptr || stream->is_added) continue;
       logs::StreamSpec spec;
       spec.id = id;
       spec.unit = stream->unit;
       spec.identifier = stream->identifier;
       spec.pid = stream->pid;
-      spec.priority = static_cast<uint8_t>(stream->priority);
+      spec.priority = stream->priority;
       spec.level_prefix = stream->level_prefix;
-      spec.priority_max = static_cast<uint8_t>(stream->priority_max);
+      spec.priority_max = stream->priority_max;
       stream->is_added = true;
       if (const auto added = client_->add_stream(spec, stream->read_end.get()); !added) {
         say(fmt::format("{}: its log cannot be kept: {}", stream->unit, added.error().message));
@@ -232,9 +241,9 @@ void LogStreams::start_logd() {
     say(watched.error().message);
   }
   to_add_.clear();
-  for (auto& [id, stream] : streams_) {
-    stream.is_added = false;
-    to_add_.push_back(id);
+  for (const auto& stream : streams_) {
+    stream->is_added = false;
+    to_add_.push_back(stream->id);
   }
 }
 
@@ -271,9 +280,8 @@ void LogStreams::on_client(uint32_t) {
   while (client_ && client_->next_event(event)) {
     if (event.type == logs::EventType::kStreamEnded) stream_ended(event.id);
     if (event.type == logs::EventType::kStreamRefused) {
-      const auto stream = streams_.find(event.id);
-      if (stream != streams_.end()) {
-        say(fmt::format("{}: its log cannot be kept: {}", stream->second.unit,
+      if (const Stream* stream = find_stream(event.id)) {
+        say(fmt::format("{}: its log cannot be kept: {}", stream->unit,
                         base::describe_errno(event.detail)));
       }
       stream_ended(event.id);
@@ -288,17 +296,17 @@ void LogStreams::on_client(uint32_t) {
 }
 
 void LogStreams::stream_ended(uint64_t id) {
-  const auto found = streams_.find(id);
-  if (found == streams_.end()) return;
-  Stream& stream = found->second;
+  Stream* stream = find_stream(id);
+  if (stream == nullptr) return;
   // A stream that was opened again under this name is another one.
-  const auto open = open_by_unit_.find(stream.unit);
-  const bool is_current = open != open_by_unit_.end() && open->second == &stream;
-  if (stream.is_kept && (open == open_by_unit_.end() || is_current)) {
-    static_cast<void>(keeper_.remove(kept_name_of(stream.unit)));
+  const Stream* open = find_open(stream->unit);
+  if (stream->is_kept && (open == nullptr || open == stream)) {
+    static_cast<void>(keeper_.remove(kept_name_of(stream->unit)));
   }
-  if (is_current) open_by_unit_.erase(open);
-  streams_.erase(found);
+  if (open == stream) open_.erase(stream);
+  const auto place = std::find_if(streams_.begin(), streams_.end(),
+                                  [&](const auto& each) { return each.get() == stream; });
+  streams_.erase(place);
 }
 
 }  // namespace flotilla::init

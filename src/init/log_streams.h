@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/fd.h"
@@ -57,14 +58,28 @@ class LogStreams final : public UnitLogs {
   struct Stream {
     uint64_t id = 0;
     std::string unit, identifier;
-    int priority = 6;
-    bool level_prefix = true;
-    int priority_max = 7;
     pid_t pid = 0;
     base::Fd read_end, write_end;
+    uint8_t priority = 6, priority_max = 7;
+    bool level_prefix = true;
     bool is_kept = false;     // the keeper has a copy of the read end, or is to get one
     bool is_message = false;  // the manager's own lines
     bool is_added = false;    // to the log process that runs now
+  };
+  struct UnitHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view unit) const noexcept {
+      return std::hash<std::string_view>()(unit);
+    }
+    size_t operator()(const Stream* stream) const noexcept { return (*this)(stream->unit); }
+  };
+  struct SameUnit {
+    using is_transparent = void;
+    static std::string_view unit_of(std::string_view unit) noexcept { return unit; }
+    static std::string_view unit_of(const Stream* stream) noexcept { return stream->unit; }
+    bool operator()(const auto& one, const auto& other) const noexcept {
+      return unit_of(one) == unit_of(other);
+    }
   };
 
   void start_logd();
@@ -72,6 +87,8 @@ class LogStreams final : public UnitLogs {
   void on_client(uint32_t events);
   void on_restart();
   void stream_ended(uint64_t id);
+  Stream& place(Stream stream);
+  Stream* find_stream(uint64_t id) noexcept;
   Stream* find_open(std::string_view unit) noexcept;
   void send_messages();
   void say(std::string_view line);
@@ -83,8 +100,9 @@ class LogStreams final : public UnitLogs {
   LogStreamsOptions options_;
   const int* level_ = nullptr;
 
-  std::map<uint64_t, Stream> streams_;
-  std::map<std::string_view, Stream*> open_by_unit_;          // names as in streams_
+  // There are as many as services: by id, which only grows, and the open ones by unit.
+  std::vector<std::unique_ptr<Stream>> streams_;
+  std::unordered_set<Stream*, UnitHash, SameUnit> open_;
   std::map<std::string, base::Fd, std::less<>> unclaimed_;    // by kept name
   std::map<std::string, std::string, std::less<>> messages_;  // by unit, lines with "<N>"
   std::vector<uint64_t> to_add_;                              // to the log process

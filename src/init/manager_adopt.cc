@@ -221,7 +221,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   if (lives || state.main_pid > 0 || state.control_pid > 0) {
     ensure_group(unit);
     if (runtime.group) {
-      unit.cgroup_path = runtime.group->cgroup_path();
+      unit.has_cgroup = !runtime.group->cgroup_path().empty();
       static_cast<void>(runtime.group->watch_until_empty());
       runtime.group->watch_oom(Callback<void()>::to<&ServiceRuntime::on_oom>(runtime));
     }
@@ -242,11 +242,10 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
     runtime.arm_verify();
   }
   if (has(kSpawnPending) && record.control_command < static_cast<uint8_t>(ServiceCommand::kCount)) {
-    ServiceAction action;
-    action.kind = ServiceAction::Kind::kSpawn;
-    action.is_control = has(kSpawnIsControl);
-    action.command = static_cast<ServiceCommand>(record.control_command);
-    action.index = action.is_control ? record.control_index : record.main_index;
+    const bool is_control = has(kSpawnIsControl);
+    const ServiceRuntime::PendingSpawn action{
+        static_cast<ServiceCommand>(record.control_command), is_control,
+        is_control ? record.control_index : record.main_index};
     runtime.pending_spawn = action;
     state.awaits = ServiceState::Awaits::kSpawn;
     state.spawns_main = !action.is_control;
@@ -263,7 +262,11 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
 // kernel has put the pid beside the record, or there is no process and the spawn is done again.
 void Manager::Impl::resume_spawn(Unit& unit, StateFile::SlotId slot) {
   ServiceRuntime& runtime = *unit.service;
-  const ServiceAction action = *runtime.pending_spawn;
+  ServiceAction action;
+  action.kind = ServiceAction::Kind::kSpawn;
+  action.is_control = runtime.pending_spawn->is_control;
+  action.command = runtime.pending_spawn->command;
+  action.index = runtime.pending_spawn->index;
   const auto kind =
       action.is_control ? StateFile::SpawnKind::kControl : StateFile::SpawnKind::kMain;
   const pid_t pid = *edges.state.spawn_pid(slot, kind);

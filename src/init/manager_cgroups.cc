@@ -95,7 +95,7 @@ void Manager::Impl::end_startup_phase() {
 }
 
 void Manager::Impl::note_cpu_usage(Unit& unit) {
-  if (unit.cgroup_path.empty()) return;
+  if (!unit.has_cgroup) return;
   const auto usage = cpu_usage_nsec(edges.tracker.read_file(group_path(unit), "cpu.stat"));
   if (usage) unit.service->cpu_usage_nsec = *usage;
 }
@@ -119,7 +119,7 @@ void Manager::Impl::release_group(Unit& unit) {
   unit.service->group_goes = false;
   note_cpu_usage(unit);
   if (!unit.service->group->release()) return;
-  unit.cgroup_path.clear();
+  unit.has_cgroup = false;
   unit.service->group_is_configured = false;
 }
 
@@ -189,7 +189,7 @@ std::string Manager::cgroup_path(const Unit& unit) const {
     const auto& group = unit.service->group;
     if (group && !group->is_populated()) return {};
   }
-  if (unit.service) return unit.cgroup_path;
+  if (unit.service) return unit.cgroup_path();
   if (!unit.simple_active) return {};
   return impl_->edges.tracker.cgroup_path(impl_->group_path(unit));
 }
@@ -199,7 +199,7 @@ uint64_t Manager::cgroup_id(const Unit& unit) const {
 }
 
 std::string Manager::cgroup_file(const Unit& unit, const char* name) const {
-  if (!may_have_cgroup(unit) || (unit.service && unit.cgroup_path.empty())) return {};
+  if (!may_have_cgroup(unit) || (unit.service && !unit.has_cgroup)) return {};
   return impl_->edges.tracker.read_file(impl_->group_path(unit), name);
 }
 
@@ -281,7 +281,7 @@ std::vector<ListedProcess> Manager::processes(const Unit& unit) const {
 }
 
 std::vector<ListedProcess> Manager::Impl::processes_of(const Unit& unit) const {
-  const bool has_group = unit.service ? !unit.cgroup_path.empty() : unit.simple_active;
+  const bool has_group = unit.service ? unit.has_cgroup : unit.simple_active;
   if (edges.tracker.kind() == TrackingKind::kCgroup && may_have_cgroup(unit)) {
     if (!has_group) return {};
     return list_processes(edges.tracker, group_path(unit));
@@ -290,7 +290,7 @@ std::vector<ListedProcess> Manager::Impl::processes_of(const Unit& unit) const {
   if (unit.service && unit.service->group) {
     std::vector<pid_t> pids;
     unit.service->group->pids(pids);
-    for (const pid_t pid : pids) found.push_back({unit.cgroup_path, pid});
+    for (const pid_t pid : pids) found.push_back({unit.cgroup_path(), pid});
   }
   if (unit.settings.name.type() != UnitType::kSlice) return found;
   for (const auto& other : units) {

@@ -54,7 +54,8 @@ struct ServiceRuntime {
   Unit& unit;
 
   ServiceState state;
-  Timer timeout, watchdog;
+  Timer timeout;
+  std::unique_ptr<Timer> watchdog;            // of a service that has to feed one
   std::unique_ptr<Timer> verify;              // of a service that was taken over while it ran
   std::unique_ptr<PathWatch> pid_file_watch;  // while its coming is awaited
   ChildWatch main_watch, control_watch;
@@ -65,6 +66,11 @@ struct ServiceRuntime {
   struct LineRun {
     CommandRun run;
     ServiceCommand command;
+    uint16_t index;
+  };
+  struct PendingSpawn {
+    ServiceCommand command;
+    bool is_control;
     uint16_t index;
   };
   std::vector<LineRun> runs;
@@ -92,7 +98,7 @@ struct ServiceRuntime {
   uint64_t cpu_usage_nsec = UINT64_MAX;  // of the last run, once that is over
   // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows
   // what the pid beside the record is of.
-  std::optional<ServiceAction> pending_spawn;
+  std::optional<PendingSpawn> pending_spawn;
 };
 
 }  // namespace flotilla::init

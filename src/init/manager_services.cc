@@ -29,7 +29,6 @@ ServiceRuntime::ServiceRuntime(Manager::Impl& owner, Unit& of_unit)
     : manager(owner),
       unit(of_unit),
       timeout(Callback<void()>::to<&ServiceRuntime::on_timeout>(*this)),
-      watchdog(Callback<void()>::to<&ServiceRuntime::on_watchdog>(*this)),
       main_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_main_exit>(*this)),
       control_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_control_exit>(*this)) {
 }
@@ -211,7 +210,7 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
       if (auto outcome = carry_out(unit, action)) next = outcome;
     }
   }
-  if (runtime.state.sub == ServiceSubState::kExited && !unit.cgroup_path.empty()) {
+  if (runtime.state.sub == ServiceSubState::kExited && unit.has_cgroup) {
     release_group_later(unit);
   }
   if (runtime.state.watchdog_at.is_never()) {
@@ -233,8 +232,12 @@ void Manager::Impl::arm_service_timers(ServiceRuntime& runtime) {
   if (runtime.timeout.deadline() != state.timeout_at) {
     edges.timers.arm(runtime.timeout, state.timeout_at);
   }
-  if (runtime.watchdog.deadline() != state.watchdog_at) {
-    edges.timers.arm(runtime.watchdog, state.watchdog_at);
+  if (!runtime.watchdog && state.watchdog_at != base::MonotonicTime::never()) {
+    runtime.watchdog =
+        std::make_unique<Timer>(Callback<void()>::to<&ServiceRuntime::on_watchdog>(runtime));
+  }
+  if (runtime.watchdog && runtime.watchdog->deadline() != state.watchdog_at) {
+    edges.timers.arm(*runtime.watchdog, state.watchdog_at);
   }
 }
 

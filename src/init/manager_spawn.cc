@@ -174,7 +174,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
     }
     spec.cgroup_fd = *cgroup;
     runtime.group->watch_oom(Callback<void()>::to<&ServiceRuntime::on_oom>(runtime));
-    if (unit.cgroup_path.empty()) unit.cgroup_path = runtime.group->cgroup_path();
+    if (!unit.has_cgroup) unit.has_cgroup = !runtime.group->cgroup_path().empty();
     if (unit.settings.cgroup && unit.settings.cgroup->delegate && spec.uid != UINT32_MAX) {
       static_cast<void>(edges.tracker.delegate(group_path(unit), spec.uid, spec.gid));
     }
@@ -191,7 +191,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   }
 
   // Written down before it is done: see adoption.
-  runtime.pending_spawn = action;
+  runtime.pending_spawn = {action.command, action.is_control, action.index};
   save(unit);
   const auto kind =
       action.is_control ? StateFile::SpawnKind::kControl : StateFile::SpawnKind::kMain;

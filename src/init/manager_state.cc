@@ -43,7 +43,7 @@ void fill_service(const ServiceRuntime& runtime, UnitRecord& record) {
   record.main_index = state.main_index;
   record.control_index = state.control_index;
   if (runtime.pending_spawn) {
-    const ServiceAction& action = *runtime.pending_spawn;
+    const auto& action = *runtime.pending_spawn;
     record.control_command = static_cast<uint8_t>(action.command);
     (action.is_control ? record.control_index : record.main_index) = action.index;
   }

@@ -219,7 +219,7 @@ void Manager::Impl::start_scope(const Job& job, Unit& unit) {
   runtime.state.main_pid_known = false;
   runtime.is_abandoned = false;
   if (runs) {
-    unit.cgroup_path = runtime.group->cgroup_path();
+    unit.has_cgroup = !runtime.group->cgroup_path().empty();
     runtime.state.active_since = edges.timers.clock().monotonic();
     const Micros limit = unit.settings.service.runtime_max;
     if (limit != kInfinity) {

@@ -258,12 +258,12 @@ Unit* Manager::Impl::find_by_cgroup(std::string_view text) const {
   if (line == 0 && text.rfind("0::", 0) != 0) return nullptr;
   text.remove_prefix(line + 3);
   const std::string_view path = text.substr(0, text.find('\n'));
-  for (const auto& unit : units) {
-    if (!unit || !unit->service || unit->cgroup_path.empty()) continue;
-    const std::string& own = unit->cgroup_path;
-    const bool is_in =
-        path.substr(0, own.size()) == own && (path.size() == own.size() || path[own.size()] == '/');
-    if (is_in) return unit.get();
+  // A unit's cgroup is called as the unit is.
+  size_t slash = 0;
+  for (std::string_view own = path; (slash = own.rfind('/')) != std::string_view::npos;
+       own = own.substr(0, slash)) {
+    Unit* unit = find(own.substr(slash + 1));
+    if (unit != nullptr && unit->cgroup_path() == own) return unit;
   }
   return nullptr;
 }

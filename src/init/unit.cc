@@ -93,6 +93,9 @@ std::string_view Unit::process_tracking() const {
 
 pid_t Unit::main_pid() const { return service ? service->state.main_pid : 0; }
 pid_t Unit::control_pid() const { return service ? service->state.control_pid : 0; }
+std::string Unit::cgroup_path() const {
+  return has_cgroup ? service->group->cgroup_path() : std::string();
+}
 const CommandRun& Unit::main_run() const { return service ? service->main_run : kNoRun; }
 
 CommandRun Unit::command_run(ServiceCommand which, size_t index) const {

@@ -79,12 +79,13 @@ class Unit {
   std::string invocation_id() const;
   std::array<uint8_t, 16> invocation{};
 
-  uint32_t refs = 0;        // of clients that want it to stay loaded
-  uint8_t markers = 0;      // UnitMarker, set from outside
-  uint32_t job = 0;         // id of the pending or running job, 0: none
-  std::string cgroup_path;  // "/system.slice/a.service"; empty where there is none now
+  uint32_t refs = 0;                          // of clients that want it to stay loaded
+  uint8_t markers = 0;                        // UnitMarker, set from outside
+  uint32_t job = 0;                           // id of the pending or running job, 0: none
+  std::string cgroup_path() const;            // "/system.slice/a.service"; empty: there is none now
   std::string_view process_tracking() const;  // "cgroup" or "best-effort"; of the whole manager
   bool tracked_by_cgroup = false;
+  bool has_cgroup = false;
 
   // --- Services; zero and empty elsewhere ---
   bool is_service() const { return service != nullptr; }

@@ -221,6 +221,7 @@ void UnitGraph::declare(UnitId unit, std::vector<Edge> edges) {
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
 
+  sorted.shrink_to_fit();
   const std::vector<Edge> old = std::exchange(nodes_[unit].declared, std::move(sorted));
   const auto& now = nodes_[unit].declared;
   for (const Edge& edge : old) {
@@ -233,6 +234,7 @@ void UnitGraph::declare(UnitId unit, std::vector<Edge> edges) {
     linked[static_cast<size_t>(place)] = true;
     if (!std::binary_search(old.begin(), old.end(), edge)) link(unit, edge);
   }
+  nodes_[unit].lists.shrink_to_fit();
 }
 
 UnitId UnitGraph::replace(const UnitSettings& settings) {
