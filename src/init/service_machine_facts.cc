@@ -62,9 +62,8 @@ bool minds_left_overs(const KillSettings& kill, const ServiceState& state,
                       ServiceEvent::Kind event) noexcept {
   if (kill.send_sigkill) return false;
   if (kill.mode != KillMode::kControlGroup && kill.mode != KillMode::kMixed) return false;
-  return event == Kind::kStart ||
-         (event == Kind::kControlExit &&
-          (state.sub == State::kCondition || state.sub == State::kStartPre));
+  return event == Kind::kStart || (event == Kind::kControlExit && (state.sub == State::kCondition ||
+                                                                   state.sub == State::kStartPre));
 }
 
 ActiveState active_state_of(ServiceType type, ServiceSubState state) noexcept {

@@ -77,7 +77,7 @@ struct Machine {
   std::string api_address;  // where its API answers other machines; may be empty
   uint32_t cpus = 0;
   uint64_t memory_bytes = 0;
-  uint64_t disk_bytes = 0;  // of the file system that has its state directory
+  uint64_t disk_bytes = 0;   // of the file system that has its state directory
   uint32_t ttl_seconds = 0;  // of its lease
   ExtraFields extra;
   store::Revision mod_revision = 0;

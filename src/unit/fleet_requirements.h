@@ -18,8 +18,8 @@ namespace flotilla::unit {
 
 struct FleetRequirements {
   std::optional<std::string> machine_id;  // whole, or its first 8 characters
-  // MachineOf: names of units that must be on the same machine, or patterns for fleet_glob: one that
-  // matches must be.
+  // MachineOf: names of units that must be on the same machine, or patterns for fleet_glob: one
+  // that matches must be.
   std::vector<std::string> peers;
   std::vector<std::string> conflicts;  // patterns for fleet_glob
   std::vector<std::string> replaces;   // patterns for fleet_glob
