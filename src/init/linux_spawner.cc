@@ -197,7 +197,9 @@ SpawnResult LinuxSpawner::start(const ExecSpec& spec, Follow follow) noexcept {
   // The filter belongs to the memory, which is still ours while the child changes it.
   const bool sets_filter = !works && spec.extras != nullptr && spec.extras->sets_coredump_filter;
   bool is_low = spec.passed_fd_count == 0 && !waits && !works;
-  if (!is_low || sets_filter || spec.want_pidfd || call_ != CloneCall::kClone3) {
+  // The kernel gives an oom_score_adj to all that share a memory, but for a vfork.
+  const bool sets_oom_score = spec.oom_score_adjust != ExecSpec::kKeep;
+  if (!is_low || sets_filter || sets_oom_score || spec.want_pidfd || call_ != CloneCall::kClone3) {
     follow = Follow::kToProgram;
   }
   int many_sources[3 + kMaxPassedFds + 1];

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -131,6 +132,21 @@ TEST_P(BeginningSpawns, WaitForTheProgramWhereTheyMust) {
   EXPECT_FALSE(result.is_on_its_way);
   EXPECT_FALSE(spawner_->settle());
   EXPECT_EQ(WEXITSTATUS(wait(result.pid)), 4);
+}
+
+TEST_P(BeginningSpawns, ChangeNothingOfTheirMaker) {
+  const auto own_score = [] {
+    int score = -1;
+    std::ifstream("/proc/self/oom_score_adj") >> score;
+    return score;
+  };
+  const int before = own_score();
+  ExecSpec spec = shell("test $(cat /proc/self/oom_score_adj) = 500");
+  spec.oom_score_adjust = 500;
+  const SpawnResult result = spawner_->begin(spec);
+  ASSERT_GT(result.pid, 0);
+  EXPECT_EQ(WEXITSTATUS(wait(result.pid)), 0);
+  EXPECT_EQ(own_score(), before);
 }
 
 TEST_P(BeginningSpawns, AreWaitedForByTheEndOfTheSpawner) {

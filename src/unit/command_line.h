@@ -28,10 +28,10 @@ struct Command {
     kAmbient,   // "!!": as "!" where ambient capabilities are missing, else as without
   };
 
-  std::string path;               // absolute, or a bare name for the search path; never empty
-  PackedWords argv;               // never empty; variables not yet expanded
-  bool ignore_failure = false;    // "-"
-  bool expand_variables = true;   // false with ":"
+  std::string path;              // absolute, or a bare name for the search path; never empty
+  PackedWords argv;              // never empty; variables not yet expanded
+  bool ignore_failure = false;   // "-"
+  bool expand_variables = true;  // false with ":"
   Privilege privilege = Privilege::kAsConfigured;
 
   bool operator==(const Command&) const = default;

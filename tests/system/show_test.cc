@@ -89,15 +89,6 @@ bool varies(const std::string& key) {
          key.compare(0, 4, "Exec") == 0;
 }
 
-// Keys that differ from systemd's, each with the reason.
-const std::map<std::string, std::string>& justified() {
-  static const std::map<std::string, std::string> kKeys{
-      {"SameProcessGroup", "no setting, and nothing here is told by it"},
-      {"KeyringMode", "a keyring is made where it is asked for: each costs a tenth of a start"},
-  };
-  return kKeys;
-}
-
 // Keys that only flotilla-init shows.
 bool is_own(const std::string& key) {
   return key == "IgnoredDirectives" || key == "ProcessTracking";
@@ -175,8 +166,8 @@ void compare(const std::string& unit, const Properties& theirs, const Properties
     if (varies(key)) continue;
     const auto found = ours.find(key);
     if (found == ours.end()) {
-      EXPECT_EQ(justified().count(key), 1U) << unit << ": " << key << "=" << value << " is missing";
-    } else if (justified().count(key) == 0) {
+      ADD_FAILURE() << unit << ": " << key << "=" << value << " is missing";
+    } else {
       EXPECT_EQ(normal(key, found->second), normal(key, value)) << unit << ": " << key;
     }
   }
