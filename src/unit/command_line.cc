@@ -254,13 +254,4 @@ std::vector<std::string> expand_arguments(const Command& command, const Environm
   return out;
 }
 
-std::string join_arguments(const std::vector<std::string>& argv) {
-  std::string out;
-  for (const std::string& word : argv) {
-    if (!out.empty()) out += ' ';
-    out += quote_word(word);
-  }
-  return out;
-}
-
 }  // namespace flotilla::unit

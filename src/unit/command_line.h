@@ -53,7 +53,4 @@ base::Result<std::vector<Command>> parse_command_line(std::string_view value,
 // command.expand_variables off, argv as it is.
 std::vector<std::string> expand_arguments(const Command& command, const Environment& environment);
 
-// argv in one line for messages, words quoted where there is need.
-std::string join_arguments(const std::vector<std::string>& argv);
-
 }  // namespace flotilla::unit

@@ -245,9 +245,5 @@ TEST_F(CommandLine, AColonTurnsVariablesOff) {
   EXPECT_THAT(expanded(":/a $A ${A} $$"), ElementsAre("$A", "${A}", "$$"));
 }
 
-TEST_F(CommandLine, JoinsArgumentsForShowing) {
-  EXPECT_EQ(join_arguments({"/a", "b c", ""}), "/a \"b c\" \"\"");
-}
-
 }  // namespace
 }  // namespace flotilla::unit

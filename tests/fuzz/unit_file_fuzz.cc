@@ -30,7 +30,6 @@ void read_value(const std::string& value, const SpecifierContext& context) {
     for (const Command& command : *commands) {
       require(!command.path.empty() && !command.argv.empty());
       (void)expand_arguments(command, environment);
-      (void)join_arguments(command.argv);
     }
   }
   if (const auto span = parse_time_span(value)) {
