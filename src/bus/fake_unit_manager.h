@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/event_loop.h"
@@ -38,7 +39,7 @@ class FakeUnitManager final : public UnitManager {
   void end_process(const std::string& unit, bool failed);
   void set_connected(bool connected);
   // The next calls of this method fail so; null error: no more.
-  void fail_calls(const std::string& method, base::Error error) { failures_[method] = error; }
+  void fail_calls(const std::string& method, base::Error error) { failures_[method] = std::move(error); }
   void stop_failing(const std::string& method) { failures_.erase(method); }
 
   // Every call as "start hello.service replace", "link /a/b.service", in order.
