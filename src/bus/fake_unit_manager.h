@@ -39,7 +39,9 @@ class FakeUnitManager final : public UnitManager {
   void end_process(const std::string& unit, bool failed);
   void set_connected(bool connected);
   // The next calls of this method fail so; null error: no more.
-  void fail_calls(const std::string& method, base::Error error) { failures_[method] = std::move(error); }
+  void fail_calls(const std::string& method, base::Error error) {
+    failures_[method] = std::move(error);
+  }
   void stop_failing(const std::string& method) { failures_.erase(method); }
 
   // Every call as "start hello.service replace", "link /a/b.service", in order.

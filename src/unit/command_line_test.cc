@@ -198,7 +198,7 @@ TEST_F(CommandLine, RefusesWhatCannotBeExecuted) {
     }
   }
   EXPECT_FALSE(parse("/" + std::string(300, 'a')).has_value());
-  EXPECT_FALSE(parse(std::string_view("/a x\0y", 7)).has_value());
+  EXPECT_FALSE(parse(std::string_view("/a x\0y", 6)).has_value());
 }
 
 TEST_F(CommandLine, SaysWhyACommandIsRefused) {
