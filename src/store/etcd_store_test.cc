@@ -9,9 +9,9 @@
 #include <random>
 
 #include "store/etcd_cluster.h"
-#include "store/real_time_loop.h"
 #include "store/settling_store.h"
 #include "store/store_conformance.h"
+#include "store/waiting_loop.h"
 
 namespace flotilla::store {
 namespace {
