@@ -1,14 +1,16 @@
 // What the agent does over each service manager that there is: the fake one of the unit tests,
 // flotilla-init, and the distribution's systemd (systemd_namespace.h; skipped where there is none).
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 
 #include "agent/agent_manager.h"
 #include "bus/fake_unit_manager.h"
+#include "bus/poll_event_loop.h"
 #include "bus/systemd1_client.h"
 #include "harness/system_test.h"
 #include "overlord/executor.h"
-#include "real_loop.h"
 #include "registry/cluster_view.h"
 #include "registry/codec.h"
 #include "registry/keys.h"
@@ -23,12 +25,23 @@ using registry::TargetState;
 constexpr const char* kPrefix = "/flotilla";
 constexpr const char* kForeign = "[Service]\nExecStart=/bin/sleep 10000\n";
 
+// A fact need not come with an event of the loop: it is looked at every ten milliseconds.
+bool run_until(bus::PollEventLoop& loop, const std::function<bool()>& fact) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!fact()) {
+    if (std::chrono::steady_clock::now() >= end) return false;
+    loop.turn(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
 // The manager's answer to a call that a test waits for.
 template <typename T>
-std::optional<base::Result<T>> ask(RealLoop& loop, const std::function<void(bus::Done<T>)>& call) {
+std::optional<base::Result<T>> ask(bus::PollEventLoop& loop,
+                                   const std::function<void(bus::Done<T>)>& call) {
   auto answer = std::make_shared<std::optional<base::Result<T>>>();
   call([answer](base::Result<T> result) { answer->emplace(std::move(result)); });
-  loop.run_until([&] { return answer->has_value(); });
+  run_until(loop, [&] { return answer->has_value(); });
   return *answer;
 }
 
@@ -47,11 +60,11 @@ class FakeWorld {
   void expect_install(const std::string& unit) { manager_.add_file(units() + "/" + unit, true); }
   bool is_enabled(const std::string& unit) { return manager_.is_enabled(unit); }
   void crash(const std::string& unit) { manager_.end_process(unit, true); }
-  RealLoop& loop() { return loop_; }
+  bus::PollEventLoop& loop() { return loop_; }
 
  private:
   TemporaryRoot root_;
-  RealLoop loop_;
+  bus::PollEventLoop loop_;
   bus::FakeUnitManager manager_{loop_};
 };
 
@@ -71,18 +84,18 @@ class RealWorld {
     });
     EXPECT_TRUE(killed && *killed);
   }
-  RealLoop& loop() { return loop_; }
+  bus::PollEventLoop& loop() { return loop_; }
 
  protected:
   bool connect(const std::string& socket) {
     bus::Systemd1ClientOptions options;
     options.connection.socket_path = socket;
     manager_ = std::make_unique<bus::Systemd1Client>(loop_, options);
-    return loop_.run_until([&] { return manager_->is_connected(); });
+    return run_until(loop_, [&] { return manager_->is_connected(); });
   }
 
  private:
-  RealLoop loop_;
+  bus::PollEventLoop loop_;
   std::unique_ptr<bus::Systemd1Client> manager_;
 };
 
@@ -180,9 +193,9 @@ class AgentSuite : public testing::Test {
     watch_.reset();
   }
 
-  RealLoop& loop() { return world_->loop(); }
+  bus::PollEventLoop& loop() { return world_->loop(); }
   bus::UnitManager& manager() { return world_->manager(); }
-  bool soon(const std::function<bool()>& fact) { return loop().run_until(fact); }
+  bool soon(const std::function<bool()>& fact) { return run_until(loop(), fact); }
   void begin() {
     daemon_ = std::make_unique<Daemon>(*store_, loop(), manager(), world_->units(), own_ / "state",
                                        ++lives_);
