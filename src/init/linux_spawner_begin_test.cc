@@ -1,43 +1,22 @@
 // Processes that are left on their way: begin() and settle() of LinuxSpawner.
 #include <fcntl.h>
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
-#include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "init/linux_spawner.h"
+#include "init/linux_spawner_fixture.h"
 
 namespace flotilla::init {
 namespace {
 
-class BeginningSpawns : public testing::TestWithParam<LinuxSpawner::CloneCall> {
+class BeginningSpawns : public Spawning {
  protected:
-  BeginningSpawns() {
-    int ends[2];
-    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
-    read_end_.reset(ends[0]);
-    write_end_.reset(ends[1]);
-  }
-
-  ExecSpec shell(const char* script) {
-    argv_ = {"/bin/sh", "-c", script, nullptr};
-    ExecSpec spec;
-    spec.path = "/bin/sh";
-    spec.argv = argv_.data();
-    spec.environment = environment_.data();
+  ExecSpec silent_shell(const char* script) {
+    ExecSpec spec = shell(script);
+    spec.stdout_fd = -1;
     return spec;
-  }
-
-  static int wait(pid_t pid) {
-    int status = -1;
-    EXPECT_EQ(waitpid(pid, &status, 0), pid);
-    return status;
   }
 
   // How it went: by its own word or, where begin() did not go on, by the first answer.
@@ -50,14 +29,10 @@ class BeginningSpawns : public testing::TestWithParam<LinuxSpawner::CloneCall> {
     EXPECT_EQ(settled->pid, begun.pid);
     return std::move(*settled);
   }
-
-  std::unique_ptr<LinuxSpawner> spawner_ = std::move(LinuxSpawner::create(GetParam())).value();
-  base::Fd read_end_, write_end_;
-  std::vector<const char*> argv_, environment_{"PATH=/usr/bin:/bin", nullptr};
 };
 
 TEST_P(BeginningSpawns, TellOnceThatTheProgramRuns) {
-  const ExecSpec spec = shell("exit 7");
+  const ExecSpec spec = silent_shell("exit 7");
   SpawnResult begun = spawner_->begin(spec);
   const pid_t pid = begun.pid;
   ASSERT_GT(pid, 0);
@@ -68,7 +43,7 @@ TEST_P(BeginningSpawns, TellOnceThatTheProgramRuns) {
 }
 
 TEST_P(BeginningSpawns, TellOfAProgramThatIsMissing) {
-  ExecSpec spec = shell("true");
+  ExecSpec spec = silent_shell("true");
   spec.path = "/no/such/program";
   SpawnResult begun = spawner_->begin(spec);
   const pid_t pid = begun.pid;
@@ -80,7 +55,7 @@ TEST_P(BeginningSpawns, TellOfAProgramThatIsMissing) {
 }
 
 TEST_P(BeginningSpawns, TellOfAProcessThatEndedBeforeTheyWereAsked) {
-  ExecSpec spec = shell("true");
+  ExecSpec spec = silent_shell("true");
   spec.working_directory = "/no/such/directory";
   SpawnResult begun = spawner_->begin(spec);
   const pid_t pid = begun.pid;
@@ -90,7 +65,7 @@ TEST_P(BeginningSpawns, TellOfAProcessThatEndedBeforeTheyWereAsked) {
 
 TEST_P(BeginningSpawns, AreOverWhenTheNextOneBegins) {
   std::vector<pid_t> pids;
-  const ExecSpec spec = shell("exit 3");
+  const ExecSpec spec = silent_shell("exit 3");
   for (int i = 0; i < 50; ++i) {
     const SpawnResult begun = spawner_->begin(spec);
     ASSERT_GT(begun.pid, 0);
@@ -107,23 +82,18 @@ TEST_P(BeginningSpawns, KeepNoPipeOpenOnceTheyAreSettled) {
   // Above the few descriptors that the child takes over as they are.
   base::Fd high(fcntl(write_end_.get(), F_DUPFD_CLOEXEC, 100));
   write_end_.reset();
-  ExecSpec spec = shell("echo one line");
+  ExecSpec spec = silent_shell("echo one line");
   spec.stdout_fd = high.get();
   const SpawnResult begun = spawner_->begin(spec);
   ASSERT_GT(begun.pid, 0);
   static_cast<void>(spawner_->settle());
   high.reset();
-  std::string text;
-  char buffer[64];
-  for (ssize_t size; (size = read(read_end_.get(), buffer, sizeof buffer)) > 0;) {
-    text.append(buffer, static_cast<size_t>(size));
-  }
-  EXPECT_EQ(text, "one line\n");
+  EXPECT_EQ(output(), "one line\n");
   EXPECT_EQ(WEXITSTATUS(wait(begun.pid)), 0);
 }
 
 TEST_P(BeginningSpawns, WaitForTheProgramWhereTheyMust) {
-  ExecSpec spec = shell("exit 4");
+  ExecSpec spec = silent_shell("exit 4");
   const int passed = write_end_.get();
   spec.passed_fds = &passed;
   spec.passed_fd_count = 1;
@@ -141,7 +111,7 @@ TEST_P(BeginningSpawns, ChangeNothingOfTheirMaker) {
     return score;
   };
   const int before = own_score();
-  ExecSpec spec = shell("test $(cat /proc/self/oom_score_adj) = 500");
+  ExecSpec spec = silent_shell("test $(cat /proc/self/oom_score_adj) = 500");
   spec.oom_score_adjust = 500;
   const SpawnResult result = spawner_->begin(spec);
   ASSERT_GT(result.pid, 0);
@@ -150,7 +120,7 @@ TEST_P(BeginningSpawns, ChangeNothingOfTheirMaker) {
 }
 
 TEST_P(BeginningSpawns, AreWaitedForByTheEndOfTheSpawner) {
-  const ExecSpec spec = shell("exit 5");
+  const ExecSpec spec = silent_shell("exit 5");
   const SpawnResult begun = spawner_->begin(spec);
   ASSERT_GT(begun.pid, 0);
   spawner_.reset();
