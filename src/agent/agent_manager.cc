@@ -40,7 +40,9 @@ AgentManager::AgentManager(registry::Registry& registry, base::EventLoop& loop,
       assignments_(registry.store(), loop, registry.prefix(), session.self().id,
                    session.self().metadata, [this] { engine_.ensure_soon(); }),
       publisher_(registry, loop, session),
-      fence_(loop, session, state, options_.boot_id, [this] { engine_.ensure_soon(); }),
+      lease_unit_({options_.units_directory, options_.lease_program, options_.manager_socket}),
+      fence_(loop, session, state, lease_unit_, options_.boot_id,
+             [this] { engine_.ensure_soon(); }),
       links_(
           loop, kMostFilings,
           [this](auto filings, auto ended) { send_links(std::move(filings), std::move(ended)); }),
@@ -160,6 +162,7 @@ void AgentManager::read_all_states() {
   for (const auto& [unit, local] : locals_) {
     if (local->is_loaded) names.push_back(unit);
   }
+  if (lease_unit_.is_used()) names.emplace_back(kLeaseUnit);
   if (!names.empty()) read_states(std::move(names));
 }
 
@@ -177,6 +180,7 @@ void AgentManager::read_states(std::vector<std::string> names) {
 }
 
 void AgentManager::take_state(const bus::UnitState& state, std::optional<uint64_t> enter_usec) {
+  if (state.name == kLeaseUnit) return check_lease_unit(state.active_state);
   const auto found = locals_.find(state.name);
   if (found == locals_.end()) return;
   Local& local = *found->second;
@@ -191,6 +195,7 @@ void AgentManager::take_state(const bus::UnitState& state, std::optional<uint64_
 }
 
 void AgentManager::on_unit_changed(const bus::UnitChange& change) {
+  if (change.name == kLeaseUnit) return check_lease_unit(change.active_state);
   const auto found = locals_.find(change.name);
   if (found == locals_.end()) return;
   bus::UnitState state = found->second->shown.state;
@@ -292,7 +297,7 @@ void AgentManager::resolve_texts(const AssignedUnits& assigned) {
     if (!local->unresolved_text || assigned.untouchable.contains(unit)) continue;
     const auto wanted = assigned.units.find(unit);
     const bool is_same =
-        wanted != assigned.units.end() && wanted->second.text == *local->unresolved_text;
+        wanted != assigned.units.end() && text_on_disk(wanted->second) == *local->unresolved_text;
     local->shown.hash = is_same ? wanted->second.hash : std::string();
     restore_mark(unit, *local);
     local->unresolved_text.reset();

@@ -27,6 +27,7 @@
 #include "agent/assignments.h"
 #include "agent/batch.h"
 #include "agent/lease_fence.h"
+#include "agent/lease_unit.h"
 #include "agent/plan.h"
 #include "agent/state_publisher.h"
 #include "agent/unit_files.h"
@@ -42,6 +43,9 @@ namespace flotilla::agent {
 struct AgentOptions {
   std::string units_directory = "/run/fleet/units";
   std::string boot_id;  // of the kernel
+  // For fleet-lease.service. Without the program a dead daemon stops no units.
+  std::string lease_program = {};
+  std::string manager_socket = {};
 };
 
 // An operation that has come to a call about its unit's file.
@@ -99,6 +103,8 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   bool may_run(const Local& local) const;
   registry::TargetState target_of(const std::string& unit, const Assignment& assignment) const;
   void stop_fenced();
+  void check_lease_unit(std::string_view active_state);
+  std::string text_on_disk(const Assignment& assignment) const;
   void kill_fenced(const std::string& unit);
   void claim(const std::string& unit, const Operation& operation, const Assignment& wanted);
   void restore_mark(const std::string& unit, Local& local);
@@ -131,6 +137,7 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   void on_disabled(const Filing& filing, const base::Result<bool>& disabled);
   void forget(const Filing& filing);
   std::vector<std::string> paths_of(const std::vector<Filing>& filings) const;
+  std::vector<std::string> paths_to_link(const std::vector<Filing>& filings);
 
   void set_reached(const std::string& unit, registry::TargetState reached, bool is_confirmed);
   void publish(const std::string& unit);
@@ -147,6 +154,7 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   UnitMarks marks_;
   Assignments assignments_;
   StatePublisher publisher_;
+  LeaseUnit lease_unit_;
   LeaseFence fence_;
   std::map<std::string, std::unique_ptr<Local>> locals_;  // units with a file, or about to have one
   bool has_identity_ = false;    // of the service manager that is connected now

@@ -17,10 +17,12 @@ constexpr std::string_view kKey = "agent/lease";
 }  // namespace
 
 LeaseFence::LeaseFence(base::EventLoop& loop, registry::MachineSession& session,
-                       overlord::State& state, std::string boot_id, std::function<void()> on_change)
+                       overlord::State& state, LeaseUnit& unit, std::string boot_id,
+                       std::function<void()> on_change)
     : loop_(loop),
       session_(session),
       state_(state),
+      unit_(unit),
       boot_id_(std::move(boot_id)),
       on_change_(std::move(on_change)) {
   restore();
@@ -41,6 +43,7 @@ void LeaseFence::restore() {
 }
 
 void LeaseFence::remember() {
+  unit_.renew(record());
   overlord::StateTxn txn;
   txn.put(overlord::kDataKind, kKey,
           json::serialize(json::object{{"boot", boot_id_},
@@ -54,7 +57,7 @@ void LeaseFence::set_needed(bool is_needed) {
   if (is_needed_ == is_needed) return;
   is_needed_ = is_needed;
   timer_.reset();
-  if (!is_needed_) return;
+  if (!is_needed_) return unit_.renew({boot_id_, acknowledged_, base::Micros(0)});
   if (acknowledged_.is_set()) remember();
   arm();
 }
@@ -69,7 +72,7 @@ void LeaseFence::on_acknowledged() {
 }
 
 void LeaseFence::arm() {
-  const base::BoottimeTime next = is_open() ? closes_at() : kills_at();
+  const base::BoottimeTime next = is_open() ? record().closes_at() : record().kills_at();
   timer_.reset();
   if (now() >= next) return;
   timer_ = loop_.after(next - now(), [this] {

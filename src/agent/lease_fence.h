@@ -7,13 +7,14 @@
 //   ended 0                                          2/3                11/12      TTL
 //
 // The moment is remembered in the State, so that a daemon that was killed and cannot reach the
-// store goes on counting where the one before was. Loop thread only. Wakes up only while it is
-// needed.
+// store goes on counting where the one before was; and in the record of fleet-lease.service, which
+// does the same where there is no daemon. Loop thread only. Wakes up only while it is needed.
 #pragma once
 
 #include <functional>
 #include <string>
 
+#include "agent/lease_unit.h"
 #include "base/event_loop.h"
 #include "overlord/state.h"
 #include "registry/machine_session.h"
@@ -24,20 +25,19 @@ class LeaseFence {
  public:
   // `on_change` is called when it closes, opens, or when it is time to kill.
   LeaseFence(base::EventLoop& loop, registry::MachineSession& session, overlord::State& state,
-             std::string boot_id, std::function<void()> on_change);
+             LeaseUnit& unit, std::string boot_id, std::function<void()> on_change);
 
   // Whether there is something here that it holds for.
   void set_needed(bool is_needed);
   // The store has acknowledged the lease: session.acknowledged_at() has changed.
   void on_acknowledged();
 
-  bool is_open() const { return now() < closes_at(); }
-  bool is_time_to_kill() const { return now() >= kills_at(); }
+  bool is_open() const { return now() < record().closes_at(); }
+  bool is_time_to_kill() const { return now() >= record().kills_at(); }
 
  private:
   base::BoottimeTime now() const { return loop_.clock().boottime(); }
-  base::BoottimeTime closes_at() const { return acknowledged_ + session_.ttl() * 2 / 3; }
-  base::BoottimeTime kills_at() const { return acknowledged_ + session_.ttl() * 11 / 12; }
+  LeaseRecord record() const { return {boot_id_, acknowledged_, session_.ttl()}; }
   void restore();
   void remember();
   void arm();
@@ -45,6 +45,7 @@ class LeaseFence {
   base::EventLoop& loop_;
   registry::MachineSession& session_;
   overlord::State& state_;
+  LeaseUnit& unit_;
   const std::string boot_id_;
   const std::function<void()> on_change_;
   base::BoottimeTime acknowledged_;

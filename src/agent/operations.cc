@@ -24,7 +24,7 @@ void AgentManager::load(const std::string& unit, const Operation& operation) {
     return go_on(unit);
   }
   Local& local = *locals_.at(unit);
-  if (base::Status status = files_.write(unit, wanted->second.text); !status) {
+  if (base::Status status = files_.write(unit, text_on_disk(wanted->second)); !status) {
     return finish(unit, operation, status);
   }
   local.is_loaded = true;

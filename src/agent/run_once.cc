@@ -11,6 +11,12 @@ namespace flotilla::agent {
 
 using registry::TargetState;
 
+namespace {
+
+constexpr store::LeaseId kBrokenClaim = -1;  // no store gives it
+
+}  // namespace
+
 void AgentManager::restore_mark(const std::string& unit, Local& local) {
   const UnitMark* mark = marks_.find(unit);
   local.shown.reached = mark != nullptr ? mark->reached : TargetState::kInactive;
@@ -21,7 +27,22 @@ void AgentManager::restore_mark(const std::string& unit, Local& local) {
 // it.
 bool AgentManager::may_run(const Local& local) const {
   const store::LeaseId lease = session_.lease();
-  return fence_.is_open() && (lease == 0 || lease == local.claimed_lease);
+  return fence_.is_open() && local.claimed_lease != kBrokenClaim &&
+         (lease == 0 || lease == local.claimed_lease);
+}
+
+std::string AgentManager::text_on_disk(const Assignment& assignment) const {
+  return assignment.runs_once ? lease_unit_.bind(assignment.text) : assignment.text;
+}
+
+// With fleet-lease.service the service manager has stopped what is bound to it, while the daemon
+// was away or came too late: such units have to be started anew, by a new claim.
+void AgentManager::check_lease_unit(std::string_view active_state) {
+  if (!lease_unit_.is_used() || (active_state != "inactive" && active_state != "failed")) return;
+  for (auto& [unit, local] : locals_) {
+    if (local->claimed_lease != 0) local->claimed_lease = kBrokenClaim;
+  }
+  engine_.ensure_soon();
 }
 
 TargetState AgentManager::target_of(const std::string& unit, const Assignment& assignment) const {

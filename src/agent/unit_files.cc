@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "agent/lease_unit.h"
 #include "base/fd.h"
 #include "unit/fleet_name.h"
 
@@ -80,7 +81,9 @@ base::Result<std::map<std::string, std::string>> UnitFiles::list() const {
   if (error) return base::system_error(error.value(), "list {}", directory_);
   while (!error && entries != std::filesystem::directory_iterator()) {
     const std::string name = entries->path().filename().string();
-    if (is_unit_file_name(name)) {
+    if (name == kLeaseUnit) {
+      // The agent's own.
+    } else if (is_unit_file_name(name)) {
       units.emplace(name, text_of_file(entries->path().string()));
     } else if (name.front() != '.') {
       SPDLOG_WARN("{}: not the file of a unit; left alone", entries->path().string());
@@ -92,7 +95,7 @@ base::Result<std::map<std::string, std::string>> UnitFiles::list() const {
 }
 
 base::Status UnitFiles::write(const std::string& unit, std::string_view text) {
-  if (!is_unit_file_name(unit)) {
+  if (!is_unit_file_name(unit) || unit == kLeaseUnit) {
     return base::invalid("{}: this agent cannot run units of this name", unit);
   }
   const std::string path = path_of(unit);

@@ -3,6 +3,8 @@
 // go into one; where that is refused, each is asked for alone.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "agent/agent_manager.h"
 #include "agent/local_unit.h"
 
@@ -28,6 +30,23 @@ std::vector<std::string> AgentManager::paths_of(const std::vector<Filing>& filin
   return paths;
 }
 
+std::vector<std::string> AgentManager::paths_to_link(const std::vector<Filing>& filings) {
+  std::vector<std::string> paths = paths_of(filings);
+  const auto& units = assignments_.current().units;
+  const bool is_bound = std::any_of(filings.begin(), filings.end(), [&](const Filing& filing) {
+    const auto found = units.find(filing.unit);
+    return found != units.end() && found->second.runs_once;
+  });
+  if (!is_bound || !lease_unit_.is_used()) return paths;
+  if (const base::Status prepared = lease_unit_.prepare(); prepared) {
+    paths.push_back(lease_unit_.path());
+  } else {
+    // Then nothing that is bound to it can be started.
+    SPDLOG_ERROR("{}", prepared.error().message);
+  }
+  return paths;
+}
+
 // `then` hears of every filing once, of many or of one at a time; then comes `ended`.
 void AgentManager::file_together(std::vector<Filing> filings, const FilingCall& call,
                                  const FilingsDone& then, Batch<Filing>::Ended ended) {
@@ -50,7 +69,7 @@ void AgentManager::file_together(std::vector<Filing> filings, const FilingCall& 
 
 void AgentManager::send_links(std::vector<Filing> filings, Batch<Filing>::Ended ended) {
   const auto call = [this](const std::vector<Filing>& all, bus::Done<bool> done) {
-    unit_manager_.link_unit_files(paths_of(all), [done = std::move(done)](auto changes) {
+    unit_manager_.link_unit_files(paths_to_link(all), [done = std::move(done)](auto changes) {
       if (!changes) return done(base::unexpected(std::move(changes).error()));
       done(true);
     });

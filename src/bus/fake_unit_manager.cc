@@ -336,7 +336,8 @@ void FakeUnitManager::list_units(Done<std::vector<UnitState>> done) {
 void FakeUnitManager::get_properties(std::string_view unit, Done<Properties> done) {
   if (!admit("get-properties", fmt::format("get-properties {}", unit), done)) return;
   const UnitState state = state_of(std::string(unit));
-  Properties properties;
+  const auto more = properties_.find(state.name);
+  Properties properties = more != properties_.end() ? more->second : Properties{};
   auto text = [&](const char* name, const std::string& value) {
     properties[name] = Value{"s", value};
   };

@@ -38,6 +38,10 @@ class FakeUnitManager final : public UnitManager {
   // The main process ends: "failed" or "inactive" afterwards.
   void end_process(const std::string& unit, bool failed);
   void set_connected(bool connected);
+  // What get_properties() tells besides.
+  void set_property(const std::string& unit, const std::string& name, Value value) {
+    properties_[unit][name] = std::move(value);
+  }
   // The next calls of this method fail so; null error: no more.
   void fail_calls(const std::string& method, base::Error error) {
     failures_[method] = std::move(error);
@@ -113,6 +117,7 @@ class FakeUnitManager final : public UnitManager {
   std::map<std::string, Unit> units_;
   std::map<std::string, JobResult> outcomes_;
   std::map<std::string, base::Error> failures_;
+  std::map<std::string, Properties> properties_;
   std::vector<Job> jobs_;
   std::vector<std::string> calls_;
   std::map<uint64_t, UnitManagerListener*> listeners_;

@@ -18,6 +18,7 @@ init='/usr/bin/flotilla-exec
 /usr/share/doc/flotilla-init/copyright
 /usr/share/man/man8/flotilla-init.8'
 fleetd='/etc/fleet/fleet.conf
+/usr/bin/fleet-lease
 /usr/bin/fleetd
 /usr/lib/systemd/system/fleet.service
 /usr/lib/systemd/system/fleet.socket

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
+
 #include "cmd/fleetd/identity.h"
 #include "cmd/fleetd/metrics.h"
 #include "cmd/fleetd/service_notify.h"
@@ -17,6 +19,18 @@ constexpr const char* kDefaultListen = "/var/run/fleet.sock";
 constexpr unsigned kThreads = 2;
 constexpr base::Micros kRetry = std::chrono::seconds(1);
 constexpr base::Micros kEndLimit = std::chrono::seconds(2);
+
+// Programs of ours stand in one folder. Of a file that was replaced meanwhile, the new one is used.
+std::string program_beside(const std::string& name) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return {};
+  const std::filesystem::path program = self.parent_path() / name;
+  if (std::filesystem::exists(program, error)) return program.string();
+  SPDLOG_WARN("{} is missing: units with OnPartition=stop are not stopped where fleetd is dead",
+              program.string());
+  return {};
+}
 
 }  // namespace
 
@@ -71,7 +85,8 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   }
   agent_manager_ = std::make_unique<agent::AgentManager>(
       *registry_, loop_, *session_, *unit_manager_, *state_, state_engine_,
-      agent::AgentOptions{config_.units_directory, boot_id});
+      agent::AgentOptions{config_.units_directory, boot_id, program_beside("fleet-lease"),
+                          config_.manager_socket});
   state_engine_.add(*agent_manager_);
 
   inspector_ = std::make_unique<LocalInspector>(loop_, *unit_manager_, config_.log_directory);

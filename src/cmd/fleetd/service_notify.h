@@ -1,11 +1,18 @@
-// Tells the service manager how the daemon is doing (sd_notify(3)).
 #pragma once
+
+#include <spdlog/spdlog.h>
 
 #include <string_view>
 
+#include "base/service_notify.h"
+
 namespace flotilla::fleetd {
 
-// Sends the assignments ("READY=1\nSTATUS=...") to $NOTIFY_SOCKET; does nothing without one.
-void notify_service_manager(std::string_view assignments);
+// base::notify_service_manager(); what fails is logged.
+inline void notify_service_manager(std::string_view assignments) {
+  if (const base::Status sent = base::notify_service_manager(assignments); !sent) {
+    SPDLOG_WARN("{}", sent.error().message);
+  }
+}
 
 }  // namespace flotilla::fleetd
