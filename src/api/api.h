@@ -12,6 +12,7 @@
 
 #include "api/message.h"
 #include "api/page_token.h"
+#include "api/peer_api.h"
 #include "api/unit_inspector.h"
 #include "registry/cluster_view.h"
 #include "registry/registry.h"
@@ -37,6 +38,8 @@ struct ApiParts {
   std::function<std::vector<Eligibility>(const std::string& unit)> explain = {};
   // The text of /metrics; none: no such path.
   std::function<std::string()> metrics = {};
+  // The APIs of the other machines; none: what is asked of those is answered 503.
+  PeerApi* peers = nullptr;
 };
 
 class Api {

@@ -54,12 +54,13 @@ TEST_F(ApiTest, AGlobalUnitIsRestartedOnTheMachineThatIsAskedFor) {
   report("g.service", kMachine);
   EXPECT_EQ(call("POST", target).status, 204) << "it runs here alone";
   report("g.service", "other");
-  expect_error(call("POST", target), 503,
-               "unit runs on machine other; ask the API of that machine");
-  expect_error(call("POST", target + "?machine=other"), 503,
-               "unit runs on machine other; ask the API of that machine");
   EXPECT_EQ(call("POST", target + "?machine=" + kMachine).status, 204);
-  EXPECT_EQ(call("GET", std::string("/fleet/v1/units/g.service/status?machine=other")).status, 503);
+  EXPECT_THAT(peers.asked, testing::IsEmpty());
+  EXPECT_EQ(call("POST", target).status, 204) << "here, then there";
+  EXPECT_THAT(peers.asked, testing::ElementsAre("http://192.0.2.10:1 POST /fleet/v1/units/"
+                                                "g.service/restart?machine=other, when done"));
+  peers.answer = error_response(409, "no");
+  expect_error(call("POST", target + "?machine=other"), 409, "no");
 }
 
 TEST_F(ApiTest, ExplainsForEachMachine) {

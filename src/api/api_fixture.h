@@ -1,6 +1,7 @@
 // The API without sockets, for tests: over the memory store, in virtual time.
 #pragma once
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "api/api.h"
 #include "api/fake_inspector.h"
+#include "api/fake_peers.h"
 #include "base/fake_event_loop.h"
 #include "registry/codec.h"
 #include "registry/keys.h"
@@ -31,11 +33,13 @@ class ApiTest : public testing::Test {
   Response call(const std::string& method, const std::string& target, const std::string& body = {},
                 std::vector<std::string> types = {"application/json"}) {
     if (body.empty()) types.clear();
+    return call(Request{method, target, std::move(types), body});
+  }
+  Response call(const Request& request) {
     std::optional<Response> response;
-    api.handle({method, target, std::move(types), body},
-               [&](Response answer) { response = std::move(answer); });
+    api.handle(request, [&](Response answer) { response = std::move(answer); });
     loop.settle();
-    EXPECT_TRUE(response) << method << " " << target << " was not answered";
+    EXPECT_TRUE(response) << request.method << " " << request.target << " was not answered";
     return response.value_or(Response{});
   }
   void expect_error(const Response& response, int status, const std::string& message) {
@@ -64,8 +68,10 @@ class ApiTest : public testing::Test {
     state.launched = true;
     put_raw(keys.state(unit, machine), registry::encode(state));
   }
-  void add_machine(const std::string& id, const registry::Metadata& metadata) {
+  void add_machine(const std::string& id, const registry::Metadata& metadata,
+                   const std::string& api_address = "http://192.0.2.10:1") {
     registry::Machine machine;
+    machine.api_address = api_address;
     machine.id = id;
     machine.public_ip = "192.0.2.10";
     machine.metadata = metadata;
@@ -81,10 +87,11 @@ class ApiTest : public testing::Test {
   registry::ClusterView view{*store, loop, "/flotilla"};
   registry::Keys keys{"/flotilla"};
   FakeInspector inspector;
+  FakePeers peers;
   bool available = true;
   std::vector<Eligibility> verdicts;
   Api api{{registry, view, inspector, kMachine, [this] { return available; }, 3,
-           [this](const std::string&) { return verdicts; }, [] { return "metrics\n"; }}};
+           [this](const std::string&) { return verdicts; }, [] { return "metrics\n"; }, &peers}};
 };
 
 }  // namespace flotilla::api

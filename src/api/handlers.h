@@ -43,6 +43,10 @@ struct Handlers : std::enable_shared_from_this<Handlers> {
   const registry::Cluster& cluster() const { return parts.view.cluster(); }
   // Answers once the view shows `revision`.
   void respond_at(store::Revision revision, Response response, Respond respond);
+  // Asks the API of that machine, unless the request has been passed on before.
+  void forward(const Call& call, std::string_view machine, PeerRequest::Answer answer);
+  // Answers what this machine does not serve itself: refuses or forwards it. False: it is ours.
+  bool serve_elsewhere(Call& call, PeerRequest::Answer answer);
 
   ApiParts parts;
 };

@@ -17,6 +17,7 @@ struct Request {
   std::vector<std::string> content_types;  // one for each Content-Type header
   std::string body;
   std::string last_event_id = {};  // the header of that name: where a stream of events goes on
+  std::string forwarded_by = {};   // the machine that passed it on (peer_api.h); empty: a client's
 };
 
 // The body of a response whose length is not known when it begins. Loop thread only.

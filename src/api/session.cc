@@ -5,6 +5,7 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
+#include "api/peer_api.h"
 #include "api/request_head.h"
 #include "base/version.h"
 
@@ -239,6 +240,7 @@ void Session::on_request() {
     request.content_types.emplace_back(type->value());
   }
   request.last_event_id = std::string(message["Last-Event-ID"]);
+  request.forwarded_by = std::string(message[kForwardedBy]);
   request.body = std::move(parser_->get().body());
   server_->the_api.handle(
       request, [self = shared_from_this()](Response response) { self->send(std::move(response)); });

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "api/listener.h"
+#include "api/peer_address.h"
 #include "store/open_store.h"
 
 namespace flotilla::fleetd {
@@ -235,6 +236,11 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
     config.machine_id = value;
   } else if (key == "public_ip") {
     config.public_ip = value;
+  } else if (key == "api_address") {
+    if (value.empty()) return {};
+    auto address = api::parse_peer_address(value);
+    if (!address) return base::in_context(std::move(address).error(), "{}: api_address=", where);
+    config.api_address = to_string(*address);
   } else if (key == "metadata") {
     config.metadata = parse_metadata(value);
   } else if (key == "token_limit") {

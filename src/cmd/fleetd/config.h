@@ -23,8 +23,9 @@ struct Config {
   std::string units_directory = "/run/fleet/units";
   std::string log_directory = "/var/log/flotilla";
   std::string manager_socket = "/run/systemd/private";
-  std::string machine_id;  // empty: /etc/machine-id, or one kept in the state directory
-  std::string public_ip;   // empty: the default route's
+  std::string machine_id;   // empty: /etc/machine-id, or one kept in the state directory
+  std::string public_ip;    // empty: the default route's
+  std::string api_address;  // where other machines reach the API; empty: nowhere
   std::map<std::string, std::string> metadata;
   std::chrono::seconds agent_ttl{30};  // of the machine's lease
   uint16_t token_limit = 100;          // page size of the API

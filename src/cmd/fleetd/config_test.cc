@@ -130,6 +130,15 @@ TEST_F(ConfigTest, RefusesWhatItCannotUse) {
                 "http://HOST:PORT or https://HOST:PORT");
 }
 
+TEST_F(ConfigTest, TheApiHasAnAddressForOthers) {
+  EXPECT_EQ(load_config(write("api_address=[::1]:80"), {})->api_address, "http://[::1]:80");
+  EXPECT_EQ(load_config(write("api_address="), {})->api_address, "");
+  EXPECT_EQ(load_config(write("api_address=here"), {}).error().message,
+            directory +
+                "/fleet.conf:1: api_address=: expected http://HOST:PORT or https://HOST:PORT of "
+                "this machine's API, got \"here\": the port is missing");
+}
+
 TEST_F(ConfigTest, EtcdIsNamedAsFleetNamesIt) {
   const auto registry_of = [&](const std::string& text) {
     const auto config = load_config(write(text), {});

@@ -90,10 +90,11 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   state_engine_.add(*agent_manager_);
 
   inspector_ = std::make_unique<LocalInspector>(loop_, *unit_manager_, config_.log_directory);
+  peers_ = std::make_unique<api::PeerClient>(loop_, session_->self().id);
   api_ = std::make_unique<api::Api>(api::ApiParts{
       *registry_, *view_, *inspector_, session_->self().id, [this] { return is_available(); },
       config_.token_limit, [this](const std::string& unit) { return explain(unit); },
-      [this] { return metrics(); }});
+      [this] { return metrics(); }, peers_.get()});
   server_ = std::make_unique<api::Server>(loop_, *api_, std::move(listeners));
   session_->on_change([this] { on_session_change(); });
   return {};

@@ -6,6 +6,7 @@
 
 #include "agent/agent_manager.h"
 #include "api/api.h"
+#include "api/peer_client.h"
 #include "api/server.h"
 #include "base/fd.h"
 #include "bus/systemd1_client.h"
@@ -76,6 +77,7 @@ class Daemon {
   std::unique_ptr<engine::EngineManager> engine_manager_;
   std::unique_ptr<agent::AgentManager> agent_manager_;
   std::unique_ptr<LocalInspector> inspector_;
+  std::unique_ptr<api::PeerClient> peers_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<api::Server> server_;
   base::RegistrationPtr retry_;

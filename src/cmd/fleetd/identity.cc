@@ -115,6 +115,7 @@ base::Result<registry::Machine> make_machine(const Config& config) {
   FLOTILLA_ASSIGN(machine.nonce, random_id());
   machine.boot_id = first_line("/proc/sys/kernel/random/boot_id");
   machine.public_ip = config.public_ip.empty() ? default_public_ip() : config.public_ip;
+  machine.api_address = config.api_address;
   machine.metadata = config.metadata;
   machine.version = FLOTILLA_VERSION;
   machine.cpus = static_cast<uint32_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
