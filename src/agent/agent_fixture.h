@@ -26,7 +26,8 @@ inline constexpr base::Micros kNow{0};
 // The agent half of one fleetd; killed by destroying it.
 struct Daemon {
   Daemon(store::Store& store, base::FakeEventLoop& loop, bus::UnitManager& manager,
-         const std::string& directory, const std::string& nonce, const std::string& lease_program)
+         const std::string& directory, const std::string& nonce, const std::string& lease_program,
+         const std::string& last_schedule)
       : executor(loop),
         registry(store, kPrefix),
         engine(loop),
@@ -36,7 +37,8 @@ struct Daemon {
     state = std::move(*opened);
     agent = std::make_unique<AgentManager>(
         registry, loop, session, manager, *state, engine,
-        AgentOptions{directory + "/units", "boot", lease_program, "/run/systemd/private"});
+        AgentOptions{directory + "/units", "boot", lease_program, "/run/systemd/private",
+                     last_schedule, &executor});
     engine.add(*agent);
     session.on_change([this] { engine.ensure_soon(); });
     session.start();
@@ -67,12 +69,13 @@ struct AgentTest : testing::Test {
   }
   ~AgentTest() override { std::filesystem::remove_all(directory); }
 
-  void boot() {
+  void boot_over(bus::UnitManager& over, store::Store& on) {
     daemon.reset();
-    daemon = std::make_unique<Daemon>(*store, loop, manager, directory, std::to_string(++starts),
-                                      lease_program);
+    daemon = std::make_unique<Daemon>(on, loop, over, directory, std::to_string(++starts),
+                                      lease_program, last_schedule);
     loop.advance(kNow);
   }
+  void boot() { boot_over(manager, *store); }
   void raw(std::string key, std::optional<std::string> value) {
     store::TxnRequest txn;
     if (value) {
@@ -133,7 +136,9 @@ struct AgentTest : testing::Test {
   registry::ClusterView view{*store, loop, kPrefix};
   registry::Keys keys{kPrefix};
   std::string directory;
-  std::string lease_program;  // of the daemons that boot() starts from now on
+  // Of the daemons that boot() starts from now on.
+  std::string lease_program;
+  std::string last_schedule;
   std::unique_ptr<Daemon> daemon;
   int starts = 0;
 };

@@ -51,7 +51,11 @@ AgentManager::AgentManager(registry::Registry& registry, base::EventLoop& loop,
           [this](auto filings, auto ended) { send_enables(std::move(filings), std::move(ended)); }),
       removals_(loop, kMostFilings, [this](auto filings, auto ended) {
         send_removals(std::move(filings), std::move(ended));
-      }) {}
+      }) {
+  if (options_.last_schedule_path.empty() || options_.executor == nullptr) return;
+  last_schedule_ = std::make_unique<LastSchedule>(loop_, *options_.executor,
+                                                  options_.last_schedule_path, session_.self().id);
+}
 
 AgentManager::~AgentManager() { *alive_ = false; }
 
@@ -74,6 +78,7 @@ base::Status AgentManager::start_up() {
 
 void AgentManager::stop() {
   *alive_ = false;
+  if (last_schedule_ && hears_the_store()) last_schedule_->flush();
   subscription_.reset();
   assignments_.stop();
 }
@@ -255,15 +260,16 @@ void AgentManager::publish(const std::string& unit) {
 // --- Passes ---
 
 bool AgentManager::is_ready() const {
-  return has_identity_ && was_registered_ && assignments_.has_data();
+  return has_identity_ && (hears_the_store() || last_known_.has_value());
 }
 
 base::Status AgentManager::ensure() {
   publisher_.on_session_change();
   was_registered_ = was_registered_ || session_.is_registered();
+  keep_or_forget_last_known();
   stop_fenced();
   if (!is_ready()) return {};
-  const AssignedUnits& assigned = assignments_.current();
+  const AssignedUnits& assigned = this->assigned();
   resolve_texts(assigned);
   // What could not even be loaded and is not wanted any more.
   std::erase_if(locals_, [&](const auto& item) {
@@ -287,7 +293,8 @@ base::Status AgentManager::ensure() {
   for (const auto& [unit, assignment] : assigned.units) {
     wanted[unit] = {assignment.hash, target_of(unit, assignment)};
   }
-  begin(plan(wanted, present, left_alone));
+  std::vector<Operation> operations = plan(wanted, present, left_alone);
+  begin(last_known_ ? only_bringing_up(std::move(operations)) : operations);
   return {};
 }
 
@@ -298,6 +305,8 @@ void AgentManager::resolve_texts(const AssignedUnits& assigned) {
     const auto wanted = assigned.units.find(unit);
     const bool is_same =
         wanted != assigned.units.end() && text_on_disk(wanted->second) == *local->unresolved_text;
+    // Of what the store says now there may be more, and other, than was last known.
+    if (!is_same && last_known_) continue;
     local->shown.hash = is_same ? wanted->second.hash : std::string();
     restore_mark(unit, *local);
     local->unresolved_text.reset();
@@ -362,7 +371,7 @@ void AgentManager::finish(const std::string& unit, const Operation& operation,
     local.chain.clear();
     local.retry_at = loop_.clock().monotonic() + local.retry_delay;
     local.retry_delay = std::min(local.retry_delay * 2, kLongestRetry);
-    const AssignedUnits& assigned = assignments_.current();
+    const AssignedUnits& assigned = this->assigned();
     const auto wanted = assigned.units.find(unit);
     local.failed_version = wanted != assigned.units.end() ? wanted->second.hash : "";
   }

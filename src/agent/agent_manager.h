@@ -26,6 +26,7 @@
 
 #include "agent/assignments.h"
 #include "agent/batch.h"
+#include "agent/last_schedule.h"
 #include "agent/lease_fence.h"
 #include "agent/lease_unit.h"
 #include "agent/plan.h"
@@ -33,6 +34,7 @@
 #include "agent/unit_files.h"
 #include "agent/unit_marks.h"
 #include "bus/unit_manager.h"
+#include "overlord/executor.h"
 #include "overlord/state.h"
 #include "overlord/state_engine.h"
 #include "registry/machine_session.h"
@@ -46,6 +48,10 @@ struct AgentOptions {
   // For fleet-lease.service. Without the program a dead daemon stops no units.
   std::string lease_program = {};
   std::string manager_socket = {};
+  // Where what is scheduled here is kept for a boot without the store, and what writes it. Empty:
+  // it is not kept.
+  std::string last_schedule_path = {};
+  overlord::Executor* executor = nullptr;
 };
 
 // An operation that has come to a call about its unit's file.
@@ -75,6 +81,10 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   base::Status ensure() override;
   void stop() override;
 
+  // The store cannot be reached: until it can, start what this machine was to run when it was last
+  // heard. Nothing is stopped, removed or replaced by that.
+  void use_last_known();
+
   // Whether the unit is one of ours, and what is known of it.
   const LocalUnit* find_unit(const std::string& name) const;
   // All of ours.
@@ -99,6 +109,11 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
 
   // Passes.
   bool is_ready() const;
+  bool hears_the_store() const { return was_registered_ && assignments_.has_data(); }
+  // What this machine must run. Requires: hears_the_store(), or last_known_ is there.
+  const AssignedUnits& assigned();
+  void keep_or_forget_last_known();
+  std::vector<Operation> only_bringing_up(std::vector<Operation> operations) const;
   // Units that must not run twice.
   bool may_run(const Local& local) const;
   registry::TargetState target_of(const std::string& unit, const Assignment& assignment) const;
@@ -153,6 +168,9 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   UnitFiles files_;
   UnitMarks marks_;
   Assignments assignments_;
+  std::unique_ptr<LastSchedule> last_schedule_;
+  std::optional<AssignedUnits> last_known_;  // in force until the store is heard
+  uint64_t kept_version_ = 0;                // of assignments_
   StatePublisher publisher_;
   LeaseUnit lease_unit_;
   LeaseFence fence_;

@@ -128,7 +128,7 @@ const AssignedUnits& Assignments::current() {
 void Assignments::on_put(const store::KeyValue& kv) {
   const auto key = keys_.parse(kv.key);
   if (!key) return;
-  is_stale_ = true;
+  set_stale();
   if (base::Status status = take(*key, kv); status) {
     unreadable_.erase(kv.key);
   } else {
@@ -159,7 +159,7 @@ base::Status Assignments::take(const registry::ParsedKey& key, const store::KeyV
 void Assignments::on_delete(const std::string& raw_key) {
   const auto key = keys_.parse(raw_key);
   if (!key) return;
-  is_stale_ = true;
+  set_stale();
   unreadable_.erase(raw_key);
   if (key->kind == registry::KeyKind::kSchedule) schedule_.erase(key->second);
   if (key->kind == registry::KeyKind::kGlobal) globals_.erase(key->first);

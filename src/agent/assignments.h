@@ -53,8 +53,14 @@ class Assignments {
   bool has_data() const;
   // As of now. Requires: has_data().
   const AssignedUnits& current();
+  // Another number for each other content of current().
+  uint64_t version() const { return version_; }
 
  private:
+  void set_stale() {
+    is_stale_ = true;
+    ++version_;
+  }
   void on_put(const store::KeyValue& kv);
   void on_delete(const std::string& key);
   base::Status take(const registry::ParsedKey& key, const store::KeyValue& kv);
@@ -72,6 +78,7 @@ class Assignments {
   std::map<std::string, std::string> unreadable_;  // key -> unit
   AssignedUnits current_;
   bool is_stale_ = true;
+  uint64_t version_ = 1;
   std::unique_ptr<registry::Mirror> schedule_mirror_;
   std::unique_ptr<registry::Mirror> globals_mirror_;
   std::unique_ptr<registry::Mirror> metadata_mirror_;

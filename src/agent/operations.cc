@@ -16,7 +16,7 @@ base::Status failed(base::Error error) { return base::unexpected(std::move(error
 }  // namespace
 
 void AgentManager::load(const std::string& unit, const Operation& operation) {
-  const AssignedUnits& assigned = assignments_.current();
+  const AssignedUnits& assigned = this->assigned();
   const auto wanted = assigned.units.find(unit);
   if (wanted == assigned.units.end()) {
     // Not wanted any more; the next pass sees what is.
@@ -34,7 +34,7 @@ void AgentManager::load(const std::string& unit, const Operation& operation) {
 }
 
 void AgentManager::start(const std::string& unit, const Operation& operation) {
-  const AssignedUnits& assigned = assignments_.current();
+  const AssignedUnits& assigned = this->assigned();
   const auto wanted = assigned.units.find(unit);
   if (wanted == assigned.units.end()) {
     // Not wanted any more; the next pass sees what is.

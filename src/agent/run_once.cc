@@ -58,7 +58,7 @@ TargetState AgentManager::target_of(const std::string& unit, const Assignment& a
 }
 
 void AgentManager::stop_fenced() {
-  bool is_needed = assignments_.has_data() && assignments_.current().has_units_that_run_once;
+  bool is_needed = hears_the_store() && assigned().has_units_that_run_once;
   std::vector<Operation> stops;
   std::vector<std::string> late;
   for (auto& [unit, local] : locals_) {

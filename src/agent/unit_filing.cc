@@ -32,7 +32,7 @@ std::vector<std::string> AgentManager::paths_of(const std::vector<Filing>& filin
 
 std::vector<std::string> AgentManager::paths_to_link(const std::vector<Filing>& filings) {
   std::vector<std::string> paths = paths_of(filings);
-  const auto& units = assignments_.current().units;
+  const auto& units = assigned().units;
   const bool is_bound = std::any_of(filings.begin(), filings.end(), [&](const Filing& filing) {
     const auto found = units.find(filing.unit);
     return found != units.end() && found->second.runs_once;

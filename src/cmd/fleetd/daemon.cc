@@ -18,6 +18,8 @@ constexpr const char* kPrefix = "/flotilla";
 constexpr const char* kDefaultListen = "/var/run/fleet.sock";
 constexpr unsigned kThreads = 2;
 constexpr base::Micros kRetry = std::chrono::seconds(1);
+// How long a store may take that answers, but does not let this machine in.
+constexpr base::Micros kStorePatience = std::chrono::seconds(15);
 constexpr base::Micros kEndLimit = std::chrono::seconds(2);
 
 // Programs of ours stand in one folder. Of a file that was replaced meanwhile, the new one is used.
@@ -86,7 +88,8 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   agent_manager_ = std::make_unique<agent::AgentManager>(
       *registry_, loop_, *session_, *unit_manager_, *state_, state_engine_,
       agent::AgentOptions{config_.units_directory, boot_id, program_beside("fleet-lease"),
-                          config_.manager_socket});
+                          config_.manager_socket, config_.state_dir + "/last-schedule",
+                          &executor_});
   state_engine_.add(*agent_manager_);
 
   inspector_ = std::make_unique<LocalInspector>(loop_, *unit_manager_, config_.log_directory);
@@ -140,6 +143,7 @@ void Daemon::open_registry() {
     const bool may_pass = status.error().code == base::Errc::kUnavailable ||
                           status.error().code == base::Errc::kTimedOut;
     if (!may_pass) return end(1);
+    agent_manager_->use_last_known();
     retry_ = loop_.after(kRetry, [this] { open_registry(); });
   });
 }
@@ -147,6 +151,11 @@ void Daemon::open_registry() {
 void Daemon::join_cluster() {
   view_->open();
   session_->start();
+  away_limit_ = loop_.after(kStorePatience, [this] {
+    if (session_->state() == registry::MachineSession::State::kStarting) {
+      agent_manager_->use_last_known();
+    }
+  });
 }
 
 void Daemon::hand_over() {

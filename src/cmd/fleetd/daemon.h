@@ -84,6 +84,7 @@ class Daemon {
   base::RegistrationPtr view_change_;  // while the server is paused
   base::RegistrationPtr take_over_limit_;
   base::RegistrationPtr end_limit_;
+  base::RegistrationPtr away_limit_;
   bool has_said_ready_ = false;
   bool was_registered_ = false;
   int exit_code_ = 0;
