@@ -125,8 +125,26 @@ PlacesWanted places_wanted(const ExecSettings& exec) {
 }
 
 bool needs_helper(const ExecSettings& exec) {
-  return exec.sandbox.is_set() || !exec.root_directory.empty();
+  return exec.sandbox.is_set() || !exec.root_directory.empty() ||
+         !exec.extras->utmp_identifier.empty();
 }
+
+sandbox::UtmpFiles utmp_files(const SandboxPaths& paths, const unit::HostValues& host) {
+  return {paths.runtime + "/utmp", host.log_directory.value_or("/var/log") + "/wtmp"};
+}
+
+namespace {
+
+void add_utmp(const ExecExtras& extras, sandbox::UtmpStart& start) {
+  static_assert(static_cast<int>(UtmpMode::kUser) == static_cast<int>(sandbox::UtmpKind::kUser));
+  start.id = extras.utmp_identifier;
+  start.kind = static_cast<sandbox::UtmpKind>(extras.utmp_mode);
+  std::string_view line = extras.tty_path;
+  if (line.substr(0, 5) == "/dev/") line.remove_prefix(5);
+  start.line = line;
+}
+
+}  // namespace
 
 std::string credentials_directory(const SandboxPaths& paths, std::string_view unit) {
   return fmt::format("{}/credentials/{}", paths.runtime, unit);
@@ -196,6 +214,10 @@ sandbox::Order make_order(const OrderInputs& inputs, ExecSpec& left) {
   if (inputs.places != nullptr && order.settings.private_tmp) {
     mounts.tmp_directory = inputs.places->tmp_directory;
     mounts.var_tmp_directory = inputs.places->var_tmp_directory;
+  }
+  if (!exec.extras->utmp_identifier.empty() && inputs.host != nullptr) {
+    order.utmp_files = utmp_files(inputs.paths, *inputs.host);
+    add_utmp(*exec.extras, order.utmp);
   }
   order.passed_fds = inputs.spec.passed_fd_count;
   // Behind what the program gets: the order, the report, and the pairs that are there.

@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "init/callback.h"
+#include "init/children.h"
 #include "init/loop.h"
 #include "init/spawner.h"
 #include "init/unit_settings.h"
@@ -130,6 +131,9 @@ class ExecHelper {
 
   virtual bool has_credentials(const std::string& directory) const = 0;
   virtual void remove_credentials(const std::string& directory) = 0;
+  // UtmpIdentifier= of a process that has ended.
+  virtual void end_utmp(const sandbox::UtmpFiles& files, const std::string& id,
+                        const ChildExit& exit) = 0;
   // SysV and POSIX objects that a user or group has left (RemoveIPC=).
   virtual void remove_ipc(uint32_t uid, uint32_t gid) = 0;
 };
@@ -137,6 +141,9 @@ class ExecHelper {
 PlacesWanted places_wanted(const ExecSettings& exec);
 // Whether a unit's processes go through the helper whatever their users are.
 bool needs_helper(const ExecSettings& exec);
+
+// Where the records of UtmpIdentifier= are.
+sandbox::UtmpFiles utmp_files(const SandboxPaths& paths, const unit::HostValues& host);
 
 // What an order is made of besides the spec.
 struct OrderInputs {

@@ -192,8 +192,7 @@ bool Generators::spawn(Run& run, const std::vector<std::string>& arguments) {
   spec.path = argv[0];
   spec.argv = argv.data();
   spec.environment = envp.data();
-  const auto streams =
-      edges_.logs.open_streams({kLogUnit, std::string_view("generators"), 6, true, false});
+  const auto streams = edges_.logs.open_streams({kLogUnit, std::string_view("generators")});
   if (streams) spec.stdout_fd = spec.stderr_fd = streams->err >= 0 ? streams->err : streams->out;
   if (run.output) spec.stdout_fd = run.output.get();
   const SpawnResult result = edges_.spawner.spawn(spec);

@@ -197,6 +197,11 @@ void LinuxExecHelper::remove_credentials(const std::string& directory) {
   if (::rmdir(directory.c_str()) != 0 && errno != ENOENT) run_helper({"remove", directory});
 }
 
+void LinuxExecHelper::end_utmp(const sandbox::UtmpFiles& files, const std::string& id,
+                               const ChildExit& exit) {
+  sandbox::write_utmp_end(files, id, exit.pid, exit.code, exit.status);
+}
+
 void LinuxExecHelper::remove_ipc(uint32_t uid, uint32_t gid) {
   run_helper({"remove-ipc", std::to_string(uid), std::to_string(gid)});
 }

@@ -30,6 +30,8 @@ class LinuxExecHelper final : public ExecHelper {
   void release(std::shared_ptr<DynamicUser> user) override;
   bool has_credentials(const std::string& directory) const override;
   void remove_credentials(const std::string& directory) override;
+  void end_utmp(const sandbox::UtmpFiles& files, const std::string& id,
+                const ChildExit& exit) override;
   void remove_ipc(uint32_t uid, uint32_t gid) override;
 
  private:

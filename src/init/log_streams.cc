@@ -88,6 +88,12 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
   stream.priority = static_cast<uint8_t>(request.priority);
   stream.level_prefix = request.level_prefix;
   stream.priority_max = static_cast<uint8_t>(request.priority_max);
+  if (request.extras != nullptr) stream.marks = marks_of(*request.extras);
+  if (stream.marks && stream.marks->left_out > 0) {
+    say(fmt::format(
+        "{}: LogExtraFields=: {} fields are too many or too long for the log, ignoring.",
+        stream.unit, stream.marks->left_out));
+  }
   stream.is_kept = true;
   const std::string kept_name = kept_name_of(request.unit);
   const auto kept = unclaimed_.find(kept_name);
@@ -184,6 +190,11 @@ void LogStreams::flush() {
       spec.priority = stream->priority;
       spec.level_prefix = stream->level_prefix;
       spec.priority_max = stream->priority_max;
+      if (stream->marks) {
+        spec.fields = stream->marks->fields;
+        spec.rate_interval_usec = stream->marks->rate_interval_usec;
+        spec.rate_burst = stream->marks->rate_burst;
+      }
       stream->is_added = true;
       if (const auto added = client_->add_stream(spec, stream->read_end.get()); !added) {
         say(fmt::format("{}: its log cannot be kept: {}", stream->unit, added.error().message));

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "init/children.h"
 #include "init/keeper_link.h"
+#include "init/log_marks.h"
 #include "init/loop.h"
 #include "init/manager_options.h"
 #include "init/spawner.h"
@@ -58,6 +59,7 @@ class LogStreams final : public UnitLogs {
   struct Stream {
     uint64_t id = 0;
     std::string unit, identifier;
+    std::unique_ptr<LogMarks> marks;  // of the few that have any
     pid_t pid = 0;
     base::Fd read_end, write_end;
     uint8_t priority = 6, priority_max = 7;

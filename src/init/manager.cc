@@ -203,39 +203,6 @@ std::vector<std::string> Manager::unit_path() const {
   return paths;
 }
 
-std::string_view Manager::log_level() const {
-  return syslog_level_name(std::clamp(impl_->options.log_level, 0, 7));
-}
-
-Status Manager::set_log_level(std::string_view level) {
-  const auto found = parse_syslog_level(level);
-  if (!found || syslog_level_name(*found) != level) {  // a number is none here
-    return base::unexpected({Errc::kInvalid, fmt::format("Invalid log level '{}'", level), 0,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
-  }
-  impl_->options.log_level = *found;
-  return {};
-}
-
-Status Manager::set_log_target(std::string_view target) {
-  if (target == "auto" || target == "journal" || target == "journal-or-kmsg") return {};
-  static constexpr std::string_view kTargets[] = {"console", "console-prefixed", "kmsg",
-                                                  "null",    "syslog",           "syslog-or-kmsg"};
-  const bool is_known =
-      std::find(std::begin(kTargets), std::end(kTargets), target) != std::end(kTargets);
-  return base::unexpected(
-      {is_known ? Errc::kUnsupported : Errc::kInvalid,
-       is_known
-           ? fmt::format("This manager writes its log to the journal only, not to '{}'", target)
-           : fmt::format("Invalid log target '{}'", target),
-       0,
-       is_known ? "org.freedesktop.DBus.Error.NotSupported"
-                : "org.freedesktop.DBus.Error.InvalidArgs"});
-}
-
-bool Manager::service_watchdogs() const { return impl_->options.service_watchdogs; }
-void Manager::set_service_watchdogs(bool enabled) { impl_->options.service_watchdogs = enabled; }
-
 std::string Manager::default_target() const {
   const Unit* unit = impl_->find("default.target");
   return unit == nullptr ? impl_->options.default_unit : unit->id;

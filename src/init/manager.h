@@ -196,7 +196,7 @@ class Manager {
   std::string_view log_level() const;
   base::Status set_log_level(std::string_view level);
   // Where the manager's own lines go: there is one place, "journal".
-  std::string_view log_target() const { return "journal"; }
+  std::string_view log_target() const;
   base::Status set_log_target(std::string_view target);
   bool service_watchdogs() const;
   void set_service_watchdogs(bool enabled);

@@ -19,6 +19,9 @@ bool Manager::Impl::adopt() {
   n_failed_jobs = manager.n_failed_jobs;
   booting_ = (manager.flags & kBooting) != 0;
   exit_code = manager.exit_code;
+  if ((manager.flags & kNoServiceWatchdogs) != 0) options.service_watchdogs = false;
+  take_log_settings(static_cast<int>(manager.flags >> kLogLevelShift & 15) - 1,
+                    static_cast<int>(manager.flags >> kLogTargetShift & 3) - 1);
   jobs.set_next_id(std::max<uint32_t>(manager.next_job_id, 1));
   adopt_environment();
   units_load_start = now();
@@ -104,6 +107,7 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   unit->inactive_enter = from_record(record.inactive_enter);
   unit->condition_result = (record.flags & kConditionResult) != 0;
   unit->assert_result = (record.flags & kAssertResult) != 0;
+  unit->markers = static_cast<uint8_t>(record.flags >> kMarkersShift & kMarkersMask);
   const bool flag = (record.flags & kSimpleActive) != 0;
   if (unit->service) {
     unit->service->is_abandoned = flag;

@@ -185,6 +185,11 @@ class Manager::Impl {
   uint32_t n_installed_jobs = 0, n_failed_jobs = 0;
   int exit_code = 0;
 
+  // What clients have set, by number; -1: nobody has. See manager_log_control.cc.
+  void take_log_settings(int level, int target);
+  int client_log_level = -1, client_log_target = -1;
+  std::optional<int> configured_log_level;  // once a client has been asked for another
+
  private:
   struct Change {
     UnitId unit;

@@ -59,8 +59,9 @@ class UnitLogs {
     std::string_view identifier;
     int priority = 6;
     bool level_prefix = true;
-    int priority_max = 7;          // LogLevelMax=
-    bool separate_stderr = false;  // else one pipe takes both
+    int priority_max = 7;                // LogLevelMax=
+    bool separate_stderr = false;        // else one pipe takes both
+    const ExecExtras* extras = nullptr;  // facility, fields and rate limit, where any is set
   };
   struct Fds {
     int out = -1;

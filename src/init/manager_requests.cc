@@ -58,7 +58,9 @@ std::vector<uint32_t> Manager::enqueue_marked_jobs() {
   std::vector<uint32_t> ids;
   for (const Unit* unit : units()) {
     if (unit->markers == 0) continue;
-    const auto id = impl_->request(unit->id, "try-restart", "fail");
+    const bool restarts = (unit->markers & static_cast<uint8_t>(UnitMarker::kNeedsRestart)) != 0;
+    const auto id =
+        impl_->request(unit->id, restarts ? "try-restart" : "reload-or-try-restart", "fail");
     if (id) {
       ids.push_back(*id);
     } else {
@@ -95,6 +97,7 @@ Status Manager::set_markers(std::string_view name, const std::vector<std::string
   }
   if (any_absolute || words.empty()) unit->markers = 0;
   unit->markers = static_cast<uint8_t>((unit->markers | absolute | plus) & ~minus);
+  impl_->save(*unit);
   impl_->note_changed(*unit);
   return {};
 }

@@ -105,6 +105,40 @@ TEST_F(Requests, MarkersAreSetByNameAndEndWithTheRun) {
   EXPECT_TRUE(manager_->enqueue_marked_jobs().empty());
 }
 
+TEST_F(Requests, AMarkForAReloadAloneDoesNotRestart) {
+  unit("a.service", "[Service]\nExecStart=/bin/a\nExecReload=/bin/reload\n");
+  boot();
+  ask("a.service", "start");
+  ASSERT_TRUE(manager_->set_markers("a.service", {"needs-reload"}));
+  EXPECT_EQ(manager_->enqueue_marked_jobs().size(), 1u);
+  settle();
+  EXPECT_EQ(state_of("a.service"), "reloading/reload");
+}
+
+TEST_F(Requests, WhatClientsHaveSetOutlivesTheManager) {
+  unit("a.service", "[Service]\nExecStart=/bin/a\n");
+  unit("b.service", "[Service]\nExecStart=/bin/b\n");
+  boot();
+  ask("a.service", "start");
+  const std::string level(manager_->log_level());
+  ASSERT_TRUE(manager_->set_markers("a.service", {"needs-restart", "needs-reload"}));
+  ASSERT_TRUE(manager_->set_log_level("debug"));
+  ASSERT_TRUE(manager_->set_log_target("journal-or-kmsg"));
+  manager_->set_service_watchdogs(false);
+  restart_manager();
+  EXPECT_EQ(manager_->find_unit("a.service")->markers, 3);
+  EXPECT_EQ(manager_->log_level(), "debug");
+  EXPECT_EQ(manager_->log_target(), "journal-or-kmsg");
+  EXPECT_FALSE(manager_->service_watchdogs());
+  ASSERT_TRUE(manager_->set_log_level("")) << "back to what it was at the start";
+  ASSERT_TRUE(manager_->set_log_target(""));
+  ASSERT_TRUE(manager_->set_markers("a.service", {}));
+  restart_manager();
+  EXPECT_EQ(manager_->log_level(), level);
+  EXPECT_EQ(manager_->log_target(), "journal");
+  EXPECT_EQ(manager_->find_unit("a.service")->markers, 0);
+}
+
 TEST_F(Requests, ATargetReloadsWhatItPassesAReloadTo) {
   unit("a.service", "[Service]\nExecStart=/bin/a\nExecReload=/bin/reload\n");
   unit("t.target", "[Unit]\nPropagatesReloadTo=a.service\n");

@@ -48,11 +48,15 @@ class FakeHelper final : public ExecHelper {
   void release(std::shared_ptr<DynamicUser> user) override { users -= user ? 1 : 0; }
   bool has_credentials(const std::string&) const override { return true; }
   void remove_credentials(const std::string& directory) override { removed.push_back(directory); }
+  void end_utmp(const sandbox::UtmpFiles& files, const std::string& id,
+                const ChildExit& exit) override {
+    ended.push_back(fmt::format("{} {} {}", files.utmp, id, exit.status));
+  }
   void remove_ipc(uint32_t, uint32_t) override {}
 
   int made = 0, users = 0;
   std::string last_tmp;
-  std::vector<std::string> removed;
+  std::vector<std::string> removed, ended;
 
  private:
   std::string program_ = "/flotilla-exec";

@@ -107,6 +107,10 @@ void ServiceRuntime::on_processes_gone() {
 void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit) {
   ServiceRuntime& runtime = *unit.service;
   if (runtime.group) runtime.group->forget(exit.pid);
+  const std::string& utmp = unit.settings.exec->extras->utmp_identifier;
+  if (!utmp.empty() && edges.helper != nullptr) {
+    edges.helper->end_utmp(utmp_files(edges.helper->paths(), options.host_values), utmp, exit);
+  }
   const auto close = [&](CommandRun& run) {
     run.exit = now();
     run.code = exit.code;

@@ -56,6 +56,7 @@ bool Manager::Impl::attach_streams(Unit& unit, const StreamPlan& plan, ExecSpec&
   request.level_prefix = exec.syslog_level_prefix;
   request.priority_max = exec.extras->log_level_max.value_or(request.priority_max);
   request.separate_stderr = false;
+  if (exec.extras.is_set()) request.extras = &*exec.extras;
   const auto fds = edges.logs.open_streams(request);
   if (!fds) {
     edges.logs.message(

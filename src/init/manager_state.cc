@@ -84,8 +84,8 @@ uint32_t Manager::Impl::change_flags_of(UnitId unit) const noexcept {
 
 void Manager::Impl::save(Unit& unit) noexcept {
   if (!unit.state_slot) {
-    const bool is_pristine =
-        unit.job == 0 && unit.active() == ActiveState::kInactive && !unit.inactive_exit.is_set();
+    const bool is_pristine = unit.job == 0 && unit.active() == ActiveState::kInactive &&
+                             !unit.inactive_exit.is_set() && unit.markers == 0;
     if (is_pristine) return;
     const auto made = edges.state.allocate(unit.id);
     if (!made)
@@ -104,6 +104,7 @@ void Manager::Impl::save(Unit& unit) noexcept {
   set(job != nullptr && job->ignore_order, kJobIgnoresOrder);
   const auto timer = job == nullptr ? job_timers_.end() : job_timers_.find(job->id);
   flags |= change_flags_of(unit.graph_id);
+  flags |= static_cast<uint32_t>(unit.markers) << kMarkersShift;
   {
     auto record = edges.state.edit(*unit.state_slot);
     record->active_state = static_cast<uint8_t>(unit.active());
@@ -143,6 +144,9 @@ void Manager::Impl::save_manager() noexcept {
   record->next_job_id = jobs.next_id();
   record->flags =
       (booting_ ? uint32_t{kBooting} : 0) | (generators_may_run_ ? uint32_t{kGeneratorsRun} : 0);
+  record->flags |= (options.service_watchdogs ? 0 : uint32_t{kNoServiceWatchdogs}) |
+                   static_cast<uint32_t>(client_log_level + 1) << kLogLevelShift |
+                   static_cast<uint32_t>(client_log_target + 1) << kLogTargetShift;
   if (final_) {
     record->flags |= kEnding | (final_->forced ? uint32_t{kEndForced} : 0) |
                      static_cast<uint32_t>(final_->action) << kEndShift;

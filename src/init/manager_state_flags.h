@@ -37,7 +37,9 @@ enum UnitFlag : uint32_t {
   // queued yet; whether it was nobody's wish.
   kChangeJudged = 1u << 25,
   kChangeUnexpected = 1u << 26,
+  kMarkersShift = 27,  // two bits: UnitMarker
 };
+inline constexpr uint32_t kMarkersMask = 3;
 
 inline constexpr auto kLastActiveState = static_cast<uint32_t>(ActiveState::kMaintenance);
 
@@ -47,7 +49,10 @@ enum ManagerFlag : uint32_t {
   kEnding = 1u << 1,
   kEndForced = 1u << 2,
   kGeneratorsRun = 1u << 3,  // what they write is not whole yet
-  kEndShift = 8,             // FinalAction
+  kNoServiceWatchdogs = 1u << 4,
+  kEndShift = 8,         // eight bits: FinalAction
+  kLogLevelShift = 16,   // four bits: what a client has set, plus one; 0: nobody has
+  kLogTargetShift = 20,  // two bits: the same of kLogTargets
 };
 
 inline StateTimestamp to_record(const Timestamps& time) {

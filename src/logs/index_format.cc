@@ -1,5 +1,6 @@
 #include "logs/index_format.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -61,6 +62,40 @@ std::size_t encode_source(const Source& source, char* out) noexcept {
   return kSourceHeadSize + size;
 }
 
+std::size_t encode_fields(const Source& source, char* out, std::size_t capacity) noexcept {
+  std::size_t used = 0;
+  for (std::string_view rest = source.fields; !rest.empty();) {
+    // No substr(): its exception would bring all that libstdc++ has for it into the log process.
+    std::string_view field(rest.data(), std::min(rest.find('\0'), rest.size()));
+    rest.remove_prefix(std::min(field.size() + 1, rest.size()));
+    for (std::int32_t kind = kFieldEntry; !field.empty(); kind = kFieldRestEntry) {
+      const Source part{
+          kind, source.boot, {field.data(), std::min(field.size(), kMaxSourceIdentifier)}};
+      if (capacity - used < kSourceHeadSize + part.identifier.size()) return 0;
+      used += encode_source(part, out + used);
+      field.remove_prefix(part.identifier.size());
+    }
+  }
+  return used;
+}
+
+bool has_fields(std::string_view table, const Source& source) noexcept {
+  std::string_view rest = source.fields;
+  bool is_first = true;
+  Source entry;
+  while (next_source(table, entry) && entry.pid < 0) {
+    if (entry.pid == kFieldEntry && !is_first) {
+      if (rest.empty() || rest.front() != '\0') return false;
+      rest.remove_prefix(1);
+    }
+    is_first = false;
+    const std::size_t size = entry.identifier.size();
+    if (rest.size() < size || std::string_view(rest.data(), size) != entry.identifier) return false;
+    rest.remove_prefix(size);
+  }
+  return rest.empty();
+}
+
 bool next_source(std::string_view& table, Source& out) noexcept {
   if (table.size() < kSourceHeadSize) return false;
   const std::size_t identifier_size = static_cast<unsigned char>(table[24]);
@@ -72,6 +107,7 @@ bool next_source(std::string_view& table, Source& out) noexcept {
   std::memcpy(&out.pid, table.data() + 4, 4);
   std::memcpy(out.boot.bytes, table.data() + 8, 16);
   out.identifier = std::string_view(table.data() + kSourceHeadSize, identifier_size);
+  out.fields = {};
   table.remove_prefix(size);
   return true;
 }

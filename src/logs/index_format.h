@@ -90,19 +90,28 @@ struct Source {
   std::int32_t pid = 0;  // 0: not known
   BootId boot;
   std::string_view identifier;
+  std::string_view fields{};  // "NAME=VALUE", a NUL between two
 };
 
 // An entry of the source table: check (4 bytes), pid (4), boot id (16), size of the identifier (1),
-// identifier.
+// identifier. A pid that no process has says that the entry is no source: its text belongs to the
+// fields of the source before it. Such entries are counted like all.
+inline constexpr std::int32_t kFieldEntry = -1;      // a field begins
+inline constexpr std::int32_t kFieldRestEntry = -2;  // the field before goes on
 inline constexpr std::size_t kSourceHeadSize = 25;
 inline constexpr std::size_t kMaxSourceSize = kSourceHeadSize + kMaxSourceIdentifier;
 
-// Returns the entry's size; `out` has room for kMaxSourceSize bytes. The identifier is cut at
-// kMaxSourceIdentifier.
+// Returns the size of the source's entry; `out` has room for kMaxSourceSize bytes. The identifier
+// is cut at kMaxSourceIdentifier.
 std::size_t encode_source(const Source& source, char* out) noexcept;
+// The entries of its fields, which stand behind that. Returns their size; 0: it has none, or
+// `capacity` is too little for them.
+std::size_t encode_fields(const Source& source, char* out, std::size_t capacity) noexcept;
 // Reads the entry at the beginning of `table` and moves `table` behind it. False at the table's end
 // (an unused or damaged entry).
 bool next_source(std::string_view& table, Source& out) noexcept;
+// Whether the entries at the beginning of `table` are the fields of that source, and no others.
+bool has_fields(std::string_view table, const Source& source) noexcept;
 
 // Segments are named for their first sequence number in 20 digits, so that names sort as numbers.
 enum class SegmentFile { kText, kIndex };

@@ -61,6 +61,28 @@ TEST(SourceTable, ComesBackAndEndsAtTheFirstUnusedOrDamagedEntry) {
   EXPECT_FALSE(next_source(rest, source));
 }
 
+TEST(SourceTable, FieldsStandBehindTheirSourceAndAreComparedWhole) {
+  std::string table(4000, '\0');
+  const std::string fields = std::string("A=1\0LONG=", 9) + std::string(600, 'x');
+  const Source source{5, {}, "one", fields};
+  size_t used = encode_source(source, table.data());
+  const size_t of_fields = encode_fields(source, table.data() + used, table.size() - used);
+  EXPECT_EQ(of_fields, 4 * kSourceHeadSize + 3 + 605) << "the long one is in three entries";
+  EXPECT_EQ(encode_fields(source, table.data() + used, of_fields - 1), 0U);
+  used += of_fields;
+  encode_source({6, {}, "two"}, table.data() + used);
+  std::string_view rest(table);
+  Source found;
+  ASSERT_TRUE(next_source(rest, found));
+  EXPECT_TRUE(has_fields(rest, source));
+  EXPECT_FALSE(has_fields(rest, {5, {}, "one"}));
+  EXPECT_FALSE(has_fields(rest, {5, {}, "one", "A=1"}));
+  EXPECT_FALSE(has_fields(rest, {5, {}, "one", fields + "x"}));
+  rest = std::string_view(table).substr(used);
+  ASSERT_TRUE(next_source(rest, found));
+  EXPECT_TRUE(has_fields(rest, found)) << "one without any";
+}
+
 TEST(SegmentName, IsTheFirstSequenceNumber) {
   char name[kSegmentNameSize + 1];
   format_segment_name(1234, SegmentFile::kText, name);

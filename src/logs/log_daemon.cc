@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace flotilla::logs {
@@ -181,7 +182,7 @@ int LogDaemon::add_stream(const StreamSpec& spec, base::Fd fd) noexcept {
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) return errno;
   UnitEntry* unit = units_.find_or_add(spec.unit);
-  if (unit == nullptr) return ENOMEM;
+  if (unit == nullptr || !set_rate_limit(*unit, spec)) return ENOMEM;
   LogStream* stream = streams_.add(spec, std::move(fd), *unit);
   if (stream == nullptr) {
     erase_if_idle(*unit);
@@ -196,6 +197,18 @@ int LogDaemon::add_stream(const StreamSpec& spec, base::Fd fd) noexcept {
   }
   ++unit->streams;
   return 0;
+}
+
+// The window that is running goes on under the new rule.
+bool LogDaemon::set_rate_limit(UnitEntry& unit, const StreamSpec& spec) noexcept {
+  if (spec.rate_interval_usec == 0 || spec.rate_burst == 0) return true;
+  if (unit.rate == nullptr) {
+    void* const memory = std::malloc(sizeof(RateLimit));
+    if (memory == nullptr) return false;
+    unit.rate = new (memory) RateLimit();
+  }
+  unit.rate->set({spec.rate_interval_usec, spec.rate_burst});
+  return true;
 }
 
 void LogDaemon::forget_unit(std::string_view name) noexcept {
@@ -323,6 +336,11 @@ void LogDaemon::end_stream(LogStream& stream, LineSplitter::Rest rest) noexcept 
                            add_line(stream, message, priority, partial);
                          });
   write_batch(stream);
+  if (stream.is_limited && rest == LineSplitter::Rest::kLine) {
+    // Nothing may ever come behind them.
+    const std::uint32_t lines = stream.unit->rate->take_suppressed();
+    if (lines > 0) tell_suppressed(stream, lines);
+  }
   // Before the close: the other holders of the pipe keep its description, and epoll with it, alive.
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, stream.fd.get(), nullptr);
   stream.fd.reset();
@@ -345,8 +363,34 @@ void LogDaemon::sweep_ended() noexcept {
 void LogDaemon::add_line(LogStream& stream, std::string_view message, std::uint8_t priority,
                          bool partial) noexcept {
   if (priority > stream.priority_max) return;
+  if (stream.is_limited && !is_let_through(stream, priority, partial)) return;
   if (!batch_.has_room(message.size())) write_batch(stream);
   batch_.add(message, priority, partial);
+}
+
+bool LogDaemon::is_let_through(LogStream& stream, std::uint8_t priority, bool partial) noexcept {
+  const bool is_first_piece = !stream.in_line;
+  stream.in_line = partial;
+  if (!is_first_piece) return !stream.is_left_out;
+  const auto now = static_cast<std::uint64_t>(config_.place.wall_nsec()) / 1000;
+  const RateLimit::Verdict verdict = stream.unit->rate->on_line(priority, now);
+  stream.is_left_out = !verdict.is_let_through;
+  if (verdict.suppressed > 0) tell_suppressed(stream, verdict.suppressed);
+  return verdict.is_let_through;
+}
+
+// As journald does.
+void LogDaemon::tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept {
+  write_batch(stream);  // what came before
+  UnitEntry& unit = *stream.unit;
+  if (!unit.log.is_open()) make_room_for(unit, Idle::kErase);
+  char text[64 + kMaxUnitName];
+  const std::string_view name = unit.log.unit();
+  const int size = std::snprintf(text, sizeof(text), "Suppressed %u messages from %.*s", lines,
+                                 static_cast<int>(name.size()), name.data());
+  unit.log.say(config_.place, {text, static_cast<std::size_t>(size)});
+  if (unit.log.is_open()) note_open(unit);
+  if (unit.log.lost_lines() > 0) has_losses_ = true;
 }
 
 void LogDaemon::write_batch(LogStream& stream) noexcept {

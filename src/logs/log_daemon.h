@@ -54,6 +54,7 @@ class LogDaemon {
                   std::size_t fd_count) noexcept;
   void add_streams(MessageReader& message, base::Fd* fds, std::size_t fd_count) noexcept;
   int add_stream(const StreamSpec& spec, base::Fd fd) noexcept;
+  static bool set_rate_limit(UnitEntry& unit, const StreamSpec& spec) noexcept;
   void forget_unit(std::string_view name) noexcept;
   void sync(std::uint64_t id) noexcept;
 
@@ -64,6 +65,8 @@ class LogDaemon {
   void sweep_ended() noexcept;
   void add_line(LogStream& stream, std::string_view message, std::uint8_t priority,
                 bool partial) noexcept;
+  bool is_let_through(LogStream& stream, std::uint8_t priority, bool partial) noexcept;
+  void tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept;
   void write_batch(LogStream& stream) noexcept;
 
   enum class Idle { kErase, kKeep };

@@ -7,16 +7,20 @@
 
 namespace flotilla::logs {
 
-LogStream::LogStream(const StreamSpec& spec, std::string_view identifier, base::Fd pipe_end,
-                     UnitEntry& of_unit) noexcept
+UnitEntry::~UnitEntry() { std::free(rate); }
+
+LogStream::LogStream(const StreamSpec& spec, std::string_view identifier, std::string_view fields,
+                     base::Fd pipe_end, UnitEntry& of_unit) noexcept
     : fd(std::move(pipe_end)),
       id(spec.id),
       unit(&of_unit),
       kind(spec.stream),
       priority_max(spec.priority_max),
+      is_limited(spec.rate_interval_usec > 0 && spec.rate_burst > 0),
       splitter(spec.priority, spec.level_prefix) {
   source.source.pid = spec.pid;
   source.source.identifier = identifier;
+  source.source.fields = fields;
 }
 
 LogStream::~LogStream() { std::free(rest_); }
@@ -92,12 +96,15 @@ LogStream* StreamTable::find(std::uint64_t id) const noexcept {
 
 LogStream* StreamTable::add(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& unit) noexcept {
   const std::string_view given = spec.identifier.empty() ? spec.unit : spec.identifier;
-  auto* memory = static_cast<char*>(std::malloc(sizeof(LogStream) + given.size()));
+  auto* memory =
+      static_cast<char*>(std::malloc(sizeof(LogStream) + given.size() + spec.fields.size()));
   if (memory == nullptr) return nullptr;
   char* const text = memory + sizeof(LogStream);
   std::memcpy(text, given.data(), given.size());
   const std::string_view identifier(text, given.size());
-  auto* stream = new (memory) LogStream(spec, identifier, std::move(pipe_end), unit);
+  const std::string_view fields(text + given.size(), spec.fields.size());
+  if (!fields.empty()) std::memcpy(text + given.size(), spec.fields.data(), fields.size());
+  auto* stream = new (memory) LogStream(spec, identifier, fields, std::move(pipe_end), unit);
   LogStream*& bucket = buckets_[spec.id % kBuckets];
   stream->next_in_bucket = bucket;
   bucket = stream;

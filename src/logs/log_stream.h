@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "logs/line_splitter.h"
 #include "logs/protocol.h"
+#include "logs/rate_limit.h"
 #include "logs/unit_log.h"
 
 namespace flotilla::logs {
@@ -17,8 +18,12 @@ namespace flotilla::logs {
 struct UnitEntry {
   // The name stands behind the entry.
   explicit UnitEntry(const char* name) noexcept : log(name) {}
+  ~UnitEntry();
+  UnitEntry(const UnitEntry&) = delete;
+  UnitEntry& operator=(const UnitEntry&) = delete;
 
   UnitLog log;
+  RateLimit* rate = nullptr;  // made with the first stream that has one; the entry's own
   std::size_t streams = 0;
   UnitEntry* next_in_bucket = nullptr;
   // In the list of open logs, the last written one first.
@@ -28,9 +33,10 @@ struct UnitEntry {
 };
 
 struct LogStream {
-  // The identifier, which is not that of `spec` where that is empty, stands behind the stream.
-  LogStream(const StreamSpec& spec, std::string_view identifier, base::Fd pipe_end,
-            UnitEntry& of_unit) noexcept;
+  // The identifier, which is not that of `spec` where that is empty, and the fields stand behind
+  // the stream.
+  LogStream(const StreamSpec& spec, std::string_view identifier, std::string_view fields,
+            base::Fd pipe_end, UnitEntry& of_unit) noexcept;
   ~LogStream();
   LogStream(const LogStream&) = delete;
   LogStream& operator=(const LogStream&) = delete;
@@ -46,9 +52,12 @@ struct LogStream {
   UnitEntry* unit;
   StreamKind kind;
   const std::uint8_t priority_max;
+  const bool is_limited;  // by its unit's rate limit
   SourceSlot source;
   LineSplitter splitter;
   bool ended = false;
+  // Of the line whose pieces are coming: those of one that is left out are, all of them.
+  bool in_line = false, is_left_out = false;
   LogStream* next_in_bucket = nullptr;
   LogStream* next_ended = nullptr;
 

@@ -24,10 +24,19 @@ struct StreamEntry {
   std::uint8_t unit_size;
   std::uint8_t identifier_size;
   std::uint8_t priority_max;
-  std::uint8_t unused[6];
+  std::uint8_t unused[2];
+  std::uint32_t extras_size;  // of what follows the texts, in the few entries that have any
 };
 static_assert(sizeof(StreamEntry) == 24);
 constexpr std::uint8_t kLevelPrefixFlag = 1;
+
+// The head of an entry's extras; the fields stand behind it.
+struct StreamExtras {
+  std::uint64_t rate_interval_usec;
+  std::uint32_t rate_burst;
+  std::uint32_t unused;
+};
+static_assert(sizeof(StreamExtras) == 16);
 
 struct PidEntry {
   std::uint64_t id;
@@ -63,13 +72,15 @@ void MessageWriter::start(MessageType type, std::uint64_t argument) noexcept {
 }
 
 bool MessageWriter::append(const void* head, std::size_t head_size, std::string_view first,
-                           std::string_view second) noexcept {
-  const std::size_t needed = head_size + first.size() + second.size();
+                           std::string_view second, std::string_view third) noexcept {
+  const std::size_t needed = head_size + first.size() + second.size() + third.size();
   if (size_ == 0 || needed > capacity_ - size_) return false;
   char* out = buffer_ + size_;
   std::memcpy(out, head, head_size);
   if (!first.empty()) std::memcpy(out + head_size, first.data(), first.size());
-  if (!second.empty()) std::memcpy(out + head_size + first.size(), second.data(), second.size());
+  out += head_size + first.size();
+  if (!second.empty()) std::memcpy(out, second.data(), second.size());
+  if (!third.empty()) std::memcpy(out + second.size(), third.data(), third.size());
   size_ += needed;
   const auto count = static_cast<std::uint16_t>(++count_);
   std::memcpy(buffer_ + offsetof(MessageHeader, count), &count, sizeof(count));
@@ -78,7 +89,7 @@ bool MessageWriter::append(const void* head, std::size_t head_size, std::string_
 
 bool MessageWriter::add_stream(const StreamSpec& spec) noexcept {
   if (count_ >= kMaxStreamsPerMessage || spec.unit.size() > kMaxUnitName ||
-      spec.identifier.size() > kMaxIdentifier) {
+      spec.identifier.size() > kMaxIdentifier || spec.fields.size() > kMaxFields) {
     return false;
   }
   StreamEntry entry{};
@@ -90,7 +101,18 @@ bool MessageWriter::add_stream(const StreamSpec& spec) noexcept {
   entry.flags = spec.level_prefix ? kLevelPrefixFlag : 0;
   entry.unit_size = static_cast<std::uint8_t>(spec.unit.size());
   entry.identifier_size = static_cast<std::uint8_t>(spec.identifier.size());
-  return append(&entry, sizeof(entry), spec.unit, spec.identifier);
+  if (spec.fields.empty() && (spec.rate_interval_usec == 0 || spec.rate_burst == 0)) {
+    return append(&entry, sizeof(entry), spec.unit, spec.identifier);
+  }
+  const StreamExtras head{spec.rate_interval_usec, spec.rate_burst, 0};
+  char extras[sizeof(head) + kMaxFields];
+  std::memcpy(extras, &head, sizeof(head));
+  if (!spec.fields.empty()) {
+    std::memcpy(extras + sizeof(head), spec.fields.data(), spec.fields.size());
+  }
+  const std::size_t size = sizeof(head) + spec.fields.size();
+  entry.extras_size = static_cast<std::uint32_t>(size);
+  return append(&entry, sizeof(entry), spec.unit, spec.identifier, {extras, size});
 }
 
 bool MessageWriter::add_pid(const PidChange& change) noexcept {
@@ -163,7 +185,21 @@ bool MessageReader::next_stream(StreamSpec& out) noexcept {
   out.priority = entry.priority;
   out.priority_max = entry.priority_max;
   out.level_prefix = (entry.flags & kLevelPrefixFlag) != 0;
-  return take_text(entry.unit_size, out.unit) && take_text(entry.identifier_size, out.identifier);
+  if (!take_text(entry.unit_size, out.unit) || !take_text(entry.identifier_size, out.identifier)) {
+    return false;
+  }
+  out.fields = {};
+  out.rate_interval_usec = out.rate_burst = 0;
+  if (entry.extras_size == 0) return true;
+  StreamExtras extras{};
+  if (entry.extras_size < sizeof(extras) || entry.extras_size > sizeof(extras) + kMaxFields) {
+    damaged_ = true;
+    return false;
+  }
+  if (!take(&extras, sizeof(extras))) return false;
+  out.rate_interval_usec = extras.rate_interval_usec;
+  out.rate_burst = extras.rate_burst;
+  return take_text(entry.extras_size - sizeof(extras), out.fields);
 }
 
 bool MessageReader::next_pid(PidChange& out) noexcept {

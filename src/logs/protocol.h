@@ -36,6 +36,9 @@ inline constexpr std::size_t kMaxControlMessage = std::size_t{64} * 1024;
 inline constexpr std::size_t kMaxEventsPerMessage = 128;
 inline constexpr std::size_t kMaxUnitName = 255;
 inline constexpr std::size_t kMaxIdentifier = 255;
+// What LogExtraFields= of a unit may come to, with a byte between two fields.
+inline constexpr std::size_t kMaxFields = 4096;
+inline constexpr std::size_t kMaxFieldCount = 128;
 
 enum class MessageType : std::uint16_t {
   kAddStreams = 1,
@@ -54,6 +57,11 @@ struct StreamSpec {
   std::uint8_t priority = kPriorityInfo;     // of lines that carry none (SyslogLevel=)
   bool level_prefix = true;                  // SyslogLevelPrefix=
   std::uint8_t priority_max = kPriorityMax;  // lines of less weight are dropped (LogLevelMax=)
+  // "NAME=VALUE" of LogExtraFields= and the facility, a NUL between two: kept with each line.
+  std::string_view fields{};
+  // LogRateLimitIntervalSec= and LogRateLimitBurst=; no limit where either is 0.
+  std::uint64_t rate_interval_usec = 0;
+  std::uint32_t rate_burst = 0;
 };
 
 struct PidChange {
@@ -96,7 +104,7 @@ class MessageWriter {
 
  private:
   bool append(const void* head, std::size_t head_size, std::string_view first,
-              std::string_view second) noexcept;
+              std::string_view second, std::string_view third = {}) noexcept;
 
   char* buffer_;
   std::size_t capacity_;

@@ -41,6 +41,34 @@ TEST(Protocol, CarriesStreams) {
   EXPECT_FALSE(reader.is_damaged());
 }
 
+TEST(Protocol, CarriesTheFieldsAndLimitsOfAStreamThatHasThem) {
+  Buffer buffer;
+  buffer.writer.start(MessageType::kAddStreams);
+  StreamSpec first{7, "a.service", "a", 42};
+  first.fields = std::string_view("A=1\0B=2", 7);
+  first.rate_interval_usec = 2'000'000;
+  first.rate_burst = 5;
+  const StreamSpec second{8, "b.service", ""};
+  ASSERT_TRUE(buffer.writer.add_stream(first));
+  ASSERT_TRUE(buffer.writer.add_stream(second));
+  MessageReader reader(buffer.writer.bytes());
+  StreamSpec out;
+  ASSERT_TRUE(reader.next_stream(out));
+  EXPECT_EQ(out.fields, first.fields);
+  EXPECT_EQ(out.rate_interval_usec, 2'000'000U);
+  EXPECT_EQ(out.rate_burst, 5U);
+  ASSERT_TRUE(reader.next_stream(out));
+  EXPECT_EQ(out.unit, "b.service");
+  EXPECT_EQ(out.fields, "");
+  EXPECT_EQ(out.rate_burst, 0U);
+  EXPECT_FALSE(reader.next_stream(out));
+  EXPECT_FALSE(reader.is_damaged());
+
+  const std::string big(kMaxFields + 1, 'x');
+  first.fields = big;
+  EXPECT_FALSE(buffer.writer.add_stream(first));
+}
+
 TEST(Protocol, CarriesPidsUnitsSyncsAndEvents) {
   Buffer buffer;
   buffer.writer.start(MessageType::kSetPid);

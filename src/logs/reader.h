@@ -29,8 +29,10 @@ struct Entry {
   std::int32_t pid = 0;    // 0: not known
   std::string identifier;  // empty: not known
   std::string boot_id;     // 32 hex digits; empty: not known
-  std::string message;     // without newline; any bytes
-  bool partial = false;    // goes on in the next entry of the same stream
+  // "NAME=VALUE": LogExtraFields=, and SYSLOG_FACILITY= where it is not daemon's 3.
+  std::vector<std::string> fields{};
+  std::string message;   // without newline; any bytes
+  bool partial = false;  // goes on in the next entry of the same stream
 };
 
 // Puts entries that are pieces of one line together: in place, under the cursor of the last piece.

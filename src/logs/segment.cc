@@ -131,8 +131,19 @@ const Segment::KnownSource* Segment::source(std::uint16_t number) {
     const ssize_t got = read_fully(index_.get(), table.data(), table.size(), kSourceTableOffset);
     std::string_view rest(table.data(), got < 0 ? 0 : static_cast<std::size_t>(got));
     sources_.clear();
+    size_t owner = SIZE_MAX;
     for (Source next; next_source(rest, next);) {
-      sources_.push_back({next.pid, hex_of(next.boot), std::string(next.identifier)});
+      const std::string_view text = next.identifier;
+      // The source before, which may have several entries of fields behind it.
+      if (next.pid == kFieldEntry && owner < sources_.size()) {
+        sources_[owner].fields.emplace_back(text);
+      } else if (next.pid == kFieldRestEntry && owner < sources_.size() &&
+                 !sources_[owner].fields.empty()) {
+        sources_[owner].fields.back() += text;
+      } else {
+        owner = sources_.size();
+      }
+      sources_.push_back({next.pid, hex_of(next.boot), std::string(text)});
     }
   }
   return number < sources_.size() ? &sources_[number] : nullptr;
@@ -157,6 +168,11 @@ bool Segment::read(std::uint64_t sequence, Entry& out) {
   out.pid = from != nullptr ? from->pid : 0;
   out.identifier = from != nullptr ? from->identifier : std::string();
   out.boot_id = from != nullptr ? from->boot_id : std::string();
+  if (from != nullptr && !from->fields.empty()) {
+    out.fields = from->fields;
+  } else {
+    out.fields.clear();
+  }
   return true;
 }
 

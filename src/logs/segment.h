@@ -38,6 +38,7 @@ class Segment {
     std::int32_t pid;
     std::string boot_id;
     std::string identifier;
+    std::vector<std::string> fields{};
   };
 
   explicit Segment(std::uint64_t first_sequence) : first_(first_sequence) {}

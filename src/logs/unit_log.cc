@@ -18,6 +18,10 @@ namespace {
 constexpr mode_t kDirectoryMode = 0750;
 constexpr mode_t kFileMode = 0640;
 constexpr std::size_t kRepairBatch = 256;
+constexpr std::size_t kMaxOwnMessage = 512;
+// The most that the fields of one source take in the table.
+constexpr std::size_t kMaxFieldEntries =
+    kMaxFields + (kMaxFieldCount + kMaxFields / kMaxSourceIdentifier + 1) * kSourceHeadSize;
 
 constexpr std::uint64_t kSpaceForReport = std::uint64_t{64} * 1024;
 
@@ -254,15 +258,16 @@ std::uint16_t UnitLog::number_of(const LogPlace& place, SourceSlot& slot) noexce
     std::uint16_t number = 0;
     for (Source known; next_source(rest, known); ++number) {
       if (known.pid != slot.source.pid || known.boot != slot.source.boot ||
-          known.identifier != slot.source.identifier) {
+          known.identifier != slot.source.identifier || !has_fields(rest, slot.source)) {
         continue;
       }
       slot.segment = first_sequence_;
       slot.number = number;
       return number;
     }
-    char entry[kMaxSourceSize];
-    const std::size_t size = encode_source(slot.source, entry);
+    char entry[kMaxSourceSize + kMaxFieldEntries];
+    std::size_t size = encode_source(slot.source, entry);
+    size += encode_fields(slot.source, entry + size, sizeof(entry) - size);
     const std::size_t used = static_cast<std::size_t>(got) - rest.size();
     if (used + size <= kSourceTableSize) {
       if (write_fully(index_.get(), entry, size, kSourceTableOffset + used) != size) break;
@@ -293,18 +298,27 @@ void UnitLog::report_losses(const LogPlace& place, std::size_t what_follows) noe
   const int size =
       std::snprintf(message, sizeof(message), "%llu lines lost here: %s",
                     static_cast<unsigned long long>(lost_), why != nullptr ? why : "unknown error");
+  if (write_own(place, {message, static_cast<std::size_t>(size)})) lost_ = 0;
+}
+
+void UnitLog::say(const LogPlace& place, std::string_view message) noexcept {
+  if (!write_own(place, message)) ++lost_;
+}
+
+bool UnitLog::write_own(const LogPlace& place, std::string_view message) noexcept {
+  if (message.size() > kMaxOwnMessage) message.remove_suffix(message.size() - kMaxOwnMessage);
   const std::int64_t now = place.wall_nsec();
-  char text[kLineHeadSize + sizeof(message) + 1];
+  char text[kLineHeadSize + kMaxOwnMessage + 1];
   format_line_head(now, StreamKind::kStderr, false, text);
-  std::memcpy(text + kLineHeadSize, message, static_cast<std::size_t>(size));
-  const std::size_t text_size = kLineHeadSize + static_cast<std::size_t>(size) + 1;
+  std::memcpy(text + kLineHeadSize, message.data(), message.size());
+  const std::size_t text_size = kLineHeadSize + message.size() + 1;
   text[text_size - 1] = '\n';
   IndexRecord record{};
   record.wall_usec = static_cast<std::uint64_t>(now) / 1000;
   record.flags = pack_flags(kPriorityWarning, StreamKind::kStderr, false);
   SourceSlot source;
   source.source = {place.own_pid, place.boot, "flotilla-logd"};
-  if (write_batch(place, {text, text_size, &record, 1}, source) == 1) lost_ = 0;
+  return write_batch(place, {text, text_size, &record, 1}, source) == 1;
 }
 
 // Returns how many of the batch's lines are in the text.

@@ -53,6 +53,8 @@ class UnitLog {
   // Tries to write the line that tells of lost ones, if there are any; on a disk that was full,
   // once there is room for it and for what follows.
   void report_losses(const LogPlace& place, std::size_t what_follows = 0) noexcept;
+  // A line of the log process itself.
+  void say(const LogPlace& place, std::string_view message) noexcept;
   // The errno of the last failure to open, write or repair.
   int last_error() const noexcept { return error_; }
   std::uint64_t next_sequence() const noexcept { return first_sequence_ + records_; }
@@ -80,6 +82,7 @@ class UnitLog {
   std::uint16_t number_of(const LogPlace& place, SourceSlot& slot) noexcept;
   std::size_t write_batch(const LogPlace& place, const BatchView& batch,
                           SourceSlot& source) noexcept;
+  bool write_own(const LogPlace& place, std::string_view message) noexcept;
   std::size_t write_text(const BatchView& batch, std::uint64_t& size) noexcept;
   bool fail() noexcept;
 

@@ -99,6 +99,10 @@ void fields(Archive& a, T& v) {
     put_all(a, v.is_set, v.is_allow_list, v.families);
   } else if constexpr (std::is_same_v<Type, Limit>) {
     put_all(a, v.resource, v.soft, v.hard);
+  } else if constexpr (std::is_same_v<Type, UtmpFiles>) {
+    put_all(a, v.utmp, v.wtmp);
+  } else if constexpr (std::is_same_v<Type, UtmpStart>) {
+    put_all(a, v.id, v.line, v.user, v.kind);
   } else if constexpr (std::is_same_v<Type, MountFacts>) {
     put_all(a, v.root_directory, v.tmp_directory, v.var_tmp_directory, v.runtime_directory,
             v.writable_directories, v.empty_directories, v.directory_binds, v.credentials_directory,
@@ -123,7 +127,7 @@ void fields(Archive& a, T& v) {
             v.ignore_sigpipe, v.bounding_set, v.ambient_set, v.secure_bits, v.personality);
     put_all(a, v.applies_sandbox, v.settings, v.mounts, v.staging_directory,
             v.inaccessible_directory, v.credential_stores, v.writes_credentials, v.passed_fds,
-            v.network_store, v.ipc_store);
+            v.network_store, v.ipc_store, v.utmp_files, v.utmp);
   }
 }
 
@@ -176,7 +180,8 @@ base::Result<Order> decode_order(std::string_view bytes) {
   if (!is_enum_good(order.settings.protect_system, ProtectSystem::kStrict) ||
       !is_enum_good(order.settings.protect_home, ProtectHome::kTmpfs) ||
       !is_enum_good(order.settings.protect_proc, ProtectProc::kPtraceable) ||
-      !is_enum_good(order.settings.proc_subset, ProcSubset::kPid)) {
+      !is_enum_good(order.settings.proc_subset, ProcSubset::kPid) ||
+      !is_enum_good(order.utmp.kind, UtmpKind::kUser)) {
     return base::invalid("the order is damaged: a setting has a value that does not exist");
   }
   if (order.program.empty() || order.arguments.empty()) {

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "sandbox/mount_plan.h"
 #include "sandbox/settings.h"
+#include "sandbox/utmp.h"
 
 namespace flotilla::sandbox {
 
@@ -59,6 +60,10 @@ struct Order {
   // Places that LoadCredential= of a relative name is looked up in.
   std::vector<std::string> credential_stores;
   bool writes_credentials = false;  // for the main process; others find what it wrote
+
+  // UtmpIdentifier=; without one no record is made.
+  UtmpFiles utmp_files;
+  UtmpStart utmp;
 
   // Descriptors of the helper: those the program gets end here, and behind them stand the order,
   // the pipe for the report, and where wanted the two pairs of sockets in which namespaces are

@@ -22,6 +22,8 @@ Order full_order() {
   order.settings.syscall_filter = {"@clock"};
   order.mounts.root_directory = "/srv";
   order.network_store = 9;
+  order.utmp_files = {"/run/utmp", "/var/log/wtmp"};
+  order.utmp = {"t1", "tty1", "me", UtmpKind::kUser};
   return order;
 }
 
@@ -35,6 +37,8 @@ TEST(Order, ComesBackAsItWas) {
   EXPECT_EQ(order->settings.set_credentials, full_order().settings.set_credentials);
   EXPECT_EQ(order->settings.mount_api_vfs, false);
   EXPECT_EQ(order->limits[0].hard, 20u);
+  EXPECT_EQ(order->utmp.line, "tty1");
+  EXPECT_EQ(order->utmp.kind, UtmpKind::kUser);
 }
 
 TEST(Order, IsRefusedWhenItIsCutOrHasMoreBehindIt) {

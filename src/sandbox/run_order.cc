@@ -56,11 +56,11 @@ class Steps {
   Report run() {
     using Step = Failure (Steps::*)();
     static constexpr Step kSteps[] = {
-        &Steps::find_ids,     &Steps::set_credentials, &Steps::open_session,
-        &Steps::enter_spaces, &Steps::enter_mounts,    &Steps::enter_host_name,
-        &Steps::set_groups,   &Steps::enter_users,     &Steps::set_limits,
-        &Steps::change_root,  &Steps::change_identity, &Steps::change_directory,
-        &Steps::set_filters};
+        &Steps::find_ids,         &Steps::write_utmp,   &Steps::set_credentials,
+        &Steps::open_session,     &Steps::enter_spaces, &Steps::enter_mounts,
+        &Steps::enter_host_name,  &Steps::set_groups,   &Steps::enter_users,
+        &Steps::set_limits,       &Steps::change_root,  &Steps::change_identity,
+        &Steps::change_directory, &Steps::set_filters};
     for (const Step step : kSteps) {
       if (auto failure = (this->*step)()) return *failure;
     }
@@ -97,6 +97,14 @@ class Steps {
     report.error = ESRCH;
     report.message = failure.message;
     return report;
+  }
+
+  Failure write_utmp() {
+    if (order_.utmp.id.empty()) return {};
+    UtmpStart start = order_.utmp;
+    start.user = identity_.user.empty() ? variable("USER") : identity_.user;
+    write_utmp_start(order_.utmp_files, start);
+    return {};
   }
 
   Failure set_credentials() {

@@ -1,0 +1,23 @@
+// What the log process is to know of a unit's lines beyond their text and level: SyslogFacility=,
+// LogExtraFields=, LogRateLimitIntervalSec= and LogRateLimitBurst=. Pure; most units have none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "init/exec_extras.h"
+
+namespace flotilla::init {
+
+struct LogMarks {
+  std::string fields;  // "NAME=VALUE", a NUL between two
+  uint64_t rate_interval_usec = 0;
+  uint32_t rate_burst = 0;
+  uint32_t left_out = 0;  // fields beyond what the log process takes
+};
+
+// Null: none of them is set.
+std::unique_ptr<LogMarks> marks_of(const ExecExtras& extras);
+
+}  // namespace flotilla::init
