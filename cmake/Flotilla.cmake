@@ -43,6 +43,10 @@ if(FLOTILLA_SANITIZE)
   add_compile_options("$<$<CONFIG:Debug>:-O1>")
 endif()
 set(FLOTILLA_TEST_OPTIONS "$<$<CONFIG:Debug>:-O0>")
+# UBSan's checks in the tests' own code (not in what they test) cost a quarter of their compile time.
+if(FLOTILLA_SANITIZE MATCHES undefined)
+  list(APPEND FLOTILLA_TEST_OPTIONS -fno-sanitize=undefined)
+endif()
 # g++ 12 reports uninitialised and overflowing std:: internals that are neither once sanitizers are on.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>
