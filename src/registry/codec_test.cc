@@ -7,6 +7,18 @@
 namespace flotilla::registry {
 namespace {
 
+TEST(Keys, ReadsAPrefixWithAndWithoutSlashesAtItsEnds) {
+  EXPECT_EQ(parse_key_prefix("/_coreos.com/fleet/").value(), "/_coreos.com/fleet");
+  EXPECT_EQ(parse_key_prefix("a//b").value(), "/a/b");
+  EXPECT_EQ(parse_key_prefix("/").value(), "");
+  EXPECT_EQ(parse_key_prefix("").value(), "");
+  EXPECT_EQ(Keys(parse_key_prefix("/").value()).format(), "/format");
+  EXPECT_EQ(parse_key_prefix("/a b").error().message,
+            "expected a prefix of keys like /flotilla, at most 1024 bytes without blanks");
+  EXPECT_FALSE(parse_key_prefix("/\xff"));
+  EXPECT_FALSE(parse_key_prefix(std::string(2000, 'x')));
+}
+
 TEST(Keys, AKeyIsReadBackAsItWasMade) {
   const Keys keys("/flotilla");
   const auto schedule = keys.parse(keys.schedule("m1", "a@b.service"));

@@ -1,5 +1,9 @@
 #include "registry/keys.h"
 
+#include <algorithm>
+
+#include "unit/utf8.h"
+
 namespace flotilla::registry {
 
 namespace {
@@ -10,6 +14,8 @@ struct Folder {
   bool has_second;
 };
 
+constexpr size_t kMaxPrefixBytes = 1024;
+
 constexpr Folder kFolders[] = {
     {"unit", KeyKind::kUnit, false},         {"schedule", KeyKind::kSchedule, true},
     {"global", KeyKind::kGlobal, false},     {"machine", KeyKind::kMachine, false},
@@ -17,6 +23,23 @@ constexpr Folder kFolders[] = {
 };
 
 }  // namespace
+
+base::Result<std::string> parse_key_prefix(std::string_view text) {
+  const bool is_text =
+      unit::is_valid_utf8(text) && std::none_of(text.begin(), text.end(), [](char c) {
+        return static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
+      });
+  if (!is_text || text.size() > kMaxPrefixBytes) {
+    return base::invalid("expected a prefix of keys like {}, at most {} bytes without blanks",
+                         kDefaultPrefix, kMaxPrefixBytes);
+  }
+  std::string prefix = "/";
+  for (const char c : text) {
+    if (c != '/' || prefix.back() != '/') prefix += c;
+  }
+  if (prefix.back() == '/') prefix.pop_back();
+  return prefix;
+}
 
 std::optional<ParsedKey> Keys::parse(std::string_view key) const {
   if (key == format()) return ParsedKey{KeyKind::kFormat, {}, {}};

@@ -5,7 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace flotilla::registry {
+
+inline constexpr std::string_view kDefaultPrefix = "/flotilla";
+
+// A prefix as users write it: "/a/b/", "a/b" and "/a/b" mean the same, "/" the whole store. Returns
+// it as Keys wants it. kInvalid for what is no printable text, or too long.
+base::Result<std::string> parse_key_prefix(std::string_view text);
 
 enum class KeyKind : uint8_t {
   kFormat,
@@ -26,6 +34,7 @@ struct ParsedKey {
 
 class Keys {
  public:
+  // `prefix` begins with a slash and does not end with one, or is empty: parse_key_prefix().
   explicit Keys(std::string prefix) : prefix_(std::move(prefix)) {}
 
   // Everything: a range of keys that start with it.

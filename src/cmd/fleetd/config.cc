@@ -97,8 +97,8 @@ base::Status set_listen(std::vector<std::string>& target, std::string_view text,
 
 // Options of fleet's that have nothing to set here: its files work as they are.
 bool is_known_to_fleet(std::string_view key) {
-  constexpr std::array<std::string_view, 4> kKeys{"disable_watches", "enable_grpc",
-                                                  "engine_reconcile_interval", "etcd_key_prefix"};
+  constexpr std::array<std::string_view, 3> kKeys{"disable_watches", "enable_grpc",
+                                                  "engine_reconcile_interval"};
   return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
@@ -112,6 +112,12 @@ base::Status apply_etcd_option(Config& config, std::string_view where, std::stri
       return base::in_context(std::move(known).error(), "{}: etcd_servers=", where);
     }
     config.registry = std::move(address);
+  } else if (key == "etcd_key_prefix") {
+    base::Result<std::string> prefix = registry::parse_key_prefix(value);
+    if (!prefix) {
+      return base::in_context(std::move(prefix).error(), "{}: etcd_key_prefix=", where);
+    }
+    config.key_prefix = std::move(*prefix);
   } else if (key == "etcd_cafile") {
     config.etcd.ca_file = value;
   } else if (key == "etcd_certfile") {
@@ -220,7 +226,7 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
     }
     // One that is empty leaves it to etcd_servers=.
     if (!value.empty()) config.registry = value;
-  } else if (key.starts_with("etcd_") && !is_known_to_fleet(key)) {
+  } else if (key.starts_with("etcd_")) {
     return apply_etcd_option(config, where, key, value);
   } else if (key == "listen") {
     FLOTILLA_TRY(set_listen(config.listen, value, where));

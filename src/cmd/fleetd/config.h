@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "cmd/fleetd/logging.h"
+#include "registry/keys.h"
 #include "store/etcd_options.h"
 
 namespace flotilla::fleetd {
@@ -18,7 +19,8 @@ struct Config {
   std::string file;          // that it was read from, or would be if it were there
   std::string registry;      // as open_store() takes it; empty: alone, in the state directory
   store::EtcdSettings etcd;  // how to speak to an etcd that `registry` names
-  std::vector<std::string> listen;  // addresses, if no sockets are handed over
+  std::string key_prefix{registry::kDefaultPrefix};  // of all keys in that etcd
+  std::vector<std::string> listen;                   // addresses, if no sockets are handed over
   std::string state_dir = "/var/lib/fleet";
   std::string units_directory = "/run/fleet/units";
   std::string log_directory = "/var/log/flotilla";

@@ -152,9 +152,12 @@ TEST_F(ConfigTest, EtcdIsNamedAsFleetNamesIt) {
   const auto config =
       load_config(write("registry=etcd:https://a,https://b\netcd_cafile=/ca\netcd_certfile=/cert\n"
                         "etcd_keyfile=/key\netcd_username=fleet\netcd_password=\"a;b\"\n"
-                        "etcd_request_timeout=1.5\netcd_key_prefix=/x\netcd_color=blue\n"),
+                        "etcd_request_timeout=1.5\netcd_key_prefix=/x/\netcd_color=blue\n"),
                   {});
   ASSERT_TRUE(config);
+  EXPECT_EQ(config->key_prefix, "/x");
+  EXPECT_EQ(Config().key_prefix, "/flotilla");
+  EXPECT_FALSE(load_config(write("etcd_key_prefix=a b"), {}));
   EXPECT_EQ(config->etcd.ca_file, "/ca");
   EXPECT_EQ(config->etcd.cert_file, "/cert");
   EXPECT_EQ(config->etcd.key_file, "/key");

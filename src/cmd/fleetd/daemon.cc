@@ -14,7 +14,6 @@ namespace flotilla::fleetd {
 
 namespace {
 
-constexpr const char* kPrefix = "/flotilla";
 constexpr const char* kDefaultListen = "/var/run/fleet.sock";
 constexpr unsigned kThreads = 2;
 constexpr base::Micros kRetry = std::chrono::seconds(1);
@@ -69,19 +68,22 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   if (listen.empty()) listen.emplace_back(kDefaultListen);
   FLOTILLA_ASSIGN(std::vector<base::Fd> listeners, open_sockets.take(listen));
 
-  registry_ = std::make_unique<registry::Registry>(*store_, kPrefix);
-  view_ = std::make_unique<registry::ClusterView>(*store_, loop_, kPrefix);
+  // A store of this machine's own has nobody to share it with.
+  const bool is_alone = store::is_for_one_daemon(address);
+  const std::string prefix(is_alone ? registry::kDefaultPrefix : config_.key_prefix);
+  registry_ = std::make_unique<registry::Registry>(*store_, prefix);
+  view_ = std::make_unique<registry::ClusterView>(*store_, loop_, prefix);
   registry::SessionOptions session_options;
   session_options.ttl = config_.agent_ttl;
-  session_options.sole_daemon = store::is_for_one_daemon(address);
+  session_options.sole_daemon = is_alone;
   const std::string boot_id = self.boot_id;
-  session_ = std::make_unique<registry::MachineSession>(*store_, loop_, kPrefix, std::move(self),
+  session_ = std::make_unique<registry::MachineSession>(*store_, loop_, prefix, std::move(self),
                                                         session_options);
   bus::Systemd1ClientOptions client;
   client.connection.socket_path = config_.manager_socket;
   unit_manager_ = std::make_unique<bus::Systemd1Client>(loop_, client);
   if (!config_.disable_engine) {
-    engine_manager_ = std::make_unique<engine::EngineManager>(*store_, loop_, kPrefix, *session_,
+    engine_manager_ = std::make_unique<engine::EngineManager>(*store_, loop_, prefix, *session_,
                                                               *view_, state_engine_);
     state_engine_.add(*engine_manager_);
   }
