@@ -18,7 +18,7 @@ endfunction()
 flotilla_install(flotilla-init PROGRAMS flotilla-init flotilla-logd flotilla-exec
                  MANUALS flotilla-init.8)
 flotilla_install(fleetd PROGRAMS fleetd fleet-lease MANUALS fleetd.8)
-flotilla_install(fleetctl PROGRAMS fleetctl MANUALS fleetctl.1)
+flotilla_install(fleetctl PROGRAMS fleetctl fleetctl-etcd MANUALS fleetctl.1)
 
 set(install_fleetd "
   set(FLOTILLA_PACKAGING \"${CMAKE_SOURCE_DIR}/packaging\")

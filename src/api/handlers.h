@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "api/path.h"
+#include "api/unit_body.h"
 #include "registry/objects.h"
 
 namespace flotilla::api {
@@ -28,6 +29,7 @@ struct Handlers : std::enable_shared_from_this<Handlers> {
   void put_unit(Call& call);
   void delete_unit(Call& call);
   void put_contents(Call& call);
+  void import_unit(Call& call);
   void explain_unit(Call& call);
   void restart_unit(Call& call);
   void get_log(Call& call);
@@ -35,6 +37,7 @@ struct Handlers : std::enable_shared_from_this<Handlers> {
   void list_states(Call& call);
   void get_state(Call& call);
   void list_machines(Call& call);
+  void list_metadata(Call& call);
   void patch_machines(Call& call);
   void get_discovery(Call& call);
   void get_events(Call& call);
@@ -50,6 +53,12 @@ struct Handlers : std::enable_shared_from_this<Handlers> {
 
   ApiParts parts;
 };
+
+// The body of a request to change a unit. Errors: kInvalid with what is wrong with it by itself,
+// whatever units there are.
+base::Result<UnitBody> read_unit_body(const Call& call);
+// The state a body asks for. fleet stored any text and could not read the unit again.
+base::Result<registry::TargetState> desired_state_of(const UnitBody& body);
 
 // Exactly one Content-Type, and that JSON; the message of a 415, or an empty text.
 std::string refuse_content_type(const std::vector<std::string>& types);

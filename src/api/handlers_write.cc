@@ -50,9 +50,6 @@ void Handlers::respond_at(store::Revision revision, Response response, Respond r
   });
 }
 
-namespace {
-
-// What is wrong with a body by itself, whatever units there are.
 base::Result<UnitBody> read_unit_body(const Call& call) {
   base::Result<UnitBody> body = decode_unit_body(call.request.body);
   if (!body) return base::invalid("unable to decode body: {}", body.error().message);
@@ -65,7 +62,6 @@ base::Result<UnitBody> read_unit_body(const Call& call) {
   return body;
 }
 
-// The state a body asks for. fleet stored any text and could not read the unit again.
 base::Result<registry::TargetState> desired_state_of(const UnitBody& body) {
   if (body.desired_state.empty()) return registry::TargetState::kInactive;
   FLOTILLA_ASSIGN(const auto desired, registry::parse_target_state(body.desired_state));
@@ -74,8 +70,6 @@ base::Result<registry::TargetState> desired_state_of(const UnitBody& body) {
   }
   return desired;
 }
-
-}  // namespace
 
 void Handlers::put_unit(Call& call) {
   if (const std::string why = refuse_content_type(call.request.content_types); !why.empty()) {

@@ -151,6 +151,26 @@ base::Status FakeFleetApi::edit_metadata(const std::string& machine, const std::
   return {};
 }
 
+base::Result<std::vector<Machine>> FakeFleetApi::metadata_edits() {
+  FLOTILLA_TRY(check());
+  return edits;
+}
+
+base::Result<bool> FakeFleetApi::import_unit(const Unit& unit, bool replaces) {
+  FLOTILLA_TRY(check());
+  calls.push_back(fmt::format("import {} {}{}", unit.name, unit.desired_state,
+                              unit.machine_id.empty() ? "" : " on " + unit.machine_id));
+  const auto found = unit_map.find(unit.name);
+  if (found != unit_map.end()) {
+    const bool is_same =
+        found->second.options == unit.options && found->second.desired_state == unit.desired_state;
+    if (is_same) return false;
+    if (!replaces) return base::conflict("googleapi: Error 409: unit {} is here", unit.name);
+  }
+  unit_map[unit.name] = unit;
+  return true;
+}
+
 base::Result<std::vector<Machine>> FakeFleetApi::machines() {
   if (on_machines) on_machines();
   FLOTILLA_TRY(check());

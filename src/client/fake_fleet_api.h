@@ -30,6 +30,8 @@ class FakeFleetApi final : public FleetApi {
   base::Result<std::vector<Machine>> machines() override;
   base::Status edit_metadata(const std::string& machine, const std::string& key,
                              const std::string& value) override;
+  base::Result<std::vector<Machine>> metadata_edits() override;
+  base::Result<bool> import_unit(const Unit& unit, bool replaces) override;
   base::Result<StatusText> unit_status(const std::string& name,
                                        const std::string& machine) override;
   base::Status unit_log(const std::string& name, const std::string& machine, int lines, bool follow,
@@ -53,6 +55,7 @@ class FakeFleetApi final : public FleetApi {
   std::function<void()> on_change;
   std::function<void()> on_machines;  // called by machines()
   std::vector<Eligibility> eligibilities;
+  std::vector<Machine> edits;
   std::vector<std::string> calls;
 
  private:

@@ -50,6 +50,13 @@ class FleetApi {
   virtual base::Status edit_metadata(const std::string& machine, const std::string& key,
                                      const std::string& value) = 0;
 
+  // The edits of machines' metadata as they are: "" for a hidden key. Ids and metadata alone.
+  virtual base::Result<std::vector<Machine>> metadata_edits() = 0;
+  // Creates a unit of another cluster with its desired state, and lets it stay on its machine_id
+  // where that can be. False if it is here already as it is given; kConflict if it is another one,
+  // unless it `replaces` that.
+  virtual base::Result<bool> import_unit(const Unit& unit, bool replaces) = 0;
+
   // These three reach the machine that runs the unit, or the one given. kUnavailable if the API
   // that answers is another machine's and cannot ask it.
   virtual base::Result<StatusText> unit_status(const std::string& name,

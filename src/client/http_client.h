@@ -12,19 +12,9 @@
 
 #include "base/result.h"
 #include "client/endpoint.h"
+#include "client/transport.h"
 
 namespace flotilla::client {
-
-struct HttpRequest {
-  std::string method;
-  std::string target;
-  std::string json_body;  // empty: none
-};
-
-struct HttpResponse {
-  int status = 0;
-  std::string body;
-};
 
 class HttpClient {
  public:

@@ -157,7 +157,7 @@ base::Error error_of(const HttpResponse& response) {
 }
 
 base::Result<std::string> HttpFleetApi::get(const std::string& target) {
-  FLOTILLA_ASSIGN(HttpResponse response, http_.request("GET", target, {}));
+  FLOTILLA_ASSIGN(HttpResponse response, http_->request("GET", target, {}));
   if (response.status != 200) return base::unexpected(error_of(response));
   return std::move(response.body);
 }
@@ -198,7 +198,7 @@ base::Result<std::optional<Unit>> unit_of_answer(const HttpResponse& response) {
 
 base::Result<std::optional<Unit>> HttpFleetApi::unit(const std::string& name) {
   FLOTILLA_ASSIGN(const HttpResponse response,
-                  http_.request("GET", unit_target(name) + "?alt=json", {}));
+                  http_->request("GET", unit_target(name) + "?alt=json", {}));
   return unit_of_answer(response);
 }
 
@@ -252,7 +252,7 @@ std::optional<std::vector<base::Result<HttpResponse>>> HttpFleetApi::send_batche
     }
     const size_t count = items.size();
     const std::string body = json::serialize(json::object{{"requests", std::move(items)}});
-    const base::Result<HttpResponse> response = http_.request("POST", "/fleet/v1/batch", body);
+    const base::Result<HttpResponse> response = http_->request("POST", "/fleet/v1/batch", body);
     if (response && is_no_such_route(*response)) return std::nullopt;
     base::Result<std::vector<HttpResponse>> parts =
         response ? read_results(*response, count)
@@ -278,7 +278,7 @@ std::vector<base::Result<HttpResponse>> HttpFleetApi::send_all(
   for (const UnitRequest& request : requests) {
     single.push_back({request.method, unit_target(request.unit) + "?alt=json", request.body});
   }
-  return http_.exchange(single);
+  return http_->exchange(single);
 }
 
 std::vector<base::Status> HttpFleetApi::change_all(const std::vector<UnitRequest>& requests) {
@@ -319,7 +319,7 @@ base::Status HttpFleetApi::replace_contents(const Unit& unit) {
   const json::object body{{"options", options_of(unit)}};
   FLOTILLA_ASSIGN(
       const HttpResponse response,
-      http_.request("PUT", unit_target(unit.name) + "/contents", json::serialize(body)));
+      http_->request("PUT", unit_target(unit.name) + "/contents", json::serialize(body)));
   const base::Status replaced = status_of(response);
   if (replaced || replaced.error().code != base::Errc::kUnsupported) return replaced;
   // Without that route the same is one request, too, but it sets the state it has read before.
@@ -339,9 +339,31 @@ base::Status HttpFleetApi::edit_metadata(const std::string& machine, const std::
                     {"path", "/" + machine + "/metadata/" + key}};
   if (!value.empty()) edit["value"] = json::object{{"value", value}};
   FLOTILLA_ASSIGN(const HttpResponse response,
-                  http_.request("PATCH", "/fleet/v1/machines?alt=json",
-                                json::serialize(json::array{std::move(edit)})));
+                  http_->request("PATCH", "/fleet/v1/machines?alt=json",
+                                 json::serialize(json::array{std::move(edit)})));
   return status_of(response);
+}
+
+base::Result<std::vector<Machine>> HttpFleetApi::metadata_edits() {
+  FLOTILLA_ASSIGN(const HttpResponse response, http_->request("GET", "/fleet/v1/metadata", {}));
+  FLOTILLA_TRY(status_of(response));
+  FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
+  std::vector<Machine> machines;
+  for_each_object(object, "machines",
+                  [&](const json::object& machine) { machines.push_back(machine_of(machine)); });
+  return machines;
+}
+
+base::Result<bool> HttpFleetApi::import_unit(const Unit& unit, bool replaces) {
+  const json::object body{
+      {"name", unit.name}, {"options", options_of(unit)}, {"desiredState", unit.desired_state}};
+  const std::string target =
+      fmt::format("{}/import?alt=json{}{}", unit_target(unit.name),
+                  machine_query(unit.machine_id, '&'), replaces ? "&replace" : "");
+  FLOTILLA_ASSIGN(const HttpResponse response,
+                  http_->request("PUT", target, json::serialize(body)));
+  FLOTILLA_TRY(status_of(response));
+  return response.status == 201;
 }
 
 base::Result<std::vector<UnitState>> HttpFleetApi::all_states(const std::string& filter) {
@@ -384,8 +406,9 @@ base::Result<std::vector<Machine>> HttpFleetApi::machines() {
 
 base::Result<StatusText> HttpFleetApi::unit_status(const std::string& name,
                                                    const std::string& machine) {
-  FLOTILLA_ASSIGN(const HttpResponse response,
-                  http_.request("GET", unit_target(name) + "/status" + machine_query(machine), {}));
+  FLOTILLA_ASSIGN(
+      const HttpResponse response,
+      http_->request("GET", unit_target(name) + "/status" + machine_query(machine), {}));
   FLOTILLA_TRY(status_of(response));
   FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
   StatusText status{text_of(object, "text"), 0};
@@ -401,20 +424,20 @@ base::Status HttpFleetApi::unit_log(const std::string& name, const std::string& 
                                     const std::function<void(std::string_view)>& sink) {
   const std::string target = fmt::format("{}/log?lines={}{}{}", unit_target(name), lines,
                                          follow ? "&follow" : "", machine_query(machine, '&'));
-  FLOTILLA_ASSIGN(const HttpResponse response, http_.stream(target, sink));
+  FLOTILLA_ASSIGN(const HttpResponse response, http_->stream(target, sink));
   return status_of(response);
 }
 
 base::Status HttpFleetApi::restart_unit(const std::string& name, const std::string& machine) {
   FLOTILLA_ASSIGN(
       const HttpResponse response,
-      http_.request("POST", unit_target(name) + "/restart" + machine_query(machine), {}));
+      http_->request("POST", unit_target(name) + "/restart" + machine_query(machine), {}));
   return status_of(response);
 }
 
 base::Result<std::vector<Eligibility>> HttpFleetApi::explain(const std::string& name) {
   FLOTILLA_ASSIGN(const HttpResponse response,
-                  http_.request("GET", unit_target(name) + "/explain", {}));
+                  http_->request("GET", unit_target(name) + "/explain", {}));
   FLOTILLA_TRY(status_of(response));
   FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
   std::vector<Eligibility> machines;
@@ -428,10 +451,8 @@ base::Result<std::vector<Eligibility>> HttpFleetApi::explain(const std::string& 
 }
 
 base::Status HttpFleetApi::wait_for_change(std::chrono::milliseconds at_most) {
-  // Through a tunnel every connection is a log-in of its own.
-  if (http_.endpoint().kind == Endpoint::Kind::kCommand) has_events_ = false;
   if (!has_events_) return base::unsupported("the server has no events");
-  base::Status waited = events_.wait(http_.endpoint(), at_most);
+  base::Status waited = http_->wait_for_change(at_most);
   // Whatever the reason, who waits looks again at times of its own.
   if (!waited) has_events_ = false;
   return waited;

@@ -1,15 +1,18 @@
-// FleetApi over HTTP.
+// FleetApi over the HTTP API, by whatever transport.
 #pragma once
 
-#include "client/event_stream.h"
+#include <memory>
+
 #include "client/fleet_api.h"
-#include "client/http_client.h"
+#include "client/http_transport.h"
 
 namespace flotilla::client {
 
 class HttpFleetApi final : public FleetApi {
  public:
-  explicit HttpFleetApi(std::vector<Endpoint> endpoints) : http_(std::move(endpoints)) {}
+  explicit HttpFleetApi(std::vector<Endpoint> endpoints)
+      : HttpFleetApi(std::make_unique<HttpTransport>(std::move(endpoints))) {}
+  explicit HttpFleetApi(std::unique_ptr<Transport> transport) : http_(std::move(transport)) {}
 
   base::Result<std::vector<Unit>> units() override;
   base::Result<std::vector<Unit>> units_without_options() override;
@@ -26,6 +29,8 @@ class HttpFleetApi final : public FleetApi {
   base::Result<std::vector<Machine>> machines() override;
   base::Status edit_metadata(const std::string& machine, const std::string& key,
                              const std::string& value) override;
+  base::Result<std::vector<Machine>> metadata_edits() override;
+  base::Result<bool> import_unit(const Unit& unit, bool replaces) override;
   base::Result<StatusText> unit_status(const std::string& name,
                                        const std::string& machine) override;
   base::Status unit_log(const std::string& name, const std::string& machine, int lines, bool follow,
@@ -50,8 +55,7 @@ class HttpFleetApi final : public FleetApi {
       const std::vector<UnitRequest>& requests);
   std::vector<base::Status> change_all(const std::vector<UnitRequest>& requests);
 
-  HttpClient http_;
-  EventStream events_;
+  std::unique_ptr<Transport> http_;
   bool has_events_ = true;   // until the server says otherwise
   bool has_batches_ = true;  //
 };

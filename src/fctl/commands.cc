@@ -88,6 +88,28 @@ std::vector<Command> machine_commands() {
   };
 }
 
+std::vector<Command> moving_commands() {
+  return {
+      {"export",
+       "Write the whole registry to a file",
+       "FILE|-",
+       "Units with their contents and desired states, the machines' metadata set over the API, and "
+       "what is cordoned, as one JSON document; - is standard output.",
+       {},
+       Arguments::kOther,
+       cmd_export},
+      {"import",
+       "Bring an exported registry into the cluster",
+       "[--replace] FILE|-",
+       "Units that are there already as the file has them are left alone. If one is there with "
+       "other contents or another desired state, nothing is imported; with --replace it becomes "
+       "the file's. Units stay on their machines where that can be. - is standard input.",
+       {"replace"},
+       Arguments::kOther,
+       cmd_import},
+  };
+}
+
 std::vector<Command> listing_commands() {
   const Names lists = {"full", "l", "no-legend", "fields", "output", "watch"};
   return {
@@ -197,8 +219,8 @@ std::vector<Command> lonely_commands() {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
-    for (std::vector<Command> some : {changing_commands(), machine_commands(), listing_commands(),
-                                      asking_commands(), lonely_commands()}) {
+    for (std::vector<Command> some : {changing_commands(), machine_commands(), moving_commands(),
+                                      listing_commands(), asking_commands(), lonely_commands()}) {
       for (Command& command : some) all.push_back(std::move(command));
     }
     std::sort(all.begin(), all.end(),

@@ -12,6 +12,8 @@ namespace flotilla::fctl {
 int cmd_cat(Context& context);
 int cmd_destroy(Context& context);
 int cmd_explain(Context& context);
+int cmd_export(Context& context);
+int cmd_import(Context& context);
 int cmd_journal(Context& context);
 int cmd_list_machines(Context& context);
 int cmd_list_unit_files(Context& context);

@@ -60,7 +60,9 @@ std::string argument_cases() {
   return cases([](const Command& command) -> std::string {
     if (command.name == "ssh") return "_fleetctl_machines_and_units";
     if (command.name == "help") return "_fleetctl_commands";
-    if (command.name == "fd-forward") return "_fleetctl_files";
+    for (const std::string_view name : {"export", "fd-forward", "import"}) {
+      if (command.name == name) return "_fleetctl_files";
+    }
     if (takes_files(command)) return "_fleetctl_units_and_files";
     if (command.arguments == Command::Arguments::kUnits) return "_fleetctl_units";
     return {};

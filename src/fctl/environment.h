@@ -16,6 +16,18 @@
 
 namespace flotilla::fctl {
 
+// An etcd that has the registry, as flags name it.
+struct EtcdAddress {
+  std::string servers;  // URLs with commas between
+  std::string key_prefix;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  std::string username;
+  std::string password;
+  double request_timeout = 0;  // seconds
+};
+
 struct Environment {
   Output& output;
   Pacer& pacer;
@@ -31,6 +43,15 @@ struct Environment {
   std::function<base::Result<int>(const std::vector<std::string>& words)> execute;
   // Makes a folder and those above it, as far as they are missing.
   std::function<base::Status(const std::string& path)> make_folder;
+  // Whether etcd itself answers at these endpoints.
+  std::function<bool(const std::vector<client::Endpoint>& endpoints)> is_etcd = {};
+  // The client that works on the registry itself.
+  std::function<base::Result<std::shared_ptr<client::FleetApi>>(const EtcdAddress& address)>
+      connect_etcd = {};
+  // A document of any size that fits into memory; "-" is standard input.
+  std::function<base::Result<std::string>(const std::string& path)> read_document = {};
+  // Replaces the file whole, readable by its owner alone.
+  std::function<base::Status(const std::string& path, const std::string& text)> write_document = {};
 };
 
 }  // namespace flotilla::fctl

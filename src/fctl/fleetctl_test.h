@@ -23,35 +23,53 @@ class FleetctlTest : public testing::Test {
   int run_words(const std::vector<std::string>& words) {
     output = FakeOutput();
     output.terminal = is_terminal;
-    return run(words, {output, pacer,
-                       [this](const std::string& name) -> std::optional<std::string> {
-                         const auto found = variables.find(name);
-                         if (found == variables.end()) return std::nullopt;
-                         return found->second;
-                       },
-                       [this](const std::string& path) -> base::Result<std::string> {
-                         if (path.size() > NAME_MAX) {
-                           return base::system_error(ENAMETOOLONG, "open {}", path);
-                         }
-                         const auto found = files.find(path);
-                         if (found == files.end())
-                           return base::not_found("open {}: no such file", path);
-                         return found->second;
-                       },
-                       [this](const std::vector<client::Endpoint>& endpoints)
-                           -> base::Result<std::shared_ptr<client::FleetApi>> {
-                         endpoints_used = endpoints;
-                         // The test keeps the fake.
-                         return std::shared_ptr<client::FleetApi>(std::shared_ptr<void>(), &api);
-                       },
-                       [this](const std::vector<std::string>& command) {
-                         executed.push_back(command);
-                         return exit_status;
-                       },
-                       [this](const std::string& path) {
-                         folders.push_back(path);
-                         return base::Status();
-                       }});
+    return run(
+        words,
+        {output, pacer,
+         [this](const std::string& name) -> std::optional<std::string> {
+           const auto found = variables.find(name);
+           if (found == variables.end()) return std::nullopt;
+           return found->second;
+         },
+         [this](const std::string& path) -> base::Result<std::string> {
+           if (path.size() > NAME_MAX) {
+             return base::system_error(ENAMETOOLONG, "open {}", path);
+           }
+           const auto found = files.find(path);
+           if (found == files.end()) return base::not_found("open {}: no such file", path);
+           return found->second;
+         },
+         [this](const std::vector<client::Endpoint>& endpoints)
+             -> base::Result<std::shared_ptr<client::FleetApi>> {
+           endpoints_used = endpoints;
+           // The test keeps the fake.
+           return std::shared_ptr<client::FleetApi>(std::shared_ptr<void>(), &api);
+         },
+         [this](const std::vector<std::string>& command) {
+           executed.push_back(command);
+           return exit_status;
+         },
+         [this](const std::string& path) {
+           folders.push_back(path);
+           return base::Status();
+         },
+         [this](const std::vector<client::Endpoint>& endpoints) {
+           probed = endpoints;
+           return etcd_answers;
+         },
+         [this](const EtcdAddress& address) -> base::Result<std::shared_ptr<client::FleetApi>> {
+           etcd_used = address;
+           return std::shared_ptr<client::FleetApi>(std::shared_ptr<void>(), &api);
+         },
+         [this](const std::string& path) -> base::Result<std::string> {
+           const auto found = files.find(path);
+           if (found == files.end()) return base::not_found("open {}: no such file", path);
+           return found->second;
+         },
+         [this](const std::string& path, const std::string& text) {
+           files[path] = text;
+           return base::Status();
+         }});
   }
   void add_unit(const std::string& name, const std::string& text, const std::string& state) {
     client::Unit unit{name, state, state, state == "inactive" ? "" : api.machine_list[0].id,
@@ -73,6 +91,9 @@ class FleetctlTest : public testing::Test {
   std::vector<std::vector<std::string>> executed;
   base::Result<int> exit_status = 0;
   std::vector<std::string> folders;
+  bool etcd_answers = false;
+  std::vector<client::Endpoint> probed;
+  std::optional<EtcdAddress> etcd_used;
 };
 
 }  // namespace flotilla::fctl

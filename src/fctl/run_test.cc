@@ -365,7 +365,6 @@ TEST_F(Fleetctl, AListOfEndpointsGoesToTheClient) {
 
 TEST_F(Fleetctl, SaysWhyThereIsNoClient) {
   const std::pair<const char*, const char*> cases[] = {
-      {"--driver=etcd", "the etcd driver is not built in; use the API driver"},
       {"--driver=x", "unrecognized driver \"x\""},
       {"--endpoint=/x", "URL scheme undefined"},
       {"--endpoint=unix://x/y", "unable to connect to host \"x\" with scheme \"unix\""},

@@ -154,7 +154,10 @@ base::RegistrationPtr AsioLoop::on_signal(int signal, std::function<void(int)> c
   return std::make_unique<SignalRegistration>(std::move(watch));
 }
 
-void AsioLoop::run() { impl_->context.run(); }
+void AsioLoop::run() {
+  impl_->context.run();
+  impl_->context.restart();
+}
 void AsioLoop::stop() { impl_->context.stop(); }
 
 }  // namespace flotilla::overlord

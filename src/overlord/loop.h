@@ -27,7 +27,8 @@ class AsioLoop final : public base::EventLoop {
   // Calls `callback` with the number each time the process gets the signal.
   base::RegistrationPtr on_signal(int signal, std::function<void(int)> callback);
 
-  // Runs until stop(). Callbacks due at that moment are not called.
+  // Runs until stop(), or until nothing can happen any more. Callbacks due at that moment are
+  // called by the next run().
   void run();
   // Any thread; safe before run().
   void stop();

@@ -303,4 +303,18 @@ base::Result<Format> decode_format(std::string_view text) {
   return Format{major->get_int64(), minor != nullptr && minor->is_int64() ? minor->get_int64() : 0};
 }
 
+base::Status check_format(const store::KeyValue& record) {
+  const base::Result<Format> format = decode_format(record.value);
+  if (!format) {
+    return base::internal("{}: {}: this does not look like a Flotilla cluster's store", record.key,
+                          format.error().message);
+  }
+  if (format->major > kFormatMajor) {
+    return base::unsupported(
+        "the store was written by a newer version (format {}.{}); this version knows {}.{}",
+        format->major, format->minor, kFormatMajor, kFormatMinor);
+  }
+  return {};
+}
+
 }  // namespace flotilla::registry

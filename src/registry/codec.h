@@ -29,11 +29,17 @@ base::Result<UnitState> decode_unit_state(std::string_view text);
 base::Result<Leader> decode_leader(std::string_view text);
 base::Result<Metadata> decode_metadata(std::string_view text);
 
+inline constexpr int kFormatMajor = 1;
+inline constexpr int kFormatMinor = 0;
+
 struct Format {
   int64_t major = 0;
   int64_t minor = 0;
 };
 std::string encode(const Format& format);
 base::Result<Format> decode_format(std::string_view text);
+// Whether this version may work with a store that has this record of its format. kInternal if it is
+// none, kUnsupported for a newer major version.
+base::Status check_format(const store::KeyValue& record);
 
 }  // namespace flotilla::registry

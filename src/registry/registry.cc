@@ -163,17 +163,7 @@ void Registry::open(Callback<void> done) {
     if (!result) return done(base::unexpected(std::move(result).error()));
     if (result->succeeded) return done({});
     const store::KeyValue* record = record_in(*result);
-    const base::Result<Format> format = decode_format(record != nullptr ? record->value : "");
-    if (!format) {
-      return done(base::internal("{}: {}: this does not look like a Flotilla cluster's store", key,
-                                 format.error().message));
-    }
-    if (format->major > kFormatMajor) {
-      return done(base::unsupported(
-          "the store was written by a newer version (format {}.{}); this daemon knows {}.{}",
-          format->major, format->minor, kFormatMajor, kFormatMinor));
-    }
-    done({});
+    done(check_format(record != nullptr ? *record : store::KeyValue{key}));
   });
 }
 

@@ -23,9 +23,6 @@
 
 namespace flotilla::registry {
 
-inline constexpr int kFormatMajor = 1;
-inline constexpr int kFormatMinor = 0;
-
 // What put_unit() did.
 struct PutOutcome {
   enum class Kind : uint8_t { kCreated, kOverwritten, kStateChanged, kUnchanged };

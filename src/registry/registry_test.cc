@@ -155,7 +155,7 @@ TEST_F(RegistryTest, OpensAStoreOnceAndRefusesANewerOne) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, base::Errc::kUnsupported);
   EXPECT_EQ(refused.error().message,
-            "the store was written by a newer version (format 2.1); this daemon knows 1.0");
+            "the store was written by a newer version (format 2.1); this version knows 1.0");
 }
 
 TEST_F(RegistryTest, WritesManyStatesUnderALease) {

@@ -21,6 +21,7 @@ BEGIN {
   law["api"]      = "base unit store registry overlord"
   law["client"]   = "base unit"
   law["fctl"]     = "base unit client"
+  law["direct"]   = "base unit store registry overlord engine api client"
   law["zinit"]    = "base bus"
   bad = 0
   command = "find . -name \"*.h\" -o -name \"*.cc\" | sort"

@@ -25,6 +25,7 @@ fleetd='/etc/fleet/fleet.conf
 /usr/share/doc/fleetd/copyright
 /usr/share/man/man8/fleetd.8'
 fleetctl='/usr/bin/fleetctl
+/usr/bin/fleetctl-etcd
 /usr/share/bash-completion/completions/fleetctl
 /usr/share/doc/fleetctl/copyright
 /usr/share/man/man1/fleetctl.1

@@ -21,6 +21,11 @@ class FleetdOnEtcd : public FleetTest {
     return "registry=etcd:" + EtcdProcess::url() + "\nagent_ttl=3s\n";
   }
 
+  // fleetctl with etcd's address where others have the API's.
+  Outcome fleetctl_at_etcd(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), "--endpoint=" + EtcdProcess::url());
+    return fleetctl(arguments);
+  }
   bool start_unit(const std::string& name) const {
     return wait_until([&] { return fleetctl({"start", "--no-block", name}).exit_code == 0; });
   }
@@ -80,6 +85,67 @@ TEST_F(FleetdOnEtcd, NothingStopsWhenEtcdIsKilledAndWorkGoesOnWhenItIsBack) {
   EXPECT_EQ(fleetd(), daemon);
   EXPECT_THAT(starts("a"), ElementsAre(std::to_string(a)));
   EXPECT_THAT(starts("b"), SizeIs(1));
+}
+
+TEST_F(FleetdOnEtcd, FleetctlWorksOnTheRegistryItself) {
+  root().write("a.service", counting_unit("a"));
+  EXPECT_THAT(fleetctl_at_etcd({"start", "a.service"}),
+              Answers(0,
+                      std::string("Unit a.service inactive\nUnit a.service launched on ") +
+                          kMachineTail + "\n",
+                      ""));
+  ASSERT_TRUE(wait_for_start("a"));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"list-units", "--no-legend", "--fields=unit,machine,active,sub"},
+        {"list-unit-files"},
+        {"list-machines", "--full"},
+        {"cat", "a.service"},
+        {"explain", "a.service"}}) {
+    EXPECT_EQ(fleetctl_at_etcd(words).out, fleetctl(words).out) << words[0];
+  }
+  EXPECT_EQ(fleetctl({"--driver=etcd", "--endpoint=" + EtcdProcess::url(), "cat", "none"}).err,
+            "Unit none.service not found\n");
+  EXPECT_THAT(fleetctl_at_etcd({"cordon", "113f"}),
+              Answers(0, std::string("Machine ") + kMachineTail + " is cordoned\n", ""));
+  EXPECT_EQ(fleetctl_at_etcd({"uncordon", "113f"}).exit_code, 0);
+  root().write("a.service", counting_unit("a") + "# another\n[X-Other]\na=b\n");
+  EXPECT_EQ(fleetctl_at_etcd({"overwrite", "a.service"}).exit_code, 0);
+  EXPECT_TRUE(wait_until([&] { return starts("a").size() == 2; }));
+  EXPECT_EQ(fleetctl_at_etcd({"stop", "a.service"}).err,
+            "Successfully stopped units [a.service].\n");
+  EXPECT_EQ(fleetctl_at_etcd({"unload", "a.service"}).exit_code, 0);
+  EXPECT_THAT(fleetctl_at_etcd({"destroy", "a.service"}), Answers(0, "Destroyed a.service\n", ""));
+  EXPECT_EQ(fleetctl({"list-unit-files", "--no-legend"}).out, "");
+}
+
+TEST_F(FleetdOnEtcd, ClustersWithDifferentPrefixesDoNotSeeEachOther) {
+  const auto elsewhere = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "--etcd-key-prefix=/other/");
+    return fleetctl_at_etcd(words);
+  };
+  root().write("a.service", counting_unit("a"));
+  root().write("b.service", counting_unit("b"));
+  EXPECT_EQ(fleetctl({"submit", "a.service"}).exit_code, 0);
+  EXPECT_EQ(elsewhere({"submit", "b.service"}).exit_code, 0);
+  const std::vector<std::string> list{"list-unit-files", "--no-legend", "--fields=unit"};
+  EXPECT_EQ(fleetctl(list).out, "a.service\n");
+  EXPECT_EQ(elsewhere(list).out, "b.service\n");
+  EXPECT_EQ(elsewhere({"list-machines", "--no-legend"}).out, "");
+
+  // The daemon goes over to the other cluster; what it did for the first it does no more.
+  write_config("listen=" + socket() + "\n" + more_config() + "etcd_key_prefix=/other\n");
+  ASSERT_THAT(machine_.systemctl({"restart", "fleetd"}), Answers(0, "", ""));
+  EXPECT_TRUE(wait_until([&] { return fleetctl(list).out == "b.service\n"; })) << all_logs();
+  EXPECT_TRUE(wait_until([&] { return !elsewhere({"list-machines", "--no-legend"}).out.empty(); }));
+}
+
+TEST_F(FleetdOnEtcd, FleetctlSaysThatEtcdDoesNotAnswer) {
+  etcd_.kill();
+  const Outcome outcome = fleetctl({"--driver=etcd", "--endpoint=" + EtcdProcess::url(),
+                                    "--request-timeout=0.5", "list-machines"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.err.find("Unable to initialize client: " + EtcdProcess::url()), 0u)
+      << outcome.err;
 }
 
 }  // namespace

@@ -1,72 +1,37 @@
-#include <fcntl.h>
-#include <sys/stat.h>
+// fleetctl. Who wants the registry itself gets fleetctl-etcd, which lies beside this program: it
+// alone is linked with what speaks to etcd, which takes longer to load than most commands to run.
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
-#include "client/http_fleet_api.h"
-#include "cmd/fleetctl/processes.h"
-#include "fctl/run.h"
+#include "cmd/fleetctl/program.h"
 
 namespace {
 
-using flotilla::base::Result;
+using Connected = flotilla::base::Result<std::shared_ptr<flotilla::client::FleetApi>>;
 
-// No unit file is larger; a device or an endless pipe is not read to its end.
-constexpr size_t kMaxUnitFile = size_t{1} << 20;
-
-Result<std::string> read_file(const std::string& path) {
-  const flotilla::base::Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return flotilla::base::system_error(errno, "open {}", path);
-  struct stat info {};
-  if (fstat(fd.get(), &info) == 0 && S_ISDIR(info.st_mode)) {
-    return flotilla::base::system_error(EISDIR, "read {}", path);
-  }
-  std::string text;
-  char buffer[65536];
-  for (;;) {
-    const ssize_t got = read(fd.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return flotilla::base::system_error(errno, "read {}", path);
-    if (got == 0) return text;
-    text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > kMaxUnitFile) {
-      return flotilla::base::too_large("{} has more than 1 MiB; unit files are smaller", path);
-    }
-  }
-}
-
-Result<std::shared_ptr<flotilla::client::FleetApi>> connect(
-    const std::vector<flotilla::client::Endpoint>& endpoints) {
-  return std::shared_ptr<flotilla::client::FleetApi>(
-      std::make_shared<flotilla::client::HttpFleetApi>(endpoints));
-}
-
-flotilla::base::Status make_folder(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return flotilla::base::unavailable("make folder {}: {}", path, error.message());
-  return {};
-}
-
-std::optional<std::string> variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) return std::nullopt;
-  return std::string(value);
+// Returns only if it cannot be run.
+Connected become_fleetctl_etcd(int argc, char** argv) {
+  std::string path(4096, '\0');
+  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
+  path.resize(length > 0 ? static_cast<size_t>(length) : 0);
+  path = path.substr(0, path.rfind('/') + 1) + "fleetctl-etcd";
+  // First, so that it stands before a "--".
+  std::string driver = "--driver=etcd";
+  std::vector<char*> arguments{argv[0], driver.data()};
+  arguments.insert(arguments.end(), argv + 1, argv + argc);
+  arguments.push_back(nullptr);
+  ::execv(path.c_str(), arguments.data());
+  return flotilla::base::system_error(errno, "the etcd driver: run {}", path);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  flotilla::fctl::StdOutput output;
   flotilla::fctl::SystemPacer pacer;
-  return flotilla::fctl::run(
-      std::vector<std::string>(argv + 1, argv + argc),
-      {output, pacer, variable, read_file, connect, flotilla::cmd::execute, make_folder});
+  return flotilla::cmd::run_fleetctl(argc, argv, pacer, [&](const flotilla::fctl::EtcdAddress&) {
+    return become_fleetctl_etcd(argc, argv);
+  });
 }
