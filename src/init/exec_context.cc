@@ -164,6 +164,10 @@ bool PreparedExec::find_user(const ExecInputs& inputs, UserDb& users, Failure& f
     return inputs.may_ask_nss && error.code == base::Errc::kNotFound;
   };
   if (inputs.dynamic_user != nullptr && !inputs.dynamic_user->is_static) {
+    if (geteuid() != 0) {
+      failure = {SpawnStage::kUser, EPERM, "Failed to update dynamic user credentials"};
+      return false;
+    }
     take_dynamic_user(*inputs.dynamic_user);
     return true;
   }
@@ -243,7 +247,8 @@ bool PreparedExec::find_groups(const ExecInputs& inputs, UserDb& users, Failure&
   spec_.uid = uid_;
   spec_.gid = gid_;
   // Only root may set groups; a plain user's manager keeps its own.
-  spec_.set_groups = is_root && !groups_.empty();
+  // Those it was asked for besides it must not go without.
+  spec_.set_groups = (is_root && !groups_.empty()) || !exec.supplementary_groups.empty();
   spec_.groups = groups_.data();
   spec_.group_count = static_cast<uint32_t>(groups_.size());
   if (!is_root && spec_.uid == geteuid()) spec_.uid = ExecSpec::kKeepId;

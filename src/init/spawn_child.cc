@@ -124,6 +124,27 @@ void wait_until_idle(const SpawnOrder& order) noexcept {
   raw_syscall(SYS_close, pipe);
 }
 
+// Without the right to it, the best there is, as systemd does: what RLIMIT_NICE allows, if that is
+// more than what the process has.
+long set_nice(int wanted) noexcept {
+  const auto set = [](long value) { return raw_syscall(SYS_setpriority, PRIO_PROCESS, 0, value); };
+  const long refused = set(wanted);
+  if (refused != -EACCES && refused != -EPERM) return refused;
+  const long got = raw_syscall(SYS_getpriority, PRIO_PROCESS, 0);
+  if (got < 0) return got;
+  const long now = 20 - got;
+  if (wanted > now) return refused;  // that is everybody's right
+  struct {
+    unsigned long soft, hard;
+  } allowed{};
+  const long asked = raw_syscall(SYS_prlimit64, 0, RLIMIT_NICE, 0, raw_address(&allowed));
+  if (asked < 0) return asked;
+  const long best = allowed.soft <= 1    ? 19
+                    : allowed.soft >= 40 ? -20
+                                         : 20 - static_cast<long>(allowed.soft);
+  return now > best ? set(best) : 0;
+}
+
 long adjust_oom_score(int value) noexcept {
   const long fd = raw_syscall(SYS_openat, AT_FDCWD, raw_address("/proc/self/oom_score_adj"),
                               O_WRONLY | O_CLOEXEC);
@@ -255,10 +276,7 @@ long prepare(SpawnOrder& order, SpawnStage& stage) noexcept {
   if (extras != nullptr && failed(SpawnStage::kCoredumpFilter, set_coredump_filter(*extras))) {
     return result;
   }
-  if (spec.nice != ExecSpec::kKeep &&
-      failed(SpawnStage::kNice, raw_syscall(SYS_setpriority, PRIO_PROCESS, 0, spec.nice))) {
-    return result;
-  }
+  if (spec.nice != ExecSpec::kKeep && failed(SpawnStage::kNice, set_nice(spec.nice))) return result;
   if (extras != nullptr) {
     ChildFailure failure;
     if (failed(failure.stage, set_scheduling(*extras, failure))) {

@@ -373,8 +373,12 @@ bool needs_mount_namespace(const Settings& s, const MountFacts& facts) {
 }
 
 bool insists_on_mounts(const Settings& settings, const MountFacts& facts) {
-  return facts.has_root() || !settings.bind_mounts.empty() ||
-         !settings.temporary_file_systems.empty() || !facts.directory_binds.empty();
+  // A bind mount of a path onto itself shows what is there anyway.
+  const bool shows_another =
+      std::any_of(settings.bind_mounts.begin(), settings.bind_mounts.end(),
+                  [](const BindMount& bind) { return bind.source != bind.destination; });
+  return facts.has_root() || shows_another || !settings.temporary_file_systems.empty() ||
+         !facts.directory_binds.empty();
 }
 
 Settings without_restrictions(const Settings& settings) {

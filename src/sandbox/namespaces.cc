@@ -81,14 +81,16 @@ Status write_whole(const std::string& path, const std::string& text) {
 }
 
 Status write_maps(pid_t pid, uid_t uid, gid_t gid) {
-  const auto map = [](uint32_t id) {
-    std::string text = "0 0 1\n";
-    if (id != 0 && id != UINT32_MAX) text += fmt::format("{} {} 1\n", id, id);
+  const auto map = [](uint32_t own, uint32_t id) {
+    std::string text = fmt::format("{} {} 1\n", own, own);
+    if (id != own && id != UINT32_MAX) text += fmt::format("{} {} 1\n", id, id);
     return text;
   };
   const std::string process = fmt::format("/proc/{}/", pid);
-  FLOTILLA_TRY(write_whole(process + "gid_map", map(gid)));
-  return write_whole(process + "uid_map", map(uid));
+  // Without this an ordinary user may map no group.
+  FLOTILLA_TRY(write_whole(process + "setgroups", "deny\n"));
+  FLOTILLA_TRY(write_whole(process + "gid_map", map(::getgid(), gid)));
+  return write_whole(process + "uid_map", map(::getuid(), uid));
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ base::Status enter_shared_namespace(SharedKind kind, int store);
 // Joins the one at a path such as /run/netns/x.
 base::Status join_namespace(SharedKind kind, const std::string& path);
 
-// Only root, and the user and group given, are themselves; all others are nobody. kUnsupported
-// where the kernel gives none.
+// Only the user and group that the process has, and those given, are themselves; all others are
+// nobody. kUnsupported where the kernel gives none.
 base::Status enter_user_namespace(uid_t uid, gid_t gid);
 
 // kUnsupported where the kernel gives none.

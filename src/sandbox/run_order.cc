@@ -56,11 +56,11 @@ class Steps {
   Report run() {
     using Step = Failure (Steps::*)();
     static constexpr Step kSteps[] = {
-        &Steps::find_ids,         &Steps::write_utmp,   &Steps::set_credentials,
-        &Steps::open_session,     &Steps::enter_spaces, &Steps::enter_mounts,
-        &Steps::enter_host_name,  &Steps::set_groups,   &Steps::enter_users,
-        &Steps::set_limits,       &Steps::change_root,  &Steps::change_identity,
-        &Steps::change_directory, &Steps::set_filters};
+        &Steps::find_ids,        &Steps::write_utmp,       &Steps::set_credentials,
+        &Steps::open_session,    &Steps::enter_own_users,  &Steps::enter_spaces,
+        &Steps::enter_mounts,    &Steps::enter_host_name,  &Steps::set_groups,
+        &Steps::enter_users,     &Steps::set_limits,       &Steps::change_root,
+        &Steps::change_identity, &Steps::change_directory, &Steps::set_filters};
     for (const Step step : kSteps) {
       if (auto failure = (this->*step)()) return *failure;
     }
@@ -191,8 +191,16 @@ class Steps {
 
   Failure set_groups() { return check(kGroup, apply_groups(identity_)); }
 
+  // Without privileges the user namespace comes first: it gives those that the others need.
+  Failure enter_own_users() {
+    if (!order_.applies_sandbox || !settings_.private_users || has_admin_capability()) return {};
+    has_users_ = true;
+    return check(kUser, enter_user_namespace(identity_.uid, identity_.gid),
+                 "Failed to set up user namespacing for unprivileged user: ");
+  }
+
   Failure enter_users() {
-    if (!order_.applies_sandbox || !settings_.private_users) return {};
+    if (!order_.applies_sandbox || !settings_.private_users || has_users_) return {};
     const Status entered = enter_user_namespace(identity_.uid, identity_.gid);
     if (entered) return {};
     if (entered.error().code == base::Errc::kUnsupported) {
@@ -322,6 +330,7 @@ class Steps {
   int report_fd_;
   std::vector<std::string> environment_;
   Identity identity_;
+  bool has_users_ = false;
   bool has_mounts_ = false;
   std::vector<const char*> pointers_;
   size_t environment_at_ = 0;

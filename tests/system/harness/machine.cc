@@ -53,6 +53,7 @@ std::string Machine::sanitizer_environment() const {
 
 void Machine::start(const CommandOptions& given) {
   CommandOptions options = given;
+  user_ = given.user;
   for (const char* const variable : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"}) {
     options.environment.emplace_back(variable, with_log_path(variable, root_ / "sanitizer"));
   }
@@ -156,6 +157,7 @@ Outcome Machine::systemctl(const std::vector<std::string>& arguments) const {
                          {"SYSTEMD_COLORS", "0"},
                          {"SYSTEMD_URLIFY", "0"},
                          {"LC_ALL", "C.UTF-8"}};
+  options.user = user_;  // it trusts a directory of its own user alone
   return run_command(command, options);
 }
 

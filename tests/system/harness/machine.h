@@ -82,6 +82,7 @@ class Machine {
 
   TemporaryRoot root_;
   std::unique_ptr<BackgroundCommand> daemon_;
+  std::optional<uid_t> user_;  // whose machine it is, where that is not the test's
   bool crashes_are_expected_ = false;
 };
 
