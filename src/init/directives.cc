@@ -11,27 +11,78 @@
 namespace flotilla::init {
 namespace {
 
-constexpr Directive kDirectives[] = {
+// As it is written down. Used by the compiler alone, to make from it what the program has.
+struct Row {
+  std::string_view section, name, kind;
+  DirectiveStatus status;
+};
+constexpr Row kRows[] = {
 #include "init/directives_table.inc"
 };
 
-constexpr bool is_before(const Directive& a, const Directive& b) {
+constexpr bool is_before(const Row& a, const Row& b) {
   return a.section != b.section ? a.section < b.section : a.name < b.name;
 }
 
 constexpr bool is_sorted_table() {
-  for (size_t i = 1; i < std::size(kDirectives); ++i) {
-    if (!is_before(kDirectives[i - 1], kDirectives[i])) return false;
+  for (size_t i = 1; i < std::size(kRows); ++i) {
+    if (!is_before(kRows[i - 1], kRows[i])) return false;
   }
   return true;
 }
 static_assert(is_sorted_table(), "directives_table.inc must be sorted by section and name");
 
+// Neighbours are often of one section and one kind, whose text is there once for them.
+constexpr bool has_section_of_last(size_t i) {
+  return i > 0 && kRows[i].section == kRows[i - 1].section;
+}
+constexpr bool has_kind_of_last(size_t i) { return i > 0 && kRows[i].kind == kRows[i - 1].kind; }
+
+constexpr size_t size_of_texts() {
+  size_t size = 0;
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    if (!has_section_of_last(i)) size += kRows[i].section.size();
+    size += kRows[i].name.size();
+    if (!has_kind_of_last(i)) size += kRows[i].kind.size();
+  }
+  return size;
+}
+static_assert(size_of_texts() <= UINT16_MAX);
+
+struct Table {
+  std::array<Directive, std::size(kRows)> rows{};
+  std::array<char, size_of_texts()> texts{};
+};
+
+constexpr Table make_table() {
+  Table table;
+  size_t used = 0;
+  const auto add = [&](std::string_view text) {
+    const Directive::Text added{static_cast<uint16_t>(used), static_cast<uint8_t>(text.size())};
+    for (const char c : text) table.texts[used++] = c;
+    return added;
+  };
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    Directive& row = table.rows[i];
+    row.section_text =
+        has_section_of_last(i) ? table.rows[i - 1].section_text : add(kRows[i].section);
+    row.name_text = add(kRows[i].name);
+    row.kind_text = has_kind_of_last(i) ? table.rows[i - 1].kind_text : add(kRows[i].kind);
+    row.status = kRows[i].status;
+  }
+  return table;
+}
+constexpr Table kTable = make_table();
+
+std::string_view text_at(Directive::Text text) noexcept {
+  return {kTable.texts.data() + text.at, text.size};
+}
+
 // Where a directive stands by its hash, as every line of every unit file asks for one: twice as
 // many places as directives or more, a taken one leads to the next. 0 is free, else one above its
 // index.
 constexpr size_t kPlaces = 4096;
-static_assert(std::size(kDirectives) * 2 <= kPlaces);
+static_assert(std::size(kRows) * 2 <= kPlaces);
 
 constexpr size_t place_of(std::string_view section, std::string_view name) {
   uint32_t hash = 2166136261U;  // FNV-1a
@@ -43,8 +94,8 @@ constexpr size_t place_of(std::string_view section, std::string_view name) {
 
 constexpr std::array<uint16_t, kPlaces> make_places() {
   std::array<uint16_t, kPlaces> places{};
-  for (size_t i = 0; i < std::size(kDirectives); ++i) {
-    size_t at = place_of(kDirectives[i].section, kDirectives[i].name);
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    size_t at = place_of(kRows[i].section, kRows[i].name);
     while (places[at] != 0) at = (at + 1) % kPlaces;
     places[at] = static_cast<uint16_t>(i + 1);
   }
@@ -65,22 +116,26 @@ bool has_prefix(std::string_view text, std::string_view prefix) {
 
 }  // namespace
 
-const Directive* directives_begin() noexcept { return std::begin(kDirectives); }
-const Directive* directives_end() noexcept { return std::end(kDirectives); }
+std::string_view Directive::section() const noexcept { return text_at(section_text); }
+std::string_view Directive::name() const noexcept { return text_at(name_text); }
+std::string_view Directive::kind() const noexcept { return text_at(kind_text); }
+
+const Directive* directives_begin() noexcept { return kTable.rows.data(); }
+const Directive* directives_end() noexcept { return kTable.rows.data() + kTable.rows.size(); }
 
 const Directive* find_directive(std::string_view section, std::string_view name) noexcept {
   for (size_t at = place_of(section, name); kPlaceTable[at] != 0; at = (at + 1) % kPlaces) {
-    const Directive& found = kDirectives[kPlaceTable[at] - 1];
-    if (found.name == name && found.section == section) return &found;
+    const Directive& found = kTable.rows[kPlaceTable[at] - 1U];
+    if (found.name() == name && found.section() == section) return &found;
   }
   return nullptr;
 }
 
 bool is_known_section(std::string_view section) noexcept {
-  const Directive wanted{section, {}, {}, DirectiveStatus::kNotYet};
-  const Directive* found =
-      std::lower_bound(directives_begin(), directives_end(), wanted, is_before);
-  return found != directives_end() && found->section == section;
+  const Directive* found = std::lower_bound(
+      directives_begin(), directives_end(), section,
+      [](const Directive& row, std::string_view wanted) { return row.section() < wanted; });
+  return found != directives_end() && found->section() == section;
 }
 
 DirectiveParser find_parser(std::string_view section, std::string_view name) noexcept {

@@ -19,10 +19,19 @@ enum class DirectiveStatus : uint8_t {
   kNotYet,       // known; listed in UnitSettings::ignored_directives
 };
 
+// A row of the table. Its texts stand in one array that all rows share, by their places: pointers
+// would have to be relocated at each start, in pages that no other process shares.
 struct Directive {
-  std::string_view section;
-  std::string_view name;
-  std::string_view kind;  // of the value, in systemd's words: "BOOLEAN", "PATH", "OTHER", ...
+  struct Text {
+    uint16_t at;
+    uint8_t size;
+  };
+
+  std::string_view section() const noexcept;
+  std::string_view name() const noexcept;
+  std::string_view kind() const noexcept;  // of the value, in systemd's words: "BOOLEAN", ...
+
+  Text section_text, name_text, kind_text;
   DirectiveStatus status;
 };
 

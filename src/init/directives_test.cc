@@ -12,9 +12,9 @@ namespace {
 
 TEST(Directives, EveryImplementedOneHasAParserAndNoOtherHas) {
   for (const Directive* d = directives_begin(); d != directives_end(); ++d) {
-    EXPECT_EQ(find_parser(d->section, d->name) != nullptr,
+    EXPECT_EQ(find_parser(d->section(), d->name()) != nullptr,
               d->status == DirectiveStatus::kImplemented || d->status == DirectiveStatus::kShown)
-        << d->section << "." << d->name;
+        << d->section() << "." << d->name();
   }
 }
 

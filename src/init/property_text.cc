@@ -203,10 +203,10 @@ Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, co
   }
   if (directive == nullptr) return read_only(name);
   std::string_view wanted = form != nullptr ? form->signature : type_when_read(type, name);
-  if (wanted.empty() && directive->kind == "BOOLEAN") wanted = "b";
+  if (wanted.empty() && directive->kind() == "BOOLEAN") wanted = "b";
   if (wanted.empty() && ends_with(name, "USec")) wanted = "t";
   if (!wanted.empty() && wanted != value.signature) return wrong_type();
-  text.section = std::string(directive->section);
+  text.section = std::string(directive->section());
   text.name = directive_name;
   text.is_live = is_live_directive(directive_name);
   std::vector<std::string> values;

@@ -50,12 +50,15 @@ TEST(LoadingBigFiles, EveryDirectiveMayStandInEveryLine) {
   for (const Directive* directive = directives_begin(); directive != directives_end();
        ++directive) {
     if (directive->status != DirectiveStatus::kImplemented) continue;
-    if (directive->section != "Unit" && directive->section != "Service") continue;
-    SCOPED_TRACE(directive->name);
-    std::string text =
-        "[Service]\nType=oneshot\nExecStart=/bin/true\n[" + std::string(directive->section) + "]\n";
+    if (directive->section() != "Unit" && directive->section() != "Service") continue;
+    SCOPED_TRACE(directive->name());
+    std::string text = "[Service]\nType=oneshot\nExecStart=/bin/true\n[" +
+                       std::string(directive->section()) + "]\n";
     for (int i = 0; i < kLines / 4; ++i) {
-      text.append(directive->name).append("=").append(value_of(directive->name, i)).append("\n");
+      text.append(directive->name())
+          .append("=")
+          .append(value_of(directive->name(), i))
+          .append("\n");
     }
     EXPECT_EQ(load_text(text).fragment_path, "/etc/systemd/system/a.service");
   }

@@ -23,7 +23,7 @@ constexpr Default kDefaults[] = {
 
 std::string_view default_of(const Directive& directive) {
   for (const Default& row : kDefaults) {
-    if (row.section == directive.section && row.name == directive.name) return row.value;
+    if (row.section == directive.section() && row.name == directive.name()) return row.value;
   }
   return "";
 }
@@ -53,7 +53,7 @@ std::string_view place_of(const Directive& directive) {
                  {init::exec_parsers(), "directives_exec.cc"},
                  {init::cgroup_parsers(), "directives_cgroup.cc"},
                  {init::sandbox_parsers(), "directives_sandbox.cc"}};
-  const auto parser = init::find_parser(directive.section, directive.name);
+  const auto parser = init::find_parser(directive.section(), directive.name());
   if (parser == nullptr) return "";
   for (const auto& place : kPlaces) {
     for (const init::NamedParser& candidate : place.parsers) {
@@ -101,7 +101,7 @@ void print_summary() {
   std::map<std::string_view, std::map<std::string_view, int>> counts;
   for (const Directive* d = flotilla::init::directives_begin();
        d != flotilla::init::directives_end(); ++d) {
-    ++counts[d->section][word(d->status)];
+    ++counts[d->section()][word(d->status)];
   }
   std::puts("\n| Section | yes | shown | accepted | no |\n|---|---|---|---|---|");
   for (auto& [section, by_word] : counts) {
@@ -118,14 +118,14 @@ int main() {
   std::string_view section;
   for (const Directive* d = flotilla::init::directives_begin();
        d != flotilla::init::directives_end(); ++d) {
-    if (d->section != section) {
-      section = d->section;
+    if (d->section() != section) {
+      section = d->section();
       std::printf("\n## [%s]\n\n| Directive | Value | Default | Done | Where |\n",
                   std::string(section).c_str());
       std::puts("|---|---|---|---|---|");
     }
-    std::printf("| %s= | %s | %s | %s | %s |\n", std::string(d->name).c_str(),
-                cell(d->kind).c_str(), cell(default_of(*d)).c_str(),
+    std::printf("| %s= | %s | %s | %s | %s |\n", std::string(d->name()).c_str(),
+                cell(d->kind()).c_str(), cell(default_of(*d)).c_str(),
                 std::string(word(d->status)).c_str(), std::string(place_of(*d)).c_str());
   }
   return 0;
