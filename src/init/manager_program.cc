@@ -75,7 +75,7 @@ class ManagerProgram final : public ManagerHost {
   Status watch_signals();
 
   ManagerOptions manager_options();
-  std::string runtime_host_path() const { return tree_->host_path(runtime_); }
+  const std::string& runtime_host_path() const { return runtime_on_host_; }
 
   void on_turn();
   void rest_soon() noexcept { loop_->arm_after(rest_, kRestDelay); }
@@ -92,6 +92,7 @@ class ManagerProgram final : public ManagerHost {
   ProgramOptions options_;
   bool is_pid1_ = false;
   std::string runtime_ = "/run";  // inside the tree
+  std::string runtime_on_host_;   // the same, outside of it, once it is there
   rlimit inherited_descriptors_{};
   std::string tracking_reason_;
   std::vector<std::string> problems_;
@@ -147,6 +148,7 @@ Result<std::unique_ptr<StateFile>> ManagerProgram::open_state(const std::string&
 Status ManagerProgram::open_runtime() {
   FLOTILLA_TRY(tree_->make_directories(runtime_ + "/systemd", 0755));
   FLOTILLA_TRY(tree_->make_directories(runtime_ + "/flotilla", 0755));
+  runtime_on_host_ = tree_->host_path(runtime_);
   // sd_booted() asks for this directory.
   if (is_pid1_) FLOTILLA_TRY(tree_->make_directories("/run/systemd/system", 0755));
   FLOTILLA_ASSIGN(const BootId boot, read_boot_id());
