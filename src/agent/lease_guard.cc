@@ -38,10 +38,11 @@ void LeaseGuard::look() {
 }
 
 void LeaseGuard::hold(const LeaseRecord& record) {
-  // The manager's watchdog stands in for this process where it hangs.
+  // The manager's watchdog stands in for this process where it hangs; a little later, so that the
+  // two are never at it together.
   parts_.notify(fmt::format("{}WATCHDOG_USEC={}\nWATCHDOG=1",
                             phase_ == Phase::kWaiting ? "READY=1\n" : "",
-                            (record.ttl * 2 / 3).count()));
+                            (record.ttl * 3 / 4).count()));
   phase_ = Phase::kHolding;
   record_ = record;
   parts_.wake_at(record.closes_at());

@@ -67,7 +67,7 @@ TEST_F(LeaseGuardTest, IsReadyOnceThereIsARecordOfThisBootThatHolds) {
   guard->look();
   EXPECT_THAT(said, IsEmpty());
   renew();
-  EXPECT_THAT(said, ElementsAre("READY=1\nWATCHDOG_USEC=20000000\nWATCHDOG=1"));
+  EXPECT_THAT(said, ElementsAre("READY=1\nWATCHDOG_USEC=22500000\nWATCHDOG=1"));
 }
 
 TEST_F(LeaseGuardTest, GoesOnAsLongAsTheLeaseIsRenewedInTime) {

@@ -37,9 +37,9 @@ Response failure_response(const base::Error& error) {
     return error_response(503, "fleet server unable to communicate with etcd");
   }
   if (error.code == base::Errc::kInternal) {
-    // The client is told nothing, as fleet has it.
     SPDLOG_ERROR("Failed to answer a request of the API: {}", error.message);
-    return error_response(500, "");
+    // The client is told nothing, as fleet has it; but of a full store it must hear.
+    return error_response(500, error.error_number == ENOSPC ? error.message : "");
   }
   return error_response(base::names_of(error.code).http_status, error.message);
 }

@@ -47,6 +47,15 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     store_.revoke_lease(lease, [done = std::move(done)](auto) { done(); });
   }
 
+  void renew(std::function<void()> done) {
+    if (state_ != State::kRegistered) return loop_.post(std::move(done));
+    const base::BoottimeTime sent = loop_.clock().boottime();
+    store_.keep_alive(lease_, guarded<store::LeaseGrant>([this, sent, done](auto grant) {
+                        if (grant) set_acknowledged(sent);
+                        done();
+                      }));
+  }
+
   // Finds out what is there and takes the step that follows from it.
   void attempt() {
     watch_.reset();
@@ -265,6 +274,7 @@ MachineSession::~MachineSession() { impl_->end(); }
 
 void MachineSession::start() { impl_->attempt(); }
 void MachineSession::leave(std::function<void()> done) { impl_->leave(std::move(done)); }
+void MachineSession::renew(std::function<void()> done) { impl_->renew(std::move(done)); }
 MachineSession::State MachineSession::state() const { return impl_->state_; }
 const Machine& MachineSession::self() const { return impl_->self(); }
 store::LeaseId MachineSession::lease() const { return impl_->lease_; }

@@ -48,6 +48,10 @@ class MachineSession {
   // has answered. The session is over.
   void leave(std::function<void()> done);
 
+  // Before an orderly end: keeps the lease alive once more, so that who comes next has all of its
+  // time; `done` is called when the store has answered, or at once without a lease.
+  void renew(std::function<void()> done);
+
   State state() const;
   bool is_registered() const { return state() == State::kRegistered; }
   const Machine& self() const;

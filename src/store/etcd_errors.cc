@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 namespace flotilla::store {
 
@@ -85,9 +86,10 @@ Error error_of(const RpcStatus& status, bool is_write) {
                    "etcd: permission denied: the user needs a role that may read and write there");
     case RpcCode::kResourceExhausted:
       if (says(status, "database space exceeded")) {
-        return error(Errc::kInternal,
-                     "etcd takes no writes, its database is full (NOSPACE alarm): compact and "
-                     "defragment it, then disarm the alarm");
+        return {Errc::kInternal,
+                "etcd takes no writes, its database is full (NOSPACE alarm): compact and "
+                "defragment it, then disarm the alarm",
+                ENOSPC};
       }
       // Received message larger than max: the answer to a call that was done.
       if (says(status, "larger than max")) {

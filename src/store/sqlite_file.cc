@@ -100,7 +100,9 @@ Unexpected SqliteFile::failure(const char* doing) const {
     case SQLITE_CORRUPT:
       return damaged(sqlite3_errmsg(database_.get()));
     case SQLITE_FULL:
-      return internal("store {}: {}: No space left on device", path_, doing);
+      return base::unexpected(
+          base::Error{base::Errc::kInternal,
+                      fmt::format("store {}: {}: No space left on device", path_, doing), ENOSPC});
     default:
       break;
   }

@@ -7,6 +7,7 @@
 # UNIT_DIR    the only units there are
 # PID_FILE    gets the pid of PID 1 as the host sees it: enter with nsenter -t PID -a, end with kill -9
 # CGROUP      a directory of the v2 tree to be the machine's root; made here, removed by the caller
+# NAMESPACE_UNIT_PATH in the environment beats UNIT_DIR as the path of units.
 # Everything the program needs must be visible below UNIT_DIR's parent, /usr, or the tree it was built in.
 set -e
 units=$1 pid_file=$2 cgroup=$3
@@ -66,4 +67,4 @@ mount --bind $stage/units "$units"
 mountpoint -q "$program" || [ -x "$1" ] || mount --bind $stage/program "$program"
 cd /
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-  container=flotilla-test SYSTEMD_UNIT_PATH="$units" "$@"
+  container=flotilla-test SYSTEMD_UNIT_PATH="${NAMESPACE_UNIT_PATH:-$units}" "$@"

@@ -1,20 +1,18 @@
 // `systemctl show` of many units, key by key: what the distribution's systemd says as PID 1 of a
 // machine made of namespaces, and what flotilla-init says as PID 1 of another. Every difference
 // that is right stands in the list below with its reason.
-#include <signal.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
 #include <sstream>
 
 #include "harness/system_test.h"
+#include "namespace_machine.h"
 
 namespace flotilla::system_test {
 namespace {
 
 constexpr const char* kSystemd = "/lib/systemd/systemd";
-constexpr const char* kNamespace = FLOTILLA_SOURCE_DIR "/tests/system/namespace.sh";
 
 using Properties = std::map<std::string, std::string>;
 
@@ -108,58 +106,16 @@ std::string normal(const std::string& key, const std::string& value) {
   return text;
 }
 
-// A machine whose PID 1 is the program, for the life of the object.
-class NamespaceMachine {
- public:
-  NamespaceMachine(const TemporaryRoot& root, const std::string& name,
-                   const std::vector<std::string>& program)
-      : pid_file_(root / (name + ".pid")),
-        cgroup_(cgroup_root() + "/flotilla-show-test-" + std::to_string(getpid()) + "-" + name) {
-    std::vector<std::string> command{kNamespace, root / "units", pid_file_, cgroup_};
-    command.insert(command.end(), program.begin(), program.end());
-    process_ = std::make_unique<BackgroundCommand>(command, root / (name + ".log"));
+Properties show(const NamespaceMachine& machine, const std::string& unit) {
+  Properties properties;
+  for (const std::string& line : lines_of(machine.run({"systemctl", "show", "--", unit}).out)) {
+    const size_t equals = line.find('=');
+    if (equals == std::string::npos) continue;
+    std::string& value = properties[line.substr(0, equals)];
+    value += (value.empty() ? "" : "\n") + line.substr(equals + 1);
   }
-  ~NamespaceMachine() {
-    if (const pid_t pid = init_pid(); pid > 1) ::kill(pid, SIGKILL);
-    process_->signal(SIGKILL);
-    process_->wait();
-    // The last processes of the machine end after its first.
-    wait_until([&] {
-      return run_command({"find", cgroup_, "-depth", "-type", "d", "-delete"}).exit_code == 0;
-    });
-  }
-
-  static std::string cgroup_root() {
-    const bool is_hybrid = !read_file("/sys/fs/cgroup/unified/cgroup.procs").empty();
-    return is_hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup";
-  }
-
-  Outcome run(std::vector<std::string> command) const {
-    command.insert(command.begin(), {"nsenter", "-t", std::to_string(init_pid()), "-a"});
-    return run_command(command);
-  }
-  bool wait_until_booted() const {
-    return wait_until([&] {
-      return init_pid() > 1 && run({"systemctl", "is-active", "default.target"}).out == "active\n";
-    });
-  }
-  Properties show(const std::string& unit) const {
-    Properties properties;
-    for (const std::string& line : lines_of(run({"systemctl", "show", "--", unit}).out)) {
-      const size_t equals = line.find('=');
-      if (equals == std::string::npos) continue;
-      std::string& value = properties[line.substr(0, equals)];
-      value += (value.empty() ? "" : "\n") + line.substr(equals + 1);
-    }
-    return properties;
-  }
-
- private:
-  pid_t init_pid() const { return static_cast<pid_t>(std::atoi(read_file(pid_file_).c_str())); }
-
-  std::string pid_file_, cgroup_;
-  std::unique_ptr<BackgroundCommand> process_;
-};
+  return properties;
+}
 
 void compare(const std::string& unit, const Properties& theirs, const Properties& ours) {
   for (const auto& [key, value] : theirs) {
@@ -189,9 +145,9 @@ TEST(Show, SaysOfManyUnitsWhatSystemdSays) {
   for (const UnitFile& file : kUnits) {
     root.write(std::string("units/") + file.name, file.text);
   }
-  const NamespaceMachine theirs(root, "systemd",
+  const NamespaceMachine theirs(root, "systemd", root / "units",
                                 {kSystemd, "--system", "--log-target=null", "--show-status=0"});
-  const NamespaceMachine ours(root, "flotilla", {FLOTILLA_INIT});
+  const NamespaceMachine ours(root, "flotilla", root / "units", {FLOTILLA_INIT});
   ASSERT_TRUE(theirs.wait_until_booted()) << root.read("systemd.log");
   ASSERT_TRUE(ours.wait_until_booted()) << root.read("flotilla.log");
   for (const NamespaceMachine* machine : {&theirs, &ours}) {
@@ -203,9 +159,9 @@ TEST(Show, SaysOfManyUnitsWhatSystemdSays) {
     machine->run(start);
   }
   for (const UnitFile& file : kUnits) {
-    compare(file.name, theirs.show(file.name), ours.show(file.name));
+    compare(file.name, show(theirs, file.name), show(ours, file.name));
   }
-  compare("not-there.service", theirs.show("not-there.service"), ours.show("not-there.service"));
+  compare("not-there.service", show(theirs, "not-there.service"), show(ours, "not-there.service"));
 }
 
 }  // namespace

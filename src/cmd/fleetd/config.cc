@@ -264,8 +264,8 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
   } else if (key == "agent_ttl") {
     base::Result<std::chrono::seconds> ttl = parse_go_duration(value);
     if (!ttl) return base::in_context(std::move(ttl).error(), "{}: agent_ttl=", where);
-    if (*ttl < std::chrono::seconds(3)) {
-      return base::invalid("{}: agent_ttl=: at least 3s are needed, got \"{}\"", where, value);
+    if (*ttl < std::chrono::seconds(2)) {
+      return base::invalid("{}: agent_ttl=: at least 2s are needed, got \"{}\"", where, value);
     }
     config.agent_ttl = *ttl;
   } else if (key == "verify_units" || key == "authorized_keys_file") {

@@ -218,9 +218,10 @@ void Daemon::print_state() const {
 }
 
 void Daemon::end_orderly() {
-  if (!engine_manager_ || !engine_manager_->is_leader()) return end(0);
   end_limit_ = loop_.after(kEndLimit, [this] { end(0); });
-  engine_manager_->resign([this] { end(0); });
+  const auto renew_and_end = [this] { session_->renew([this] { end(0); }); };
+  if (!engine_manager_ || !engine_manager_->is_leader()) return renew_and_end();
+  engine_manager_->resign(renew_and_end);
 }
 
 // The record of this machine stays until its lease ends, and its units run on: a daemon that comes

@@ -39,7 +39,8 @@ class Daemon {
   int run();
   // On the loop's thread.
   void end(int exit_code);
-  // As end(0), but lets another machine schedule at once instead of when the lease has ended.
+  // As end(0), but lets another machine schedule at once instead of when the lease has ended, and
+  // leaves the lease with all of its time to the daemon that comes next.
   void end_orderly();
   // To standard output what fleet prints for SIGUSR1, to the log a few counts.
   void print_state() const;
