@@ -322,6 +322,8 @@ TEST_F(ApiTest, TheMachineOfTheUnitTellsOfIt) {
   EXPECT_EQ(inspector.asked, "a.service 5 follow");
   call("GET", "/fleet/v1/units/a.service/log");
   EXPECT_EQ(inspector.asked, "a.service 10");
+  EXPECT_EQ(call("GET", "/fleet/v1/units/a.service/log?output=json").status, 200);
+  EXPECT_EQ(inspector.asked, "a.service 10 as json");
   expect_error(call("GET", "/fleet/v1/units/a.service/log?lines=-1"), 400,
                "invalid value \"-1\" for lines: expected a number from 0 to 100000");
   expect_error(call("DELETE", "/fleet/v1/units/a.service/log"), 405,

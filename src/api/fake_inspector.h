@@ -44,12 +44,13 @@ class FakeInspector final : public UnitInspector {
     if (restart_error) return done(base::unexpected(*restart_error));
     done({});
   }
-  base::Result<std::shared_ptr<BodyStream>> log(const std::string& unit, int lines,
-                                                bool follow) override {
-    asked = unit + " " + std::to_string(lines) + (follow ? " follow" : "");
+  base::Result<std::shared_ptr<BodyStream>> log(const std::string& unit,
+                                                const LogRequest& request) override {
+    asked = unit + " " + std::to_string(request.lines) + (request.follow ? " follow" : "") +
+            (request.form.empty() ? "" : " as " + request.form);
     last_stream = std::make_shared<FakeBodyStream>();
     last_stream->add("first line\n");
-    if (!follow) last_stream->end();
+    if (!request.follow) last_stream->end();
     return std::shared_ptr<BodyStream>(last_stream);
   }
 

@@ -124,8 +124,8 @@ void Handlers::get_log(Call& call) {
   }
   const std::string_view follow = call.target.parameter("follow");
   const bool follows = call.target.has_parameter("follow") && follow != "false" && follow != "0";
-  base::Result<std::shared_ptr<BodyStream>> stream =
-      parts.inspector.log(std::string(call.unit), lines, follows);
+  base::Result<std::shared_ptr<BodyStream>> stream = parts.inspector.log(
+      std::string(call.unit), {lines, follows, std::string(call.target.parameter("output"))});
   if (!stream) {
     const int status = base::names_of(stream.error().code).http_status;
     return call.respond(error_response(status, stream.error().message));

@@ -30,7 +30,8 @@ class NoMachine final : public api::UnitInspector {
   void restart(const std::string&, std::function<void(base::Result<void>)> done) override {
     loop_.post([done = std::move(done)] { done(ask_the_machine()); });
   }
-  base::Result<std::shared_ptr<api::BodyStream>> log(const std::string&, int, bool) override {
+  base::Result<std::shared_ptr<api::BodyStream>> log(const std::string&,
+                                                     const api::LogRequest&) override {
     return ask_the_machine();
   }
 

@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "bus/unit_status.h"
+#include "logs/export_format.h"
 #include "logs/reader.h"
-#include "logs/short_format.h"
 
 namespace flotilla::fleetd {
 namespace {
@@ -25,21 +25,29 @@ std::string short_host_name() {
   return full.substr(0, full.find('.'));
 }
 
-std::string text_of(std::vector<logs::Entry> entries, const std::string& host) {
+// How the log of a unit is to look.
+struct LogLook {
+  logs::LogForm form = logs::LogForm::kShort;
+  logs::LogOrigin origin;
+};
+
+std::string text_of(std::vector<logs::Entry> entries, const LogLook& look) {
   logs::join_partial_lines(entries);
   std::string text;
-  for (const logs::Entry& entry : entries) text += logs::format_short(entry, host);
+  for (const logs::Entry& entry : entries) {
+    text += logs::format_entry(entry, look.form, look.origin);
+  }
   return text;
 }
 
 // The last lines, and with `follow` what comes behind them.
 class LogStream final : public api::BodyStream {
  public:
-  LogStream(base::EventLoop& loop, logs::LogReader reader, std::string host, size_t lines,
+  LogStream(base::EventLoop& loop, logs::LogReader reader, LogLook look, size_t lines,
             base::Fd watch)
       : loop_(loop),
         reader_(std::move(reader)),
-        host_(std::move(host)),
+        look_(std::move(look)),
         lines_(lines),
         watch_fd_(std::move(watch)) {}
 
@@ -57,19 +65,19 @@ class LogStream final : public api::BodyStream {
       lines_.reset();
       if (!entries) return false;
       if (entries->empty() && !watch_fd_) out += "-- No entries --\n";
-      out += text_of(std::move(*entries), host_);
+      out += text_of(std::move(*entries), look_);
       return watch_fd_.is_open();
     }
     base::Result<std::vector<logs::Entry>> entries = reader_.poll_new(kEntriesAtOnce);
     if (!entries) return false;
-    out += text_of(std::move(*entries), host_);
+    out += text_of(std::move(*entries), look_);
     return true;
   }
 
  private:
   base::EventLoop& loop_;
   logs::LogReader reader_;
-  std::string host_;
+  LogLook look_;
   std::optional<size_t> lines_;  // still to be sent
   base::Fd watch_fd_;            // closed: do not follow
   base::RegistrationPtr watch_;  // ends before watch_fd_ is closed
@@ -79,10 +87,10 @@ class LogStream final : public api::BodyStream {
 class ComingLog final : public api::BodyStream {
  public:
   // `watch` becomes readable when something appears in the folder of all logs.
-  ComingLog(base::EventLoop& loop, std::string path, std::string host, size_t lines, base::Fd watch)
+  ComingLog(base::EventLoop& loop, std::string path, LogLook look, size_t lines, base::Fd watch)
       : loop_(loop),
         path_(std::move(path)),
-        host_(std::move(host)),
+        look_(std::move(look)),
         lines_(lines),
         watch_fd_(std::move(watch)) {}
 
@@ -106,13 +114,13 @@ class ComingLog final : public api::BodyStream {
     watch_.reset();
     failed_ = !watch;
     if (failed_) return;
-    log_ = std::make_unique<LogStream>(loop_, std::move(*reader), host_, lines_, std::move(*watch));
+    log_ = std::make_unique<LogStream>(loop_, std::move(*reader), look_, lines_, std::move(*watch));
     log_->start(ready_);
   }
 
   base::EventLoop& loop_;
   std::string path_;
-  std::string host_;
+  LogLook look_;
   size_t lines_;
   base::Fd watch_fd_;
   base::RegistrationPtr watch_;  // ends before watch_fd_ is closed
@@ -183,36 +191,44 @@ std::string LocalInspector::last_lines(const std::string& unit, size_t count) co
       logs::LogReader::open(log_directory_ + "/" + unit, loop_.clock());
   if (!reader) return {};
   base::Result<std::vector<logs::Entry>> entries = reader->last(count);
-  return entries ? text_of(std::move(*entries), host_) : std::string();
+  return entries ? text_of(std::move(*entries), {logs::LogForm::kShort, {host_, unit}})
+                 : std::string();
 }
 
 base::Result<std::shared_ptr<api::BodyStream>> LocalInspector::log(const std::string& unit,
-                                                                   int lines, bool follow) {
+                                                                   const api::LogRequest& request) {
+  LogLook look{logs::LogForm::kShort, {host_, unit}};
+  if (!request.form.empty()) {
+    const auto form = logs::parse_log_form(request.form);
+    if (!form) {
+      return base::invalid("invalid value \"{}\" for output: expected short, cat, json or verbose",
+                           request.form);
+    }
+    look.form = *form;
+  }
+  const auto lines = static_cast<size_t>(request.lines);
   base::Result<logs::LogReader> reader =
       logs::LogReader::open(log_directory_ + "/" + unit, loop_.clock());
   if (!reader) {
     if (reader.error().code != base::Errc::kNotFound)
       return base::unexpected(std::move(reader).error());
-    if (follow) return wait_for_log(unit, lines);
+    if (request.follow) {
+      base::Fd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+      if (!watch ||
+          inotify_add_watch(watch.get(), log_directory_.c_str(), IN_CREATE | IN_MOVED_TO) < 0) {
+        return base::system_error(errno, "watch {}", log_directory_);
+      }
+      return std::shared_ptr<api::BodyStream>(std::make_shared<ComingLog>(
+          loop_, log_directory_ + "/" + unit, std::move(look), lines, std::move(watch)));
+    }
     return std::shared_ptr<api::BodyStream>(std::make_shared<NoEntries>());
   }
   base::Fd watch;
-  if (follow) {
+  if (request.follow) {
     FLOTILLA_ASSIGN(watch, reader->watch());
   }
   return std::shared_ptr<api::BodyStream>(std::make_shared<LogStream>(
-      loop_, std::move(*reader), host_, static_cast<size_t>(lines), std::move(watch)));
-}
-
-base::Result<std::shared_ptr<api::BodyStream>> LocalInspector::wait_for_log(const std::string& unit,
-                                                                            int lines) {
-  base::Fd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!watch ||
-      inotify_add_watch(watch.get(), log_directory_.c_str(), IN_CREATE | IN_MOVED_TO) < 0) {
-    return base::system_error(errno, "watch {}", log_directory_);
-  }
-  return std::shared_ptr<api::BodyStream>(std::make_shared<ComingLog>(
-      loop_, log_directory_ + "/" + unit, host_, static_cast<size_t>(lines), std::move(watch)));
+      loop_, std::move(*reader), std::move(look), lines, std::move(watch)));
 }
 
 }  // namespace flotilla::fleetd

@@ -19,11 +19,10 @@ class LocalInspector final : public api::UnitInspector {
   void status(const std::string& unit,
               std::function<void(base::Result<api::UnitStatusText>)> done) override;
   void restart(const std::string& unit, std::function<void(base::Result<void>)> done) override;
-  base::Result<std::shared_ptr<api::BodyStream>> log(const std::string& unit, int lines,
-                                                     bool follow) override;
+  base::Result<std::shared_ptr<api::BodyStream>> log(const std::string& unit,
+                                                     const api::LogRequest& request) override;
 
  private:
-  base::Result<std::shared_ptr<api::BodyStream>> wait_for_log(const std::string& unit, int lines);
   std::string last_lines(const std::string& unit, size_t count) const;
 
   base::EventLoop& loop_;

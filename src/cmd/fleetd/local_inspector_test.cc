@@ -29,7 +29,7 @@ struct LocalInspectorTest : testing::Test {
 
 TEST_F(LocalInspectorTest, AUnitThatNeverLoggedHasNoEntries) {
   LocalInspector inspector(loop, manager, directory);
-  const auto log = inspector.log("a.service", 10, false);
+  const auto log = inspector.log("a.service", {10, false});
   ASSERT_TRUE(log);
   std::string text;
   EXPECT_FALSE((*log)->read(text));
@@ -38,7 +38,7 @@ TEST_F(LocalInspectorTest, AUnitThatNeverLoggedHasNoEntries) {
 
 TEST_F(LocalInspectorTest, FollowingWaitsForALogThatIsStillToCome) {
   LocalInspector inspector(loop, manager, directory);
-  const auto log = inspector.log("a.service", 10, true);
+  const auto log = inspector.log("a.service", {10, true});
   ASSERT_TRUE(log) << log.error().message;
   std::string text;
   (*log)->start([&] {
@@ -60,9 +60,27 @@ TEST_F(LocalInspectorTest, FollowingWaitsForALogThatIsStillToCome) {
   EXPECT_NE(text.find("hello\n"), std::string::npos);
 }
 
+TEST_F(LocalInspectorTest, ALogIsToldInTheFormThatIsAskedFor) {
+  std::filesystem::create_directory(directory + "/a.service");
+  const std::string file = directory + "/a.service/00000000000000000001.log";
+  std::ofstream(file) << "2026-01-02T03:04:05.000000001Z stdout F hello\n";
+  std::filesystem::last_write_time(
+      file, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  LocalInspector inspector(loop, manager, directory);
+  const auto log = inspector.log("a.service", {10, false, "json"});
+  ASSERT_TRUE(log) << log.error().message;
+  std::string text;
+  EXPECT_FALSE((*log)->read(text));
+  EXPECT_EQ(text.substr(0, 12), "{\"__CURSOR\":");
+  EXPECT_NE(text.find("\"_SYSTEMD_UNIT\":\"a.service\""), std::string::npos);
+  EXPECT_NE(text.find("\"MESSAGE\":\"hello\"}\n"), std::string::npos);
+  EXPECT_EQ(inspector.log("a.service", {10, false, "xml"}).error().message,
+            "invalid value \"xml\" for output: expected short, cat, json or verbose");
+}
+
 TEST_F(LocalInspectorTest, FollowingWithoutAFolderOfLogsSaysSo) {
   LocalInspector inspector(loop, manager, directory + "/none");
-  const auto log = inspector.log("a.service", 10, true);
+  const auto log = inspector.log("a.service", {10, true});
   ASSERT_FALSE(log);
   EXPECT_EQ(log.error().message, "watch " + directory + "/none: No such file or directory");
 }
