@@ -30,6 +30,7 @@ constexpr uint32_t kMostDeaths = 16;
 constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 constexpr int kRetryMs = 1000;  // after the kernel refused a fork
 constexpr int kCrowdedMs = 10;  // after it refused descriptors in flight
+constexpr int kRestMs = 300;    // of quiet, after which it gives back what it does not need to wait
 
 // All that the keeper has. Static, and zero at the start, so that only what is used becomes real.
 struct Keeper {
@@ -368,7 +369,6 @@ int start_manager() noexcept {
   }
   keeper.waiting_signals = 0;
   update_manager();
-  release_program_pages();  // nearly all of it is the manager's
   return -1;
 }
 
@@ -446,12 +446,18 @@ void receive_signals() noexcept {
   for (size_t i = 0; i < static_cast<size_t>(size) / sizeof signals[0]; ++i) on_signal(signals[i]);
 }
 
-void wait_for_events(bool may_start) noexcept {
+[[gnu::hot]] void wait_for_events(bool may_start) noexcept {
   pollfd events[2];
   events[0] = {keeper.signals, POLLIN, 0};
   events[1] = {keeper.link, static_cast<short>(keeper.blocked ? POLLIN | POLLOUT : POLLIN), 0};
-  const int timeout = keeper.crowded ? kCrowdedMs : may_start ? kRetryMs : -1;
-  if (poll(events, keeper.link >= 0 ? 2 : 1, timeout) < 0) return;
+  const nfds_t count = keeper.link >= 0 ? 2 : 1;
+  const int timeout = keeper.crowded ? kCrowdedMs : may_start ? kRetryMs : kRestMs;
+  int ready = poll(events, count, timeout);
+  if (ready == 0 && timeout == kRestMs) {
+    release_program_pages();  // nearly all of it is the manager's
+    ready = poll(events, count, -1);
+  }
+  if (ready < 0) return;
   if (keeper.link >= 0 && events[1].revents != 0 && !receive_messages()) close_link();
   if ((events[0].revents & POLLIN) != 0) receive_signals();
 }
@@ -501,7 +507,7 @@ void end_machine() noexcept {
 
 }  // namespace
 
-KeeperOutcome run_keeper(const KeeperOptions& options) noexcept {
+[[gnu::hot]] KeeperOutcome run_keeper(const KeeperOptions& options) noexcept {
   keeper.options = &options;
   KeeperOutcome outcome;
   outcome.exit_code = 1;

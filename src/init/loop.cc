@@ -104,7 +104,7 @@ void Loop::cancel(Deferred& work) noexcept {
   work.loop_ = nullptr;
 }
 
-base::Result<int> Loop::run() {
+[[gnu::hot]] base::Result<int> Loop::run() {
   while (!exiting_) FLOTILLA_TRY(turn(base::Micros::max()));
   exiting_ = false;
   return exit_code_;
@@ -115,7 +115,7 @@ void Loop::exit(int code) noexcept {
   exit_code_ = code;
 }
 
-base::Status Loop::turn(base::Micros limit) {
+[[gnu::hot]] base::Status Loop::turn(base::Micros limit) {
   // What was deferred and armed outside of a turn belongs to the turn before.
   run_deferred();
   if (exiting_) return {};
@@ -127,7 +127,7 @@ base::Status Loop::turn(base::Micros limit) {
 }
 
 // Collects every descriptor that is ready, however many: a later batch may hold a more urgent one.
-base::Status Loop::gather(int timeout_ms) {
+[[gnu::hot]] base::Status Loop::gather(int timeout_ms) {
   // Each descriptor is reported once per wait as long as no more are ready than fit; where they do
   // not fit, the kernel goes round them, so this many waits have seen all of a busy minute.
   constexpr int kMostWaits = 64;
@@ -177,7 +177,7 @@ void Loop::unlink_ready(FdSource& source) noexcept {
   source.ready_ = 0;
 }
 
-void Loop::dispatch() noexcept {
+[[gnu::hot]] void Loop::dispatch() noexcept {
   for (size_t priority = 0; priority < kPriorities; ++priority) {
     if (priority == static_cast<size_t>(Priority::kTimers)) fire_timers();
     while (FdSource* const source = ready_[priority].first) {
@@ -189,7 +189,7 @@ void Loop::dispatch() noexcept {
   }
 }
 
-void Loop::fire_timers() noexcept {
+[[gnu::hot]] void Loop::fire_timers() noexcept {
   // The timerfd tells when to look; while a turn is being spent on something else, looking costs
   // one read of the clock.
   if (!timers_due_ && timers_.is_empty()) return;
@@ -200,7 +200,7 @@ void Loop::fire_timers() noexcept {
   }
 }
 
-void Loop::run_deferred() noexcept {
+[[gnu::hot]] void Loop::run_deferred() noexcept {
   while (first_deferred_ != nullptr) {
     Deferred& work = *first_deferred_;
     const Callback<void()> run = work.work_;
@@ -210,7 +210,7 @@ void Loop::run_deferred() noexcept {
 }
 
 // Sets the timerfd to the earliest deadline, if that is not what it is set to.
-void Loop::rearm() noexcept {
+[[gnu::hot]] void Loop::rearm() noexcept {
   const base::MonotonicTime earliest = timers_.earliest();
   if (earliest == set_deadline_) return;
   // A deadline that was cancelled or moved later costs one call now; left in place it would cost a

@@ -15,7 +15,7 @@ bool TimerHeap::is_before(const Timer& a, const Timer& b) noexcept {
 }
 
 // Makes the later of two roots the first child of the earlier; either may be null.
-Timer* TimerHeap::meld(Timer* a, Timer* b) noexcept {
+[[gnu::hot]] Timer* TimerHeap::meld(Timer* a, Timer* b) noexcept {
   if (a == nullptr) return b;
   if (b == nullptr) return a;
   if (is_before(*b, *a)) {
@@ -31,7 +31,7 @@ Timer* TimerHeap::meld(Timer* a, Timer* b) noexcept {
 }
 
 // Melds a list of siblings into one tree: in pairs from the left, then the pairs from the right.
-Timer* TimerHeap::meld_siblings(Timer* first) noexcept {
+[[gnu::hot]] Timer* TimerHeap::meld_siblings(Timer* first) noexcept {
   Timer* pairs = nullptr;  // linked by next_, the last pair first
   while (first != nullptr) {
     Timer* const second = first->next_;
@@ -63,7 +63,7 @@ void TimerHeap::push(Timer& timer, base::MonotonicTime deadline) noexcept {
   ++size_;
 }
 
-void TimerHeap::remove(Timer& timer) noexcept {
+[[gnu::hot]] void TimerHeap::remove(Timer& timer) noexcept {
   if (timer.heap_ != this) return;
   Timer* const children = meld_siblings(timer.child_);
   if (root_ == &timer) {
@@ -79,7 +79,7 @@ void TimerHeap::remove(Timer& timer) noexcept {
   --size_;
 }
 
-bool TimerHeap::fire_one(base::MonotonicTime now, uint64_t before_order) {
+[[gnu::hot]] bool TimerHeap::fire_one(base::MonotonicTime now, uint64_t before_order) {
   Timer* const timer = root_;
   if (timer == nullptr || timer->deadline_ > now || timer->order_ >= before_order) return false;
   remove(*timer);
