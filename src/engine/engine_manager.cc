@@ -28,11 +28,19 @@ EngineManager::EngineManager(store::Store& store, base::EventLoop& loop, std::st
 EngineManager::~EngineManager() { *alive_ = false; }
 
 base::Status EngineManager::start_up() {
-  subscription_ = view_.subscribe([this](const registry::ClusterChange& change) {
-    if (is_of_interest(change)) engine_.ensure_soon();
-  });
+  subscription_ =
+      view_.subscribe([this](const registry::ClusterChange& change) { on_change(change); });
   view_.open();
   return {};
+}
+
+void EngineManager::on_change(const registry::ClusterChange& change) {
+  if (scheduler_) scheduler_->update(view_.cluster(), change);
+  if (is_of_interest(change)) engine_.ensure_soon();
+}
+
+std::vector<Verdict> EngineManager::explain(std::string_view unit) {
+  return scheduler_ ? scheduler_->explain(unit) : engine::explain(view_.cluster(), unit);
 }
 
 // Unit states alone decide nothing, but that a unit which must not run twice is gone from where it
@@ -54,6 +62,7 @@ void EngineManager::stop() {
   subscription_.reset();
   *alive_ = false;
   leads_at_ = 0;
+  scheduler_.reset();
 }
 
 void EngineManager::resign(std::function<void()> done) {
@@ -74,12 +83,13 @@ base::Status EngineManager::ensure() {
     return {};
   }
   ++counters_.passes;
-  const Absence absence = look_out_for_storms();
   const base::MonotonicTime begin = loop_.clock().monotonic();
-  size_t unplaced = 0;
-  std::vector<Decision> decisions = decide(view_.cluster(), requirements_, absence, &unplaced);
-  requirements_.prune(view_.cluster());
-  counters_.unplaced += unplaced;
+  if (!scheduler_) {
+    scheduler_ = std::make_unique<Scheduler>();
+    scheduler_->read(view_.cluster());
+  }
+  std::vector<Decision> decisions = scheduler_->decide(look_out_for_storms());
+  counters_.unplaced += scheduler_->unplaced();
   counters_.pass_time += loop_.clock().monotonic() - begin;
   if (!decisions.empty()) write(std::move(decisions));
   return {};
@@ -104,6 +114,7 @@ void EngineManager::follow_leader() {
     counters_.leader_since = is_ours ? loop_.clock().wall() : base::WallTime{};
   }
   leads_at_ = is_ours ? leader->mod_revision : 0;
+  if (!is_ours) scheduler_.reset();
   if (leader) note_leader(leader->machine);
   if (is_ours || is_campaigning_ || !session_.is_registered() || !has_caught_up()) return;
   // A key of our own machine is left from an earlier run of ours.
@@ -153,13 +164,7 @@ Absence EngineManager::look_out_for_storms() {
   said_storm_ = storm_guard_.is_storm();
   if (storm_guard_.trusted_from() <= now) return Absence::kTrusted;
   // Asked for only if it matters: an idle cluster is not woken up.
-  for (const auto& [unit, machines] : view_.cluster().schedule) {
-    for (const auto& [machine, entry] : machines) {
-      if (present.contains(machine)) continue;
-      engine_.ensure_before(storm_guard_.trusted_from() - now);
-      return Absence::kDoubted;
-    }
-  }
+  if (scheduler_->has_units_away()) engine_.ensure_before(storm_guard_.trusted_from() - now);
   return Absence::kDoubted;
 }
 

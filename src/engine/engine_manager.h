@@ -1,5 +1,6 @@
-// EngineManager: the scheduler's edge. Becomes leader if nobody is, feeds decide() with the view,
-// and writes what it decided in transactions that only the leader's can succeed.
+// EngineManager: the scheduler's edge. Becomes leader if nobody is, tells the Scheduler of what
+// changes in the view while it leads, and writes what it decided in transactions that only the
+// leader's can succeed.
 //
 // Owned by fleetd's composition; loop thread only.
 #pragma once
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/decide.h"
+#include "engine/scheduler.h"
 #include "engine/storm_guard.h"
 #include "overlord/state_engine.h"
 #include "registry/cluster_view.h"
@@ -52,8 +53,11 @@ class EngineManager final : public overlord::StateManager {
 
   bool is_leader() const { return leads_at_ != 0; }
   const EngineCounters& counters() const { return counters_; }
+  // See Scheduler; the leader, who has one, answers faster than others.
+  std::vector<Verdict> explain(std::string_view unit);
 
  private:
+  void on_change(const registry::ClusterChange& change);
   bool is_of_interest(const registry::ClusterChange& change) const;
   bool has_caught_up() const;
   void follow_leader();
@@ -82,7 +86,7 @@ class EngineManager final : public overlord::StateManager {
   registry::MachineSession& session_;
   registry::ClusterView& view_;
   overlord::StateEngine& engine_;
-  RequirementsCache requirements_;
+  std::unique_ptr<Scheduler> scheduler_;  // while we lead
   StormGuard storm_guard_;
   bool said_storm_ = false;
   base::RegistrationPtr subscription_;

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/decide.h"
+#include "engine/scheduler.h"
 
 namespace flotilla::engine {
 namespace {
@@ -30,7 +30,7 @@ struct ExplainTest : testing::Test {
   }
   std::vector<std::string> of(const std::string& name) {
     std::vector<std::string> lines;
-    for (const Verdict& verdict : explain(cluster, cache, name)) {
+    for (const Verdict& verdict : explain(cluster, name)) {
       lines.push_back(verdict.machine + ": " +
                       (verdict.why_not.empty() ? "eligible" : verdict.why_not));
     }
@@ -38,7 +38,6 @@ struct ExplainTest : testing::Test {
   }
 
   registry::Cluster cluster;
-  RequirementsCache cache;
 };
 
 TEST_F(ExplainTest, NamesTheMetadataThatAreWrong) {

@@ -1,274 +1,391 @@
 #include "engine/placement.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-
-#include "unit/fleet_glob.h"
 
 namespace flotilla::engine {
 
 namespace {
 
-bool is_conflict(const Job& a, const Job& b) {
-  return a.requirements->conflicts_with(b.name) || b.requirements->conflicts_with(a.name);
+// A search that passes over so many machines in all is made in an order of its own from then on.
+constexpr uint64_t kPatience = 4;
+
+bool has(const std::vector<TagId>& tags, TagId tag) {
+  return std::binary_search(tags.begin(), tags.end(), tag);
 }
 
-bool has_peer(const Job& job, const Host& host, const std::string& peer) {
-  if (host.jobs.contains(peer) || host.globals.contains(peer)) return true;
-  if (peer.find_first_of("*?[") == std::string::npos) return false;
-  for (const auto* members : {&host.jobs, &host.globals}) {
-    for (const auto& [name, other] : *members) {
-      if (name != job.name && unit::glob_matches(peer, name)) return true;
-    }
-  }
-  return false;
-}
-
-std::optional<std::string> find_missing_peer(const Job& job, const Host& host) {
-  for (const std::string& peer : job.requirements->peers) {
-    if (has_peer(job, host, peer)) continue;
-    return fmt::format("required peer Unit({}) is not scheduled locally", peer);
-  }
-  return std::nullopt;
-}
-
-void count_in(Host& host, const Job& job) {
-  const unit::PlacementWishes& wishes = job.requirements->wishes;
-  host.weight += wishes.weight;
-  host.used.cpu_millis += wishes.cpu_millis;
-  host.used.memory_bytes += wishes.memory_bytes;
-  host.used.disk_bytes += wishes.disk_bytes;
-}
-
-void count_out(Host& host, const Job& job) {
-  const unit::PlacementWishes& wishes = job.requirements->wishes;
-  host.weight -= wishes.weight;
-  host.used.cpu_millis -= wishes.cpu_millis;
-  host.used.memory_bytes -= wishes.memory_bytes;
-  host.used.disk_bytes -= wishes.disk_bytes;
-}
-
-std::optional<std::string> why_too_much(std::string_view what, std::string_view of, uint64_t wants,
-                                        uint64_t used, uint64_t capacity) {
-  if (wants == 0 || capacity == 0 || (used <= capacity && wants <= capacity - used)) {
-    return std::nullopt;
-  }
-  return fmt::format("requests {} {}{}, {} of {} are free", wants, what, of,
-                     used < capacity ? capacity - used : 0, capacity);
-}
-
-std::optional<std::string> why_no_room(const Job& job, const Host& host) {
-  const unit::PlacementWishes& wishes = job.requirements->wishes;
-  if (!wishes.asks_for_capacity()) return std::nullopt;
-  Capacity used = host.used;
-  if (host.jobs.contains(job.name)) {
-    used.cpu_millis -= wishes.cpu_millis;
-    used.memory_bytes -= wishes.memory_bytes;
-    used.disk_bytes -= wishes.disk_bytes;
-  }
-  if (auto why = why_too_much("thousandths of a CPU", "", wishes.cpu_millis, used.cpu_millis,
-                              host.capacity.cpu_millis)) {
-    return why;
-  }
-  if (auto why = why_too_much("bytes", " of memory", wishes.memory_bytes, used.memory_bytes,
-                              host.capacity.memory_bytes)) {
-    return why;
-  }
-  return why_too_much("bytes", " of disk", wishes.disk_bytes, used.disk_bytes,
-                      host.capacity.disk_bytes);
-}
-
-std::optional<std::string> why_too_many(const Job& job, const Host& host) {
-  const uint32_t limit = job.requirements->wishes.max_per_machine;
-  if (limit == 0 || job.group.empty()) return std::nullopt;
-  const auto found = host.group_sizes.find(job.group);
-  if (found == host.group_sizes.end()) return std::nullopt;
-  const size_t others = found->second - (host.jobs.contains(job.name) ? 1 : 0);
-  if (others < limit) return std::nullopt;
-  return fmt::format("{} units of {} are here already, at most {} may be", others, job.group,
-                     limit);
+bool is_too_much(uint64_t wants, uint64_t used, uint64_t capacity) {
+  return wants != 0 && capacity != 0 && (used > capacity || wants > capacity - used);
 }
 
 }  // namespace
 
-Placement::Placement(const registry::Cluster& cluster) {
-  for (const auto& [id, machine] : cluster.machines) {
-    Host& host = hosts_[id];
-    host.id = id;
-    host.metadata = cluster.metadata_of(machine);
-    host.cordon = registry::cordon_of(host.metadata);
-    host.capacity = {uint64_t{machine.cpus} * 1000, machine.memory_bytes, machine.disk_bytes};
-    by_load_.emplace(0, host.id);
-  }
+Placement::Placement() = default;
+Placement::~Placement() = default;
+
+Host& Placement::host(std::string_view id) {
+  const auto found = hosts_.find(id);
+  if (found != hosts_.end()) return found->second;
+  const auto made = hosts_.emplace(std::string(id), Host()).first;
+  made->second.id = made->first;
+  return made->second;
 }
 
-Host* Placement::find_host(std::string_view machine) {
-  const auto found = hosts_.find(machine);
+Host* Placement::find_host(std::string_view id) {
+  const auto found = hosts_.find(id);
   return found == hosts_.end() ? nullptr : &found->second;
 }
 
-void Placement::settle_globals() {
-  for (auto& [id, host] : hosts_) settle_globals_of(host);
+void Placement::reorder() {
+  ++fleet_.epoch;
+  fleet_.hosts.clear();
+  for (auto& [id, host] : hosts_) {
+    if (!host.is_present) continue;
+    host.rank = static_cast<uint32_t>(fleet_.hosts.size());
+    fleet_.hosts.push_back(&host);
+  }
+}
+
+Job& Placement::job(std::string_view name) {
+  const auto found = jobs_.lower_bound(name);
+  if (found != jobs_.end() && found->first == name) return found->second;
+  const auto made = jobs_.emplace_hint(found, std::string(name), Job());
+  Job& job = made->second;
+  job.name = made->first;
+  if (Peer* peer = classes_.find_peer(name)) {
+    peer->job = &job;
+    job.is_peer = true;
+  }
+  return job;
+}
+
+Job* Placement::find_job(std::string_view name) {
+  const auto found = jobs_.find(name);
+  return found == jobs_.end() ? nullptr : &found->second;
+}
+
+std::vector<Job*> Placement::jobs_from(std::string_view prefix) {
+  std::vector<Job*> found;
+  for (auto it = jobs_.lower_bound(prefix); it != jobs_.end() && it->first.starts_with(prefix);
+       ++it) {
+    found.push_back(&it->second);
+  }
+  return found;
+}
+
+void Placement::erase(Job& job) {
+  detach_peers(job);
+  if (Peer* peer = job.is_peer ? classes_.find_peer(job.name) : nullptr) peer->job = nullptr;
+  classes_.release(*job.cls);
+  jobs_.erase(jobs_.find(job.name));
+}
+
+bool Placement::classify(Job& job, const std::vector<unit::UnitOption>* options) {
+  Class& cls = options != nullptr ? classes_.acquire(*options, job.name)
+                                  : classes_.acquire_again(*job.cls, job.name);
+  if (&cls == job.cls) {
+    classes_.release(cls);
+    return false;
+  }
+  const bool was_counted = job.is_counted;
+  if (was_counted) {
+    count(*job.machine, job, -1);
+    job.is_counted = false;
+  }
+  Class* old = job.cls;
+  if (old != nullptr) detach_peers(job);
+  job.cls = &cls;
+  attach_peers(job);
+  if (old != nullptr) classes_.release(*old);
+  if (was_counted) {
+    count(*job.machine, job, +1);
+    job.is_counted = true;
+  }
+  return true;
+}
+
+void Placement::attach_peers(Job& job) {
+  for (Peer* peer : job.cls->wants->peers) {
+    if (peer->job == nullptr && (peer->job = find_job(peer->name)) != nullptr) {
+      peer->job->is_peer = true;
+    }
+    peer->followers.insert(&job);
+  }
+}
+
+void Placement::detach_peers(Job& job) {
+  for (Peer* peer : job.cls->wants->peers) peer->followers.erase(&job);
+}
+
+void Placement::count(Host& host, const Job& job, int by) {
+  // The globals do not count for MaxPerMachine= and Spread=.
+  const TagId group = job.requirements().global ? job.cls->group : kNoTag;
+  for (const TagId tag : job.cls->tags) {
+    if (tag != group) host.counts.add_bearer(tag, by);
+  }
+  for (const TagId tag : job.cls->wants->conflicts) host.counts.add_opponent(tag, by);
+  const unit::PlacementWishes& wishes = job.requirements().wishes;
+  const auto sign = static_cast<uint64_t>(int64_t{by});  // wraps round, and back
+  host.load += sign * wishes.weight;
+  host.used.cpu_millis += sign * wishes.cpu_millis;
+  host.used.memory_bytes += sign * wishes.memory_bytes;
+  host.used.disk_bytes += sign * wishes.disk_bytes;
+  fleet_.note(host);
+}
+
+void Placement::move(Job& job, Host* host) {
+  if (job.machine == host) return;
+  if (!job.cls->wants->replaces.empty()) {
+    for (Host* other : {job.machine, host}) {
+      if (other != nullptr) fleet_.note(*other);
+    }
+  }
+  if (job.machine != nullptr) {
+    if (job.is_counted) count(*job.machine, job, -1);
+    job.is_counted = false;
+    std::vector<Job*>& jobs = job.machine->jobs;
+    jobs.back()->slot = job.slot;
+    jobs[job.slot] = jobs.back();
+    jobs.pop_back();
+  }
+  job.machine = host;
+  if (host == nullptr) return;
+  job.slot = static_cast<uint32_t>(host->jobs.size());
+  host->jobs.push_back(&job);
+  recount(job);
+}
+
+void Placement::recount(Job& job) {
+  const bool counts =
+      job.machine != nullptr && !job.is_active_global() && (job.is_frozen || job.wants_to_run());
+  if (counts == job.is_counted) return;
+  count(*job.machine, job, counts ? +1 : -1);
+  job.is_counted = counts;
+}
+
+void Placement::set_replacer(Job& job, bool is_replacer) {
+  if (is_replacer) {
+    replacers_.insert(&job);
+  } else {
+    replacers_.erase(&job);
+  }
+  ++fleet_.epoch;
+}
+
+void Placement::add_global(Job& job) {
+  ++globals_epoch_;
+  globals_.insert(&job);
+}
+
+std::vector<Host*> Placement::withdraw_global(Job& job) {
+  ++globals_epoch_;
+  globals_.erase(&job);
+  std::vector<Host*> left;
+  for (auto& [id, host] : hosts_) {
+    if (std::erase(host.globals, &job) == 0) continue;
+    count(host, job, -1);
+    left.push_back(&host);
+  }
+  return left;
+}
+
+void Placement::collect_global_tags() {
+  collected_epoch_ = globals_epoch_;
+  global_tags_.clear();
+  global_names_.clear();
+  for (const Job* global : globals_) {
+    const Wants& wants = *global->cls->wants;
+    global_tags_.insert(wants.conflicts.begin(), wants.conflicts.end());
+    global_tags_.insert(wants.patterns.begin(), wants.patterns.end());
+    global_names_.insert(global->cls->tags.begin(), global->cls->tags.end());
+  }
+}
+
+bool Placement::touches_globals(Class& cls) {
+  if (globals_.empty()) return false;
+  if (collected_epoch_ != globals_epoch_) collect_global_tags();
+  if (cls.globals_epoch == globals_epoch_) return cls.touches_globals;
+  cls.globals_epoch = globals_epoch_;
+  const auto is_in = [](const std::set<TagId>& set) {
+    return [&set](TagId tag) { return set.contains(tag); };
+  };
+  cls.touches_globals =
+      std::any_of(cls.tags.begin(), cls.tags.end(), is_in(global_tags_)) ||
+      std::any_of(cls.wants->conflicts.begin(), cls.wants->conflicts.end(), is_in(global_names_));
+  return cls.touches_globals;
 }
 
 // Units that were scheduled here come first; among globals the first name wins.
-void Placement::settle_globals_of(Host& host) {
-  if (globals_.empty()) return;
-  const auto before = std::pair(host.load(), host.id);
-  for (const auto& [name, global] : host.globals) count_out(host, *global);
-  host.globals.clear();
+bool Placement::settle_globals(Host& host) {
+  host.is_unsettled = false;
+  std::vector<Job*> before;
+  before.swap(host.globals);
+  for (Job* global : before) count(host, *global, -1);
+  if (!host.is_present) return !before.empty();
   for (Job* global : globals_) {
-    if (!global->requirements->allows_metadata(host.metadata)) continue;
-    if (find_missing_peer(*global, host) || find_conflict(*global, host) != nullptr) continue;
-    host.globals.emplace(global->name, global);
-    count_in(host, *global);
+    if (!global->requirements().allows_metadata(host.metadata)) continue;
+    if (!has_peers(*global, host) || has_conflict(*global, host)) continue;
+    host.globals.push_back(global);
+    count(host, *global, +1);
   }
-  if (host.load() == before.first) return;
-  by_load_.erase(before);
-  by_load_.emplace(host.load(), host.id);
+  return host.globals != before;
 }
 
-void Placement::place(Job& job, Host& host) {
-  by_load_.erase({host.load(), host.id});
-  host.jobs.emplace(job.name, &job);
-  count_in(host, job);
-  if (!job.group.empty()) ++host.group_sizes[job.group];
-  by_load_.emplace(host.load(), host.id);
-  job.machine = host.id;
-  settle_globals_of(host);
+bool Placement::is_peer_there(const Peer& peer, const Host& host) const {
+  if (peer.job == nullptr) return false;
+  if (peer.job->is_counted && peer.job->machine == &host) return true;
+  return peer.job->is_active_global() &&
+         std::find(host.globals.begin(), host.globals.end(), peer.job) != host.globals.end();
 }
 
-void Placement::remove(Job& job) {
-  Host* host = find_host(job.machine);
-  job.machine = {};
-  if (host == nullptr) return;
-  by_load_.erase({host->load(), host->id});
-  if (host->jobs.erase(job.name) > 0) {
-    count_out(*host, job);
-    if (!job.group.empty()) --host->group_sizes[job.group];
+bool Placement::has_peers(const Job& job, const Host& host) const {
+  const Wants& wants = *job.cls->wants;
+  for (const Peer* peer : wants.peers) {
+    if (!is_peer_there(*peer, host)) return false;
   }
-  by_load_.emplace(host->load(), host->id);
-  settle_globals_of(*host);
+  const bool is_there = job.is_counted && job.machine == &host;
+  for (const TagId tag : wants.patterns) {
+    const uint32_t self = is_there && has(job.cls->tags, tag) ? 1 : 0;
+    if (host.counts.of(tag).bearers <= self) return false;
+  }
+  return true;
 }
 
-const Job* Placement::find_conflict(const Job& job, const Host& host) const {
-  for (const auto* members : {&host.jobs, &host.globals}) {
-    for (const auto& [name, other] : *members) {
-      if (name != job.name && is_conflict(job, *other)) return other;
-    }
+bool Placement::has_conflict(const Job& job, const Host& host) const {
+  const bool is_there = job.is_counted && job.machine == &host;
+  const std::vector<TagId>& conflicts = job.cls->wants->conflicts;
+  for (const TagId tag : conflicts) {
+    const uint32_t self = is_there && has(job.cls->tags, tag) ? 1 : 0;
+    if (host.counts.of(tag).bearers > self) return true;
+  }
+  for (const TagId tag : job.cls->tags) {
+    const uint32_t self = is_there && has(conflicts, tag) ? 1 : 0;
+    if (host.counts.of(tag).opponents > self) return true;
+  }
+  return false;
+}
+
+bool Placement::fits_group(const Job& job, const Host& host, bool is_there) const {
+  const uint32_t limit = job.requirements().wishes.max_per_machine;
+  if (limit == 0 || job.cls->group == kNoTag) return true;
+  return host.counts.of(job.cls->group).bearers - (is_there ? 1 : 0) < limit;
+}
+
+bool Placement::fits_capacity(const Job& job, const Host& host, bool is_there) const {
+  const unit::PlacementWishes& wishes = job.requirements().wishes;
+  if (!wishes.asks_for_capacity()) return true;
+  const uint64_t self = is_there ? 1 : 0;
+  return !is_too_much(wishes.cpu_millis, host.used.cpu_millis - self * wishes.cpu_millis,
+                      host.capacity.cpu_millis) &&
+         !is_too_much(wishes.memory_bytes, host.used.memory_bytes - self * wishes.memory_bytes,
+                      host.capacity.memory_bytes) &&
+         !is_too_much(wishes.disk_bytes, host.used.disk_bytes - self * wishes.disk_bytes,
+                      host.capacity.disk_bytes);
+}
+
+bool Placement::is_overcommitted(const Host& host) const {
+  const auto is_over = [](uint64_t used, uint64_t capacity) {
+    return capacity != 0 && used > capacity;
+  };
+  return is_over(host.used.cpu_millis, host.capacity.cpu_millis) ||
+         is_over(host.used.memory_bytes, host.capacity.memory_bytes) ||
+         is_over(host.used.disk_bytes, host.capacity.disk_bytes);
+}
+
+// Without what the machine is: see Host::is_open_to().
+bool Placement::fits(const Job& job, const Host& host, Mode mode) const {
+  const bool is_there = job.is_counted && job.machine == &host;
+  return has_peers(job, host) && !has_conflict(job, host) && fits_group(job, host, is_there) &&
+         fits_capacity(job, host, is_there) &&
+         (mode == Mode::kStay || find_replacer(job, host) == nullptr);
+}
+
+const Job* Placement::find_replacer(const Job& job, const Host& host) const {
+  if (replacers_.empty() || !classes_.is_replaced(*job.cls)) return nullptr;
+  for (const Job* replacer : replacers_) {
+    if (replacer->machine == &host && host.is_present && replaces(*replacer, job)) return replacer;
   }
   return nullptr;
 }
 
-std::optional<std::string> Placement::why_not(const Job& job, const Host& host, Mode mode) const {
-  const unit::FleetRequirements& wants = *job.requirements;
-  if (!wants.allows_machine(host.id)) {
-    return fmt::format("agent ID \"{}\" does not match required \"{}\"", host.id,
-                       wants.machine_id.value_or(""));
+Host* Placement::find_machine_for(Job& job) {
+  Class& cls = *job.cls;
+  const unit::FleetRequirements& wants = cls.wants->requirements;
+  if (wants.machine_id) {
+    std::vector<Host*> named;
+    for (auto it = hosts_.lower_bound(*wants.machine_id);
+         it != hosts_.end() && it->first.starts_with(*wants.machine_id); ++it) {
+      named.push_back(&it->second);
+    }
+    return find_among(named, job);
   }
-  if (!wants.allows_metadata(host.metadata)) return "local Machine metadata insufficient";
-  if (auto why = find_missing_peer(job, host)) return why;
-  if (const Job* other = find_conflict(job, host)) {
-    return fmt::format("found conflict with locally-scheduled Unit([{}])", other->name);
+  for (const Peer* peer : cls.wants->peers) {
+    if (peer->job == nullptr) return nullptr;
+    if (peer->job->is_active_global()) continue;
+    return peer->job->is_counted ? find_among({peer->job->machine}, job) : nullptr;
   }
-  if (auto why = why_too_many(job, host)) return why;
-  if (auto why = why_no_room(job, host)) return why;
-  if (mode == Mode::kMoveIn) {
-    if (host.cordon == registry::Cordon::kDraining) return "machine is being drained";
-    if (host.cordon == registry::Cordon::kCordoned) return "machine is cordoned";
-    for (const Job* replacer : replacers_) {
-      if (replacer->machine == host.id && replaces(*replacer, job)) {
-        return fmt::format("found replace with locally-scheduled Unit({})", replacer->name);
-      }
+  if (is_still_hopeless(job)) return nullptr;
+  const auto is_fit = [&](const Host& host) { return fits(job, host, Mode::kMoveIn); };
+  if (!cls.strict && cls.steps > kPatience * fleet_.hosts.size() + 64) {
+    cls.strict = std::make_unique<Ranking>(wants, wants.wishes.spread.empty() ? kNoTag : cls.group);
+  }
+  Host* found = cls.strict ? cls.strict->find(fleet_, is_fit, Ranking::Mode::kStrict, cls.steps)
+                           : cls.ranking->find(fleet_, is_fit, Ranking::Mode::kLoose, cls.steps);
+  cls.has_failed = found == nullptr;
+  cls.failed_epoch = fleet_.epoch;
+  cls.failed_at = fleet_.log_end();
+  return found;
+}
+
+// Whether no machine could take a unit of the class, and none that could has changed since.
+bool Placement::is_still_hopeless(Job& job) {
+  Class& cls = *job.cls;
+  const bool is_known =
+      cls.has_failed && cls.failed_epoch == fleet_.epoch && cls.failed_at >= fleet_.log_begin();
+  if (!is_known) return false;
+  for (; cls.failed_at < fleet_.log_end(); ++cls.failed_at) {
+    const Host& host = fleet_.at(cls.failed_at);
+    if (host.is_open_to(job.requirements()) && fits(job, host, Mode::kMoveIn)) return false;
+  }
+  return true;
+}
+
+// The few that its wishes name. With more than one, a shortened id, preferences hardly matter; but
+// the order is the same as everywhere.
+Host* Placement::find_among(const std::vector<Host*>& hosts, const Job& job) const {
+  std::vector<Host*> able;
+  for (Host* host : hosts) {
+    if (host->is_open_to(job.requirements()) && fits(job, *host, Mode::kMoveIn)) {
+      able.push_back(host);
     }
   }
-  return std::nullopt;
-}
-
-std::optional<std::string> Placement::why_not_global(const Job& job, const Host& host) const {
-  if (!job.requirements->allows_metadata(host.metadata)) {
-    return "local Machine metadata insufficient";
-  }
-  if (auto why = find_missing_peer(job, host)) return why;
-  if (const Job* other = host.globals.contains(job.name) ? nullptr : find_conflict(job, host)) {
-    return fmt::format("found conflict with locally-scheduled Unit([{}])", other->name);
-  }
-  return std::nullopt;
-}
-
-Host* Placement::find_machine_for(const Job& job) {
-  const unit::PlacementWishes& wishes = job.requirements->wishes;
-  if (!wishes.prefer.empty() || !wishes.spread.empty()) return find_preferred(job);
-  for (const auto& [load, id] : by_load_) {
-    Host& host = hosts_.at(id);
-    if (!why_not(job, host, Mode::kMoveIn)) return &host;
-  }
-  return nullptr;
-}
-
-Host* Placement::find_preferred(const Job& job) {
-  const unit::PlacementWishes& wishes = job.requirements->wishes;
-  const auto spread = count_by_value(wishes.spread, job.group);
-  const auto value_of = [](const Host& host, const std::string& key) {
-    const auto found = host.metadata.find(key);
-    return found == host.metadata.end() ? std::string() : found->second;
-  };
-  struct Rank {
-    size_t missed = 0;  // preferences
-    size_t beside = 0;  // units of its template where the metadata are the same
-    auto operator<=>(const Rank&) const = default;
-  };
-  Host* best = nullptr;
-  Rank best_rank;
-  // By load, then id: of equals the first stays.
-  for (const auto& [load, id] : by_load_) {
-    Host& host = hosts_.at(id);
-    Rank rank;
-    for (const auto& [key, rule] : wishes.prefer) {
-      const auto found = host.metadata.find(key);
-      const bool is_met = found != host.metadata.end() && rule.holds_for(found->second);
-      rank.missed += is_met ? 0 : 1;
-    }
-    if (const auto found = spread.find(value_of(host, wishes.spread)); found != spread.end()) {
-      rank.beside = found->second;
-    }
-    if (best != nullptr && rank >= best_rank) continue;
-    if (why_not(job, host, Mode::kMoveIn)) continue;
-    best = &host;
-    best_rank = rank;
-  }
-  return best;
-}
-
-std::map<std::string, size_t> Placement::count_by_value(const std::string& key,
-                                                        const std::string& group) const {
-  std::map<std::string, size_t> counts;
-  if (key.empty() || group.empty()) return counts;
-  for (const auto& [id, host] : hosts_) {
-    const auto members = host.group_sizes.find(group);
-    if (members == host.group_sizes.end()) continue;
-    const auto value = host.metadata.find(key);
-    counts[value == host.metadata.end() ? std::string() : value->second] += members->second;
-  }
-  return counts;
+  if (able.size() < 2) return able.empty() ? nullptr : able.front();
+  Fleet few = fleet_;
+  Ranking ranking(job.requirements(),
+                  job.requirements().wishes.spread.empty() ? kNoTag : job.cls->group);
+  uint64_t steps = 0;
+  return ranking.find(
+      few,
+      [&able](const Host& host) {
+        return std::find(able.begin(), able.end(), &host) != able.end();
+      },
+      Ranking::Mode::kLoose, steps);
 }
 
 bool Placement::replaces(const Job& job, const Job& other) const {
-  return &job != &other && job.requirements->wants_to_replace(other.name) &&
+  return &job != &other && job.requirements().wants_to_replace(other.name) &&
          !reaches_by_replacing(other, job);
 }
 
 bool Placement::reaches_by_replacing(const Job& from, const Job& to) const {
-  if (from.requirements->replaces.empty()) return false;
+  if (from.requirements().replaces.empty()) return false;
   std::vector<const Job*> open{&from};
   std::set<const Job*> seen{&from};
   while (!open.empty()) {
     const Job* job = open.back();
     open.pop_back();
-    if (job->requirements->wants_to_replace(to.name)) return true;
+    if (job->requirements().wants_to_replace(to.name)) return true;
     for (const Job* next : replacers_) {
-      if (job->requirements->wants_to_replace(next->name) && seen.insert(next).second) {
+      if (job->requirements().wants_to_replace(next->name) && seen.insert(next).second) {
         open.push_back(next);
       }
     }

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/decide.h"
+#include "engine/scheduler.h"
 
 namespace flotilla::engine {
 namespace {
@@ -38,22 +38,21 @@ struct WishesTest : testing::Test {
   }
   std::vector<std::string> decisions() {
     std::vector<std::string> lines;
-    for (const Decision& d : decide(cluster, cache)) {
+    for (const Decision& d : decide(cluster)) {
       lines.push_back(std::string(to_string(d.kind)) + " " + d.unit + " " + d.machine);
       reasons += d.reason + "\n";
     }
-    apply_decisions(cluster, decide(cluster, cache));
+    apply_decisions(cluster, decide(cluster));
     return lines;
   }
   std::string why_not(const std::string& name, const std::string& id) {
-    for (const Verdict& verdict : explain(cluster, cache, name)) {
+    for (const Verdict& verdict : explain(cluster, name)) {
       if (verdict.machine == id) return verdict.why_not;
     }
     return "no such machine";
   }
 
   registry::Cluster cluster;
-  RequirementsCache cache;
   std::string reasons;
 };
 
@@ -190,6 +189,24 @@ TEST_F(WishesTest, ADrainedMachineHandsOverWhatRunsThere) {
   EXPECT_THAT(decisions(), IsEmpty());
   told.active_state = "active";
   EXPECT_THAT(decisions(), ElementsAre("UnscheduleUnit a.service m1"));
+  EXPECT_THAT(decisions(), IsEmpty());
+}
+
+TEST_F(WishesTest, AUnitLeavesTwoMachinesThatAreDrainedTogether) {
+  machine("m1", {{"fleet.cordon", "drain"}});
+  machine("m2", {{"fleet.cordon", "drain"}});
+  machine("m3");
+  unit("a.service", {}, "m1");
+  cluster.schedule["a.service"]["m2"] = schedule_entry_of(cluster.units["a.service"], "m2");
+  state("a.service", "m2");
+  registry::UnitState& told = cluster.states["a.service"]["m2"];
+  told.hash = cluster.units["a.service"].hash;
+  told.launched = true;
+  told.active_state = "active";
+  decisions();
+  EXPECT_TRUE(cluster.schedule.at("a.service").contains("m3"));
+  decisions();
+  decisions();
   EXPECT_THAT(decisions(), IsEmpty());
 }
 

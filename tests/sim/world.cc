@@ -331,8 +331,7 @@ void World::check_at_rest() {
       violate(fmt::format("{} was refused although nobody else has its id", machines_[i]->id()));
     }
   }
-  engine::RequirementsCache requirements;
-  for (const engine::Decision& decision : engine::decide(cluster, requirements)) {
+  for (const engine::Decision& decision : engine::decide(cluster)) {
     violate(fmt::format("at rest there is something left to decide: {} {} {} ({})",
                         engine::to_string(decision.kind), decision.unit, decision.machine,
                         decision.reason));
@@ -349,8 +348,7 @@ void World::check_unit_at_rest(const registry::Unit& unit) {
     return;
   }
   if (!is_scheduled) {
-    engine::RequirementsCache requirements;
-    for (const engine::Verdict& verdict : engine::explain(cluster, requirements, unit.name)) {
+    for (const engine::Verdict& verdict : engine::explain(cluster, unit.name)) {
       if (verdict.why_not.empty()) {
         violate(fmt::format("{} waits although {} can take it", unit.name, verdict.machine));
       }

@@ -123,8 +123,10 @@ std::string Daemon::metrics() const {
 
 std::vector<api::Eligibility> Daemon::explain(const std::string& unit) const {
   std::vector<api::Eligibility> machines;
-  engine::RequirementsCache requirements;
-  for (engine::Verdict& verdict : engine::explain(view_->cluster(), requirements, unit)) {
+  std::vector<engine::Verdict> verdicts = engine_manager_
+                                              ? engine_manager_->explain(unit)
+                                              : engine::explain(view_->cluster(), unit);
+  for (engine::Verdict& verdict : verdicts) {
     machines.push_back({verdict.machine, verdict.why_not.empty(), verdict.why_not});
   }
   return machines;

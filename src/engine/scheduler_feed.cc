@@ -1,0 +1,299 @@
+// What the scheduler is told of the cluster.
+#include <algorithm>
+
+#include "engine/scheduler.h"
+#include "unit/fleet_name.h"
+
+namespace flotilla::engine {
+
+namespace {
+
+using registry::TargetState;
+
+const std::vector<unit::UnitOption> kNoOptions;
+
+// Two texts of one unit are told apart by it, no more.
+uint64_t fingerprint(std::string_view hash) { return std::hash<std::string_view>()(hash); }
+
+bool is_template_name(std::string_view name) {
+  if (name.find('@') == std::string_view::npos) return false;
+  const auto split = unit::split_fleet_name(name);
+  return split && split->is_template();
+}
+
+bool runs_as_told(const Scheduler::UnitFacts& facts, const std::string& machine) {
+  if (facts.unit == nullptr || facts.states == nullptr) return false;
+  const auto state = facts.states->find(machine);
+  return state != facts.states->end() && state->second.launched &&
+         state->second.hash == facts.unit->hash && state->second.active_state == "active";
+}
+
+template <typename Map>
+auto find_in(const Map& map, std::string_view key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+void Scheduler::read(const registry::Cluster& cluster) {
+  for (const auto& [id, machine] : cluster.machines) read_machine(cluster, id);
+  for (const std::string& id : cluster.unreadable_machines) read_machine(cluster, id);
+  for (const auto& [name, unit] : cluster.units) read_unit(cluster, name);
+  for (const auto& [name, machines] : cluster.schedule) {
+    if (!cluster.units.contains(name)) read_unit(cluster, name);
+  }
+  for (const auto& [name, global] : cluster.globals) {
+    if (!cluster.units.contains(name)) read_unit(cluster, name);
+  }
+}
+
+void Scheduler::update(const registry::Cluster& cluster, const registry::ClusterChange& change) {
+  for (const std::string& id : change.machines) read_machine(cluster, id);
+  for (const std::string& name : change.units) read_unit(cluster, name);
+  for (const std::string& name : change.schedule) {
+    if (!change.units.contains(name)) read_unit(cluster, name);
+  }
+  for (const std::string& name : change.states) {
+    if (change.units.contains(name) || change.schedule.contains(name)) continue;
+    const Job* job = placement_.find_job(name);
+    if (job != nullptr && (job->runs_once() || job->has_extra)) read_unit(cluster, name);
+  }
+}
+
+void Scheduler::read_unit(const registry::Cluster& cluster, std::string_view name) {
+  UnitFacts facts;
+  facts.name = name;
+  facts.unit = find_in(cluster.units, name);
+  facts.schedule = find_in(cluster.schedule, name);
+  facts.global = find_in(cluster.globals, name);
+  facts.states = find_in(cluster.states, name);
+  facts.is_unreadable = cluster.unreadable_units.contains(name);
+  set_unit(facts);
+}
+
+void Scheduler::read_machine(const registry::Cluster& cluster, std::string_view id) {
+  MachineFacts facts;
+  facts.id = id;
+  facts.machine = find_in(cluster.machines, id);
+  if (facts.machine != nullptr) facts.metadata = cluster.metadata_of(*facts.machine);
+  facts.is_unreadable = cluster.unreadable_machines.contains(id);
+  set_machine(facts);
+}
+
+void Scheduler::set_machine(const MachineFacts& facts) {
+  Host& host = placement_.host(facts.id);
+  const bool is_present = facts.machine != nullptr;
+  Capacity capacity;
+  if (is_present) {
+    capacity = {uint64_t{facts.machine->cpus} * 1000, facts.machine->memory_bytes,
+                facts.machine->disk_bytes};
+  }
+  const bool is_same = host.is_present == is_present && host.is_unreadable == facts.is_unreadable &&
+                       host.metadata == facts.metadata && host.capacity == capacity;
+  if (is_same) return;
+  host.is_present = is_present;
+  host.is_unreadable = facts.is_unreadable;
+  host.metadata = facts.metadata;
+  host.capacity = capacity;
+  host.cordon = registry::cordon_of(host.metadata);
+  if (is_present && host.cordon == registry::Cordon::kDraining) {
+    draining_.insert(&host);
+  } else {
+    draining_.erase(&host);
+  }
+  is_reordered_ = true;
+  unsettle(host);
+  check_all(host);
+  const std::set<Job*, ByName> doubled = doubled_;
+  for (Job* job : doubled) {
+    settle_record(*job);
+    look_at(*job);
+  }
+}
+
+void Scheduler::set_unit(const UnitFacts& facts) {
+  Job& job = placement_.job(facts.name);
+  if (job.cls == nullptr) placement_.classify(job, &kNoOptions);
+  const bool was_in_flight = job.is_in_flight;
+  job.is_in_flight = false;
+  const bool exists = facts.unit != nullptr;
+  const bool is_same =
+      job.exists == exists && job.is_frozen == facts.is_unreadable && !job.is_gone &&
+      (!exists || (job.desired == facts.unit->desired && !facts.unit->hash.empty() &&
+                   job.hash == fingerprint(facts.unit->hash)));
+  const bool had_extra = job.has_extra;
+  const Extra extra_before = had_extra ? extras_.at(&job) : Extra();
+  if (is_same && was_in_flight && is_as_decided(job, facts)) {
+    set_record(job, facts);
+    job.before = job.machine;
+    return;
+  }
+  if (!is_same) change_nature(job, facts);
+  const Job record_before = job;
+  set_record(job, facts);
+  settle_record(job);
+  const bool is_record_same = is_same && !was_in_flight && had_extra == job.has_extra &&
+                              record_before.before == job.before &&
+                              record_before.record_hash == job.record_hash &&
+                              record_before.record_target == job.record_target &&
+                              (!had_extra || extra_before == extras_.at(&job));
+  if (!is_record_same) look_at(job);
+  job.is_gone = !exists && facts.schedule == nullptr && facts.global == nullptr;
+  if (job.is_gone) gone_.push_back(&job);
+}
+
+// The store has come to say what was decided, and there is nothing else to say of the unit.
+bool Scheduler::is_as_decided(const Job& job, const UnitFacts& facts) const {
+  if (job.has_extra || facts.global != nullptr || facts.schedule == nullptr ||
+      facts.schedule->size() != 1 || !job.exists || job.runs_once() || job.machine == nullptr) {
+    return false;
+  }
+  const auto& [machine, entry] = *facts.schedule->begin();
+  return job.machine->id == machine && fingerprint(entry.hash) == job.hash &&
+         entry.target == job.desired;
+}
+
+void Scheduler::set_record(Job& job, const UnitFacts& facts) {
+  Extra more;
+  if (facts.schedule != nullptr) {
+    for (const auto& [machine, entry] : *facts.schedule) {
+      more.records.push_back({&placement_.host(machine), fingerprint(entry.hash), entry.target,
+                              runs_as_told(facts, machine)});
+    }
+  }
+  const Record first = more.records.empty() ? Record() : more.records.front();
+  if (more.records.size() < 2) more.records.clear();
+  if (facts.global != nullptr) {
+    more.has_global = true;
+    more.global_hash = fingerprint(facts.global->hash);
+    more.global_target = facts.global->target;
+  }
+  if (job.runs_once() && facts.states != nullptr && !facts.states->empty()) {
+    more.told_by = &placement_.host(facts.states->begin()->first);
+  }
+  job.before = first.host;
+  job.record_hash = first.hash;
+  job.record_target = first.target;
+  if (more.records.empty()) {
+    doubled_.erase(&job);
+  } else {
+    doubled_.insert(&job);
+  }
+  job.has_extra = !more.is_empty();
+  if (job.has_extra) {
+    extras_[&job] = std::move(more);
+  } else {
+    extras_.erase(&job);
+  }
+}
+
+// Taken out with all that hangs on it, and put in as what it has become.
+void Scheduler::change_nature(Job& job, const UnitFacts& facts) {
+  Host* host = job.machine;
+  leave(job);
+  unpark(job);
+  const bool was_global = placement_.globals().contains(&job);
+  const bool was_replacer = placement_.replacers().contains(&job);
+  if (was_global) withdraw_global(job);
+  const bool exists = facts.unit != nullptr;
+  const uint64_t hash = exists ? fingerprint(facts.unit->hash) : 0;
+  const bool is_other_text = !exists || hash != job.hash || facts.unit->hash.empty() || !job.exists;
+  job.exists = exists;
+  job.is_frozen = facts.is_unreadable;
+  job.is_template = is_template_name(job.name);
+  job.hash = hash;
+  job.desired = exists ? facts.unit->desired : TargetState::kInactive;
+  if (is_other_text) {
+    placement_.classify(job, exists ? &facts.unit->options : &kNoOptions);
+    add_new_tags();
+  }
+  const bool is_global = job.is_active_global();
+  if (is_global) placement_.add_global(job);
+  are_globals_changed_ |= is_global;
+  const bool is_replacer = !is_global && !job.requirements().replaces.empty();
+  if (was_replacer || is_replacer) {
+    placement_.set_replacer(job, is_replacer);
+    for (Job* replacer : placement_.replacers()) check(*replacer);
+  }
+  if (host != nullptr) enter(job, *host, By::kTold);
+  if (job.is_peer) wake_followers(job);
+  update_unplaced(job);
+}
+
+void Scheduler::withdraw_global(Job& job) {
+  are_globals_changed_ = true;
+  for (Host* host : placement_.withdraw_global(job)) check_all(*host);
+}
+
+// Units that bear a tag nobody asked for before.
+void Scheduler::add_new_tags() {
+  for (const Tags::New& tag : placement_.classes().tags().take_new()) {
+    std::vector<Job*> bearers;
+    if (!tag.is_whole) {
+      bearers = placement_.jobs_from(tag.prefix);
+    } else if (Job* job = placement_.find_job(tag.prefix)) {
+      bearers.push_back(job);
+    }
+    for (Job* job : bearers) {
+      if (job->cls == nullptr) continue;
+      const bool was_parked = job->is_parked;
+      unpark(*job);
+      const bool is_global = placement_.globals().contains(job);
+      if (is_global) withdraw_global(*job);
+      const bool is_other = placement_.classify(*job, nullptr);
+      if (is_global) placement_.add_global(*job);
+      if (was_parked) pend(*job);
+      if (is_other && job->machine != nullptr) check_all(*job->machine);
+    }
+  }
+}
+
+void Scheduler::settle_record(Job& job) {
+  job.handed_over_by = nullptr;
+  const auto more = job.has_extra ? extras_.find(&job) : extras_.end();
+  if (more != extras_.end() && !more->second.records.empty()) settle_records(job, more->second);
+  if (job.machine == job.before) return;
+  leave(job);
+  if (job.before != nullptr) enter(job, *job.before, By::kTold);
+  update_unplaced(job);
+}
+
+// Of several machines one is being drained of the unit, if several are the one that runs it; the
+// rest but the first are mistakes.
+void Scheduler::settle_records(Job& job, Extra& more) {
+  const auto is_drained = [this](const Record& record) { return draining_.contains(record.host); };
+  auto before = std::find_if_not(more.records.begin(), more.records.end(), is_drained);
+  if (before == more.records.end()) before = more.records.begin();
+  const Record* giver = nullptr;
+  for (const Record& record : more.records) {
+    if (&record == &*before || !is_drained(record)) continue;
+    if (giver == nullptr || (record.runs && !giver->runs)) giver = &record;
+  }
+  job.before = before->host;
+  job.record_hash = before->hash;
+  job.record_target = before->target;
+  if (giver != nullptr && !is_handed_over(job, *before)) job.handed_over_by = giver->host;
+  more.doubles.clear();
+  for (const Record& record : more.records) {
+    const bool is_right = record.host == job.before || record.host == job.handed_over_by;
+    if (!is_right) more.doubles.push_back(record.host);
+  }
+}
+
+// Whether it runs on its new machine as it should, or need not run at all.
+bool Scheduler::is_handed_over(const Job& job, const Record& record) const {
+  return !job.exists || job.desired != TargetState::kLaunched || record.runs;
+}
+
+void Scheduler::look_at(Job& job) {
+  touch(job);
+  check(job);
+  pend(job);
+}
+
+const Scheduler::Extra* Scheduler::find_extra(const Job& job) const {
+  return job.has_extra ? &extras_.at(&job) : nullptr;
+}
+
+}  // namespace flotilla::engine
