@@ -1,11 +1,14 @@
 // bench/chain: a chain of 100 oneshot services, each ordered after the last, from the first one's
-// first instruction to the last one's, beside a bare loop of vfork, exec and wait (the floor).
+// first instruction to the last one's, beside a bare loop of vfork, exec and wait (the floor), the
+// same with a cgroup made for each and removed after it, and dinit where it is installed.
 // chain [RUNS]
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 
 #include "harness/harness.h"
 #include "harness/machine.h"
+#include "harness/peers.h"
 
 namespace flotilla::bench {
 namespace {
@@ -37,6 +40,14 @@ uint64_t one_chain() {
   return span_of(stamps);
 }
 
+uint64_t one_peer_chain(PeerKind kind) {
+  const ScratchFolder folder;
+  StampFile stamps(folder.path(), kLength);
+  PeerMachine machine(kind, PeerTask::kChain, folder.path(), kLength, stamps);
+  machine.start();
+  return span_of(stamps);
+}
+
 uint64_t one_floor() {
   const ScratchFolder folder;
   StampFile stamps(folder.path(), kLength);
@@ -44,15 +55,34 @@ uint64_t one_floor() {
   return span_of(stamps);
 }
 
+uint64_t one_floor_in_cgroups() {
+  const ScratchFolder folder;
+  StampFile stamps(folder.path(), kLength);
+  return floor_chain_in_cgroups(kLength, stamps) ? span_of(stamps) : 0;
+}
+
 int run(int runs) {
-  std::vector<uint64_t> floor, ours;
+  std::vector<uint64_t> floor, floor_in_cgroups, ours;
+  std::map<PeerKind, std::vector<uint64_t>> others;
   for (int i = 0; i < runs; ++i) {
     floor.push_back(one_floor());
+    if (const uint64_t span = one_floor_in_cgroups()) floor_in_cgroups.push_back(span);
     ours.push_back(one_chain());
+    for (const PeerKind kind : installed_peers()) {
+      if (can_do(kind, PeerTask::kChain)) others[kind].push_back(one_peer_chain(kind));
+    }
   }
-  Table table({"", "median ms", "x floor"});
-  table.add({"floor", fixed(median_ms(floor), 2), "1.00"});
-  table.add({"flotilla", fixed(median_ms(ours), 2), fixed(median_ms(ours) / median_ms(floor), 2)});
+  Table table({"", "median ms", "x floor", "x floor+cgroup"});
+  const auto row = [&](const std::string& name, const std::vector<uint64_t>& spans) {
+    const auto over = [&](const std::vector<uint64_t>& below) {
+      return below.empty() ? "-" : fixed(median_ms(spans) / median_ms(below), 2);
+    };
+    table.add({name, fixed(median_ms(spans), 2), over(floor), over(floor_in_cgroups)});
+  };
+  row("floor", floor);
+  if (!floor_in_cgroups.empty()) row("floor+cgroup", floor_in_cgroups);
+  row("flotilla", ours);
+  for (const auto& [kind, spans] : others) row(to_string(kind), spans);
   std::printf("%zu oneshot services, each after the last, medians of %d runs\n", kLength, runs);
   table.print();
   return 0;

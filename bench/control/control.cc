@@ -42,7 +42,7 @@ int run(size_t times) {
   }
   const std::vector<uint64_t> ours = stop_and_start(times);
   std::printf("stop and start of a service over D-Bus, %zu times\n", times);
-  print_beside_floor(floor, ours);
+  print_beside_floor(floor, {{"flotilla", ours}});
   return 0;
 }
 

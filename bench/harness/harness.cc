@@ -109,11 +109,11 @@ int exec_in_cgroup(void* context) noexcept {
   return 127;
 }
 
-pid_t start_in_cgroup(int root, const char* program, const char* stamps, const char* index,
-                      int output, char* stack, size_t stack_size) {
-  if (mkdirat(root, index, 0755) != 0) return -1;
-  const int cgroup = openat(root, index, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const char* argv[] = {program, stamps, index, nullptr};
+// In a cgroup called `argv[2]`, the service's index.
+pid_t start_in_cgroup(int root, const char* const* argv, int output) {
+  static char stack[65536];
+  if (mkdirat(root, argv[2], 0755) != 0) return -1;
+  const int cgroup = openat(root, argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const char* envp[] = {"PATH=/usr/bin:/bin", nullptr};
   CgroupStart start{argv, envp, output};
   clone_args args{};
@@ -121,7 +121,7 @@ pid_t start_in_cgroup(int root, const char* program, const char* stamps, const c
   args.cgroup = static_cast<uint64_t>(cgroup);
   args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<uintptr_t>(stack);
-  args.stack_size = stack_size;
+  args.stack_size = sizeof stack;
   const long pid = flotilla_clone3(&args, sizeof args, &exec_in_cgroup, &start);
   close(cgroup);
   return static_cast<pid_t>(pid);
@@ -150,7 +150,6 @@ uint64_t cpu_of(pid_t pid) {
 // `cgroups`: the directory to make them in; -1: none are made.
 uint64_t measure_floor(size_t services, StampFile& stamps, bool captured, int cgroups,
                        uint64_t* cpu) {
-  static char stack[65536];
   const std::string trivial = stamps.program();
   std::vector<std::string> indexes;
   for (size_t i = 0; i < services; ++i) indexes.push_back(std::to_string(i));
@@ -163,10 +162,9 @@ uint64_t measure_floor(size_t services, StampFile& stamps, bool captured, int cg
   for (size_t i = 0; i < services; ++i) {
     int ends[2] = {-1, -1};
     if (captured && pipe2(ends, O_CLOEXEC) != 0) die("pipe2 failed: raise the limit of open files");
-    children[i] = cgroups < 0 ? bare_start(trivial.c_str(), stamps.path().c_str(),
-                                           indexes[i].c_str(), ends[1])
-                              : start_in_cgroup(cgroups, trivial.c_str(), stamps.path().c_str(),
-                                                indexes[i].c_str(), ends[1], stack, sizeof stack);
+    const char* argv[] = {trivial.c_str(), stamps.path().c_str(), indexes[i].c_str(), nullptr};
+    children[i] = cgroups < 0 ? bare_start(argv[0], argv[1], argv[2], ends[1])
+                              : start_in_cgroup(cgroups, argv, ends[1]);
     if (children[i] < 0) die("a process could not be started in a cgroup of its own");
     if (captured) {
       close(ends[1]);
@@ -225,19 +223,55 @@ std::vector<uint64_t> floor_stop_and_start(size_t times, StampFile& stamps) {
   return samples;
 }
 
-uint64_t floor_start_in_cgroups(size_t services, StampFile& stamps, bool captured, uint64_t* cpu) {
-  if (geteuid() != 0) return 0;
-  for (const char* mount : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
-    if (access((std::string(mount) + "/cgroup.procs").c_str(), F_OK) != 0) continue;
-    const std::string own = std::string(mount) + "/flotilla-bench-" + std::to_string(getpid());
-    if (mkdir(own.c_str(), 0755) != 0) continue;
-    const int root = open(own.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const uint64_t time = measure_floor(services, stamps, captured, root, cpu);
-    close(root);
-    rmdir(own.c_str());
-    return time;
+namespace {
+
+// A v2 cgroup of the benchmark's own, removed at the end.
+class OwnCgroup {
+ public:
+  OwnCgroup() {
+    if (geteuid() != 0) return;
+    for (const char* mount : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
+      if (access((std::string(mount) + "/cgroup.procs").c_str(), F_OK) != 0) continue;
+      path_ = std::string(mount) + "/flotilla-bench-" + std::to_string(getpid());
+      if (mkdir(path_.c_str(), 0755) != 0) continue;
+      fd_ = open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      return;
+    }
   }
-  return 0;
+  ~OwnCgroup() {
+    if (fd_ < 0) return;
+    close(fd_);
+    rmdir(path_.c_str());
+  }
+  OwnCgroup(const OwnCgroup&) = delete;
+  OwnCgroup& operator=(const OwnCgroup&) = delete;
+  int fd() const { return fd_; }  // -1: none could be made
+
+ private:
+  std::string path_;
+  int fd_ = -1;
+};
+
+}  // namespace
+
+uint64_t floor_start_in_cgroups(size_t services, StampFile& stamps, bool captured, uint64_t* cpu) {
+  const OwnCgroup own;
+  return own.fd() < 0 ? 0 : measure_floor(services, stamps, captured, own.fd(), cpu);
+}
+
+bool floor_chain_in_cgroups(size_t services, StampFile& stamps) {
+  const OwnCgroup own;
+  if (own.fd() < 0) return false;
+  const std::string trivial = stamps.program();
+  for (size_t i = 0; i < services; ++i) {
+    const std::string index = std::to_string(i);
+    const char* argv[] = {trivial.c_str(), stamps.path().c_str(), index.c_str(), "exit", nullptr};
+    const pid_t child = start_in_cgroup(own.fd(), argv, -1);
+    if (child < 0) die("a process could not be started in a cgroup of its own");
+    waitpid(child, nullptr, 0);
+    unlinkat(own.fd(), argv[2], AT_REMOVEDIR);
+  }
+  return true;
 }
 
 std::vector<uint64_t> floor_restart(size_t times, StampFile& stamps) {
@@ -311,11 +345,13 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
-void print_beside_floor(const std::vector<uint64_t>& floor, const std::vector<uint64_t>& ours) {
+void print_beside_floor(const std::vector<uint64_t>& floor, const std::vector<Samples>& all) {
   Table table({"", "median ms", "99 % ms", "x floor"});
   table.add({"floor", fixed(median_ms(floor), 3), fixed(percentile_ms(floor, 0.99), 3), "1.00"});
-  table.add({"flotilla", fixed(median_ms(ours), 3), fixed(percentile_ms(ours, 0.99), 3),
-             fixed(median_ms(ours) / median_ms(floor), 2)});
+  for (const auto& [of, times] : all) {
+    table.add({of, fixed(median_ms(times), 3), fixed(percentile_ms(times, 0.99), 3),
+               fixed(median_ms(times) / median_ms(floor), 2)});
+  }
   table.print();
 }
 

@@ -71,6 +71,9 @@ std::vector<uint64_t> floor_restart(size_t times, StampFile& stamps);
 
 // The same services one after the other, each waited for before the next: they exit by themselves.
 void floor_chain(size_t services, StampFile& stamps);
+// The same, each in a v2 cgroup that is made for it and removed after it. False where none can be
+// made.
+bool floor_chain_in_cgroups(size_t services, StampFile& stamps);
 // SIGTERM to a child, waiting for its end, and starting the next one until its first instruction.
 std::vector<uint64_t> floor_stop_and_start(size_t times, StampFile& stamps);
 
@@ -92,8 +95,12 @@ class Table {
 };
 
 std::string fixed(double value, int digits);
-// What an operation takes, beside its floor.
-void print_beside_floor(const std::vector<uint64_t>& floor, const std::vector<uint64_t>& ours);
+// What an operation takes, by whom, beside its floor.
+struct Samples {
+  std::string of;
+  std::vector<uint64_t> nanoseconds;
+};
+void print_beside_floor(const std::vector<uint64_t>& floor, const std::vector<Samples>& all);
 [[noreturn]] void die(const std::string& why);
 
 }  // namespace flotilla::bench

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -39,6 +40,8 @@ std::map<pid_t, pid_t> parents() {
   return result;
 }
 
+}  // namespace
+
 std::vector<pid_t> tree_of(pid_t root) {
   const auto all = parents();
   std::vector<pid_t> result{root};
@@ -50,16 +53,41 @@ std::vector<pid_t> tree_of(pid_t root) {
   return result;
 }
 
+namespace {
+
+std::map<pid_t, EndBy>& running() {
+  static std::map<pid_t, EndBy> machines;
+  return machines;
+}
+
+void end_all() {
+  for (const auto& [pid, how] : running()) {
+    if (how == EndBy::kTerm) kill(pid, SIGTERM);
+    if (how != EndBy::kKillOfAll) continue;
+    for (const pid_t process : tree_of(pid)) kill(process, SIGKILL);
+  }
+}
+
 }  // namespace
 
-Machine::Machine(std::string folder, const std::vector<UnitFile>& units, Wants wants)
-    : root_(std::move(folder)) {
-  // Many services, several descriptors each.
+void end_at_exit(pid_t pid, EndBy how) {
+  running()[pid] = how;
+  static const int registered = std::atexit(end_all);
+  static_cast<void>(registered);
+}
+
+void forget_at_exit(pid_t pid) { running().erase(pid); }
+
+void raise_descriptor_limit() {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
+}
 
+Machine::Machine(std::string folder, const std::vector<UnitFile>& units, Wants wants)
+    : root_(std::move(folder)) {
+  raise_descriptor_limit();
   const std::string system = root_ + "/etc/systemd/system/";
   std::string wanted = "[Unit]\nDescription=Benchmark\nDefaultDependencies=no\n";
   wanted += wants == Wants::kStart ? "Wants=" : "After=";
@@ -82,6 +110,7 @@ uint64_t Machine::start_flotilla() {
           nullptr);
     _exit(127);
   }
+  end_at_exit(pid_, EndBy::kTerm);
   return begin;
 }
 
@@ -134,6 +163,7 @@ void Machine::stop() {
     kill(pid_, SIGTERM);
   }
   waitpid(pid_, nullptr, 0);
+  forget_at_exit(pid_);
   pid_ = -1;
 }
 

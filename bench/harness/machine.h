@@ -46,6 +46,17 @@ class Machine {
   bool systemd_ = false;
 };
 
+// What die() ends too: a daemon that stops its services itself, or a supervisor and all below it.
+enum class EndBy : uint8_t { kTerm, kKillOfAll };
+void end_at_exit(pid_t pid, EndBy how);
+void forget_at_exit(pid_t pid);
+
+// As many descriptors as may be: there are many services, several for each.
+void raise_descriptor_limit();
+
+// A process and all that came from it, parents first.
+std::vector<pid_t> tree_of(pid_t root);
+
 // The child of `parent` (or of one of its children) whose program is called `name`, or -1.
 pid_t find_descendant(pid_t parent, const std::string& name);
 

@@ -1,6 +1,7 @@
 // bench/memory: proportional set size and private dirty memory of every process of ours while 1000
 // services idle, before any bus client and after one has come and gone, and how often each woke up
-// meanwhile. The floor is a bare static program that waits.   memory [SERVICES]
+// meanwhile. The floor is a bare static program that waits. Beside it s6, runit and dinit where
+// they are installed.   memory [SERVICES]
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include "harness/client.h"
 #include "harness/harness.h"
 #include "harness/machine.h"
+#include "harness/peers.h"
 
 namespace flotilla::bench {
 namespace {
@@ -66,7 +68,43 @@ std::map<std::string, Sample> measure(const Machine& machine) {
   return result;
 }
 
-int run(size_t services) {
+// The supervisor's own processes, without the services.
+void add_peer(Table& table, PeerKind kind, size_t services) {
+  const ScratchFolder folder;
+  StampFile stamps(folder.path(), services);
+  PeerMachine machine(kind, PeerTask::kBoot, folder.path(), services, stamps);
+  machine.start();
+  stamps.wait_for_all();
+  usleep(kRest);
+  const auto measure_all = [&](size_t& processes) {
+    Sample sum;
+    for (const pid_t pid : tree_of(machine.pid())) {
+      if (name_of(pid) == "stamps-service") continue;
+      sum.add(sample_of(pid));
+      ++processes;
+    }
+    return sum;
+  };
+  size_t processes = 0, later = 0;
+  const Sample before = measure_all(processes);
+  usleep(kRest);
+  const Sample rested = measure_all(later);
+  table.add({to_string(kind), std::to_string(processes), std::to_string(before.pss),
+             std::to_string(before.private_dirty),
+             fixed(static_cast<double>(before.private_dirty) / static_cast<double>(services), 2),
+             std::to_string(rested.wake_ups - before.wake_ups)});
+}
+
+void print_peers(size_t services) {
+  const std::vector<PeerKind> peers = installed_peers();
+  if (peers.empty()) return;
+  Table table({"others", "processes", "PSS KiB", "private dirty KiB", "a service", "wake-ups"});
+  for (const PeerKind kind : peers) add_peer(table, kind, services);
+  std::printf("\nthe same services, output not captured\n");
+  table.print();
+}
+
+void print_own(size_t services) {
   const ScratchFolder folder;
   StampFile stamps(folder.path(), services);
   std::vector<UnitFile> units;
@@ -109,6 +147,11 @@ int run(size_t services) {
   std::printf("%zu idle services, output captured; wake-ups within %u ms\n", services,
               kRest / 1000);
   table.print();
+}
+
+int run(size_t services) {
+  print_own(services);
+  print_peers(services);
   return 0;
 }
 
