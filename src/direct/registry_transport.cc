@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "api/api.h"
-#include "engine/decide.h"
+#include "engine/scheduler.h"
 #include "overlord/loop.h"
 #include "registry/cluster_view.h"
 #include "registry/codec.h"
@@ -139,8 +139,7 @@ class RegistryTransport::Impl {
 
   std::vector<api::Eligibility> explain(const std::string& unit) const {
     std::vector<api::Eligibility> machines;
-    engine::RequirementsCache requirements;
-    for (engine::Verdict& verdict : engine::explain(view_->cluster(), requirements, unit)) {
+    for (engine::Verdict& verdict : engine::explain(view_->cluster(), unit)) {
       machines.push_back({verdict.machine, verdict.why_not.empty(), verdict.why_not});
     }
     return machines;
