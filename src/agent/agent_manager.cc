@@ -365,10 +365,12 @@ void AgentManager::finish(const std::string& unit, const Operation& operation,
                 to_string(operation.kind), job, operation.reason);
     local.retry_delay = kFirstRetry;
     local.retry_at = {};
+    local.problem.clear();
   } else {
     SPDLOG_ERROR("AgentReconciler task failed: type={} job={} reason=\"{}\" err={}",
                  to_string(operation.kind), job, operation.reason, status.error().message);
     local.chain.clear();
+    local.problem = status.error().message;
     local.retry_at = loop_.clock().monotonic() + local.retry_delay;
     local.retry_delay = std::min(local.retry_delay * 2, kLongestRetry);
     const AssignedUnits& assigned = this->assigned();

@@ -68,6 +68,13 @@ struct LocalUnit {
   bus::UnitState state;
 };
 
+struct Difference {
+  registry::TargetState wanted = registry::TargetState::kInactive;
+  registry::TargetState reached = registry::TargetState::kInactive;
+  bool is_other_text = false;  // than the one that is wanted
+  std::string problem;         // why the last operation failed, if it did
+};
+
 class AgentManager final : public overlord::StateManager, private bus::UnitManagerListener {
  public:
   // Requires: all references outlive the manager.
@@ -89,6 +96,9 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   const LocalUnit* find_unit(const std::string& name) const;
   // All of ours.
   std::map<std::string, LocalUnit> units() const;
+  // Where what is scheduled here and what has been done differ: units on their way, and those of
+  // which an operation fails. Nothing before it is known what is scheduled.
+  std::map<std::string, Difference> differences();
 
  private:
   struct Local;

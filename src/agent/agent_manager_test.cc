@@ -191,6 +191,11 @@ TEST_F(AgentTest, AFailedOperationIsTriedAgainWithPausesAndOthersGoOn) {
   manager.fail_calls("link", {base::Errc::kDenied, "no", 0, {}});
   schedule("a.service", TargetState::kLaunched);
   EXPECT_THAT(calls(), ElementsAre(link_call("a.service"), "disable a.service"));
+  const auto differences = daemon->agent->differences();
+  ASSERT_TRUE(differences.contains("a.service"));
+  EXPECT_EQ(differences.at("a.service").wanted, TargetState::kLaunched);
+  EXPECT_EQ(differences.at("a.service").reached, TargetState::kInactive);
+  EXPECT_EQ(differences.at("a.service").problem, "no");
   loop.advance(1s);
   EXPECT_THAT(calls(), Contains(link_call("a.service")));
   loop.advance(1s);
@@ -198,6 +203,7 @@ TEST_F(AgentTest, AFailedOperationIsTriedAgainWithPausesAndOthersGoOn) {
   manager.stop_failing("link");
   loop.advance(10s);
   EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+  EXPECT_TRUE(daemon->agent->differences().empty());
 }
 
 TEST_F(AgentTest, ARefusedStartIsNotTriedAgain) {

@@ -26,6 +26,7 @@ struct AgentManager::Local {
   base::Micros retry_delay = std::chrono::seconds(1);
   base::MonotonicTime retry_at;  // unset: nothing has failed
   std::string failed_version;    // what was wanted when it failed
+  std::string problem;           // why
 };
 
 // A callback that is silent once the manager is gone.

@@ -261,6 +261,12 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
     expect(value == "text" || value == "json", "text or json");
     if (value == "json") config.log_format = LogFormat::kJson;
     if (value == "text") config.log_format = LogFormat::kText;
+  } else if (key == "drain_on_sigterm") {
+    base::Result<std::chrono::seconds> limit = parse_go_duration(value);
+    if (!limit) {
+      return base::in_context(std::move(limit).error(), "{}: drain_on_sigterm=", where);
+    }
+    config.drain_on_sigterm = *limit;
   } else if (key == "agent_ttl") {
     base::Result<std::chrono::seconds> ttl = parse_go_duration(value);
     if (!ttl) return base::in_context(std::move(ttl).error(), "{}: agent_ttl=", where);

@@ -30,7 +30,9 @@ struct Config {
   std::string api_address;  // where other machines reach the API; empty: nowhere
   std::map<std::string, std::string> metadata;
   std::chrono::seconds agent_ttl{30};  // of the machine's lease
-  uint16_t token_limit = 100;          // page size of the API
+  // At SIGTERM units that others can take go there first, for so long; 0: they stay.
+  std::chrono::seconds drain_on_sigterm{0};
+  uint16_t token_limit = 100;  // page size of the API
   bool disable_engine = false;
   bool systemd_user = false;  // the user's service manager, not the system's
   int verbosity = 0;          // above 0: debug messages

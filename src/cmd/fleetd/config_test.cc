@@ -124,6 +124,11 @@ TEST_F(ConfigTest, RefusesWhatItCannotUse) {
                 "/fleet.conf:2: agent_ttl=: expected a duration like 30s or 1m30s, got "
                 "\"soon\"");
   EXPECT_FALSE(load_config(write("agent_ttl=1s"), {}));
+  EXPECT_EQ(load_config(write("drain_on_sigterm=2m"), {})->drain_on_sigterm,
+            std::chrono::seconds(120));
+  EXPECT_EQ(load_config(write("drain_on_sigterm=0s"), {})->drain_on_sigterm,
+            std::chrono::seconds(0));
+  EXPECT_FALSE(load_config(write("drain_on_sigterm=never"), {}));
   EXPECT_EQ(load_config(write("etcd_servers=http://a/b"), {}).error().message,
             directory +
                 "/fleet.conf:1: etcd_servers=: etcd endpoint \"http://a/b\": expected "

@@ -79,6 +79,7 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   const std::string boot_id = self.boot_id;
   session_ = std::make_unique<registry::MachineSession>(*store_, loop_, prefix, std::move(self),
                                                         session_options);
+  drain_ = std::make_unique<Drain>(loop_, *registry_, *view_, *state_, session_->self().id);
   bus::Systemd1ClientOptions client;
   client.connection.socket_path = config_.manager_socket;
   unit_manager_ = std::make_unique<bus::Systemd1Client>(loop_, client);
@@ -113,6 +114,10 @@ std::string Daemon::metrics() const {
     figures.is_leader = engine_manager_->is_leader();
   }
   figures.store = store_->figures();
+  for (const auto& [unit, difference] : agent_manager_->differences()) {
+    ++figures.differences;
+    if (!difference.problem.empty()) ++figures.problems;
+  }
   figures.units = cluster.units.size();
   for (const auto& [unit, machines] : cluster.states) figures.states += machines.size();
   figures.machines = cluster.machines.size();
@@ -123,9 +128,8 @@ std::string Daemon::metrics() const {
 
 std::vector<api::Eligibility> Daemon::explain(const std::string& unit) const {
   std::vector<api::Eligibility> machines;
-  std::vector<engine::Verdict> verdicts = engine_manager_
-                                              ? engine_manager_->explain(unit)
-                                              : engine::explain(view_->cluster(), unit);
+  std::vector<engine::Verdict> verdicts =
+      engine_manager_ ? engine_manager_->explain(unit) : engine::explain(view_->cluster(), unit);
   for (engine::Verdict& verdict : verdicts) {
     machines.push_back({verdict.machine, verdict.why_not.empty(), verdict.why_not});
   }
@@ -205,13 +209,16 @@ void Daemon::on_session_change() {
   }
   has_said_ready_ = true;
   if (state == SessionState::kRegistered) {
+    drain_->undo();
     SPDLOG_INFO("Registered Machine({}) at {}", session_->self().id, session_->self().public_ip);
   }
   notify_service_manager("READY=1");
 }
 
 void Daemon::print_state() const {
-  const std::string line = state_dump(session_->self().id, agent_manager_->units()) + "\n";
+  const std::string line =
+      state_dump(session_->self().id, agent_manager_->units(), agent_manager_->differences()) +
+      "\n";
   std::fputs(line.c_str(), stdout);
   std::fflush(stdout);
   SPDLOG_INFO("Machine({}): {} units, {} machines, {} API connections", session_->self().id,
@@ -220,6 +227,13 @@ void Daemon::print_state() const {
 }
 
 void Daemon::end_orderly() {
+  const bool is_wanted = config_.drain_on_sigterm.count() != 0 && is_available();
+  if (!is_wanted || is_draining_) return resign_and_end();
+  is_draining_ = true;
+  drain_->begin(config_.drain_on_sigterm, [this] { resign_and_end(); });
+}
+
+void Daemon::resign_and_end() {
   end_limit_ = loop_.after(kEndLimit, [this] { end(0); });
   const auto renew_and_end = [this] { session_->renew([this] { end(0); }); };
   if (!engine_manager_ || !engine_manager_->is_leader()) return renew_and_end();

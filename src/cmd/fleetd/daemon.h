@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "bus/systemd1_client.h"
 #include "cmd/fleetd/config.h"
+#include "cmd/fleetd/drain.h"
 #include "cmd/fleetd/listeners.h"
 #include "cmd/fleetd/local_inspector.h"
 #include "engine/engine_manager.h"
@@ -40,7 +41,8 @@ class Daemon {
   // On the loop's thread.
   void end(int exit_code);
   // As end(0), but lets another machine schedule at once instead of when the lease has ended, and
-  // leaves the lease with all of its time to the daemon that comes next.
+  // leaves the lease with all of its time to the daemon that comes next. Where the configuration
+  // says so, the machine's units go elsewhere first; a second call does not wait for that.
   void end_orderly();
   // To standard output what fleet prints for SIGUSR1, to the log a few counts.
   void print_state() const;
@@ -58,6 +60,7 @@ class Daemon {
   base::Status open(registry::Machine self, Listeners& listeners);
   void open_registry();
   void join_cluster();
+  void resign_and_end();
   void on_session_change();
   bool is_available() const { return session_->is_registered() && view_->has_data(); }
   void resume_if_available();
@@ -73,6 +76,7 @@ class Daemon {
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<registry::ClusterView> view_;
   std::unique_ptr<registry::MachineSession> session_;
+  std::unique_ptr<Drain> drain_;
   std::unique_ptr<bus::Systemd1Client> unit_manager_;
   overlord::StateEngine state_engine_;
   std::unique_ptr<engine::EngineManager> engine_manager_;
@@ -88,6 +92,7 @@ class Daemon {
   base::RegistrationPtr away_limit_;
   bool has_said_ready_ = false;
   bool was_registered_ = false;
+  bool is_draining_ = false;
   int exit_code_ = 0;
 };
 

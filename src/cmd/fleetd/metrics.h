@@ -16,6 +16,8 @@ struct Figures {
   bool is_leader = false;
   store::StoreFigures store;
   size_t units = 0;
+  size_t differences = 0;  // of this machine, from what is scheduled
+  size_t problems = 0;     // of them, those that fail
   size_t states = 0;
   size_t machines = 0;
   size_t connections = 0;

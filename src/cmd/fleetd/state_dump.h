@@ -9,6 +9,7 @@
 namespace flotilla::fleetd {
 
 std::string state_dump(const std::string& machine,
-                       const std::map<std::string, agent::LocalUnit>& units);
+                       const std::map<std::string, agent::LocalUnit>& units,
+                       const std::map<std::string, agent::Difference>& differences);
 
 }  // namespace flotilla::fleetd
