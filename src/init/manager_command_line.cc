@@ -28,8 +28,6 @@ Result<int> parse_level(const std::string& text) {
 }
 
 bool is_tolerated(std::string_view argument) {
-  // The kernel hands PID 1 the words of its command line that it does not know itself.
-  if (argument.empty() || argument[0] != '-') return true;
   for (const std::string_view name : kTolerated) {
     if (argument.substr(0, argument.find('=')) == name) return true;
   }
@@ -55,7 +53,8 @@ const char kProgramUsage[] =
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
 
-Result<ProgramOptions> parse_program_options(const std::vector<std::string>& arguments) {
+Result<ProgramOptions> parse_program_options(const std::vector<std::string>& arguments,
+                                             bool is_pid1) {
   ProgramOptions options;
   for (const std::string& argument : arguments) {
     std::string value;
@@ -80,7 +79,7 @@ Result<ProgramOptions> parse_program_options(const std::vector<std::string>& arg
       FLOTILLA_ASSIGN(options.log_level, parse_level(value));
     } else if (take(argument, "--log-program=", value)) {
       options.log_program = value;
-    } else if (!is_tolerated(argument)) {
+    } else if (!is_pid1 && !is_tolerated(argument)) {
       return base::invalid("expected an option of --help, got \"{}\"", argument);
     }
   }

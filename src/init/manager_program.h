@@ -24,8 +24,10 @@ struct ProgramOptions {
 
 extern const char kProgramUsage[];
 
-// Options that systemd has and that mean nothing here are let pass.
-base::Result<ProgramOptions> parse_program_options(const std::vector<std::string>& arguments);
+// Options that systemd has and that mean nothing here are let pass. PID 1 lets pass whatever it
+// does not know: the kernel hands it the words of its command line that it does not know itself.
+base::Result<ProgramOptions> parse_program_options(const std::vector<std::string>& arguments,
+                                                   bool is_pid1);
 
 // In the manager process: runs until all is over. `link_fd` is the link to the keeper. Returns the
 // exit code of the process; the keeper's is told by request_shutdown().

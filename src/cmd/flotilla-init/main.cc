@@ -1,5 +1,6 @@
 // flotilla-init: keeper and manager of the services of one machine, container, directory or user.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <string>
@@ -35,8 +36,9 @@ int main(int argc, char** argv) {
     if (!outcome.is_manager) return outcome.exit_code;
     link_fd = outcome.link_fd;
   }
-  const auto options =
-      init::parse_program_options(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  const bool is_pid1 = getppid() == 1;  // the keeper is PID 1, this its manager
+  const auto options = init::parse_program_options(
+      std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), is_pid1);
   if (!options) {
     fmt::print(stderr, "flotilla-init: {}\n", options.error().message);
     return end_for_good(link_fd, 2);
