@@ -21,6 +21,9 @@ class ClusterTest : public ::testing::Test {
   void SetUp() override {
     FLOTILLA_NEEDS_ROOT();
     if (access("/usr/bin/etcd", X_OK) != 0) GTEST_SKIP() << "etcd is not installed";
+    const Outcome made = run_command({"unshare", "--net", "--mount", "--pid", "--fork", "ip",
+                                      "link", "add", "switch", "type", "bridge"});
+    if (made.exit_code != 0) GTEST_SKIP() << "no namespaces or bridges here: " << made.err;
     if (!shared_) shared_ = std::make_unique<Cluster>(ttl());
     for (const auto& host : cluster().hosts()) host->forget_starts();
     ASSERT_TRUE(cluster().wait_until_whole()) << cluster().logs();
