@@ -83,6 +83,10 @@ void Api::handle(const Request& request, Respond respond) {
       return respond(std::move(*answer));
     }
   }
+  if (request.role == Role::kReader && request.method != "GET" && request.method != "HEAD") {
+    return respond(error_response(
+        403, "your certificate may only read; api_admins= of fleetd names those that may change"));
+  }
   if (!impl_->is_available()) {
     Response response = error_response(503, "fleet server unable to communicate with etcd");
     response.is_ours = false;

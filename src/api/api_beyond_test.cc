@@ -1,5 +1,6 @@
 // The routes that fleet did not have, and the discovery document.
 #include "api/api_fixture.h"
+#include "api/tls_front.h"
 #include "unit/fleet_file.h"
 
 namespace flotilla::api {
@@ -61,6 +62,27 @@ TEST_F(ApiTest, AGlobalUnitIsRestartedOnTheMachineThatIsAskedFor) {
                                                 "g.service/restart?machine=other, when done"));
   peers.answer = error_response(409, "no");
   expect_error(call("POST", target + "?machine=other"), 409, "no");
+}
+
+TEST_F(ApiTest, AReaderChangesNothing) {
+  Request request{"PUT", "/fleet/v1/units/a.service", {"application/json"}, kHello};
+  request.role = Role::kReader;
+  const std::string refusal =
+      "your certificate may only read; api_admins= of fleetd names those that may change";
+  expect_error(call(request), 403, refusal);
+  for (const char* method : {"DELETE", "PATCH", "POST"}) {
+    request.method = method;
+    expect_error(call(request), 403, refusal);
+  }
+  request.method = "GET";
+  expect_error(call(request), 404, "unit does not exist");
+}
+
+TEST(Roles, AreGivenByName) {
+  EXPECT_EQ(role_of({"x"}, {}), Role::kAdmin);
+  EXPECT_EQ(role_of({}, {"a"}), Role::kReader);
+  EXPECT_EQ(role_of({"x", "a"}, {"b", "a"}), Role::kAdmin);
+  EXPECT_EQ(role_of({"A", "a.b"}, {"a"}), Role::kReader);
 }
 
 TEST_F(ApiTest, ExplainsForEachMachine) {

@@ -87,12 +87,11 @@ base::Result<base::Fd> open_tcp(const ListenAddress& where) {
     return base::invalid("listen={}:{}: the host must be an IP address or localhost", where.host,
                          where.port);
   }
-  if (!loopback) {
+  if (!loopback && !where.is_tls) {
     return base::denied(
-        "listen={}:{}: the API has no users and no TLS yet, so TCP is for loopback addresses only; "
-        "use 127.0.0.1 "
-        "or a unix socket",
-        where.host, where.port);
+        "listen={}:{}: whoever reaches this address could run anything, so TCP without TLS is for "
+        "loopback addresses only; use https://{}:{}, 127.0.0.1 or a unix socket",
+        where.host, where.port, where.host, where.port);
   }
   base::Fd fd(socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd)
@@ -116,10 +115,16 @@ base::Result<ListenAddress> parse_listen_address(std::string_view text) {
     address.path = rest;
     return address;
   }
-  if (rest.substr(0, 7) == "http://") rest.remove_prefix(7);
+  if (rest.substr(0, 7) == "http://") {
+    rest.remove_prefix(7);
+  } else if (rest.substr(0, 8) == "https://") {
+    rest.remove_prefix(8);
+    address.is_tls = true;
+  }
   const size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos || colon == 0) {
-    return base::invalid("listen={}: expected /PATH of a unix socket or HOST:PORT", text);
+    return base::invalid(
+        "listen={}: expected /PATH of a unix socket, HOST:PORT or https://HOST:PORT", text);
   }
   address.is_unix = false;
   address.host = rest.substr(0, colon);

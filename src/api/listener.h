@@ -16,6 +16,7 @@ namespace flotilla::api {
 // only.
 struct ListenAddress {
   bool is_unix = true;
+  bool is_tls = false;
   std::string path;
   std::string host;
   std::string port;

@@ -2,6 +2,7 @@
 // later (server.h). Tests call it plainly.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,6 +12,9 @@
 
 namespace flotilla::api {
 
+// What a client may do: everything, or read alone (server.h).
+enum class Role : uint8_t { kAdmin, kReader };
+
 struct Request {
   std::string method;
   std::string target;                      // as sent: path and query, still percent-encoded
@@ -18,6 +22,7 @@ struct Request {
   std::string body;
   std::string last_event_id = {};  // the header of that name: where a stream of events goes on
   std::string forwarded_by = {};   // the machine that passed it on (peer_api.h); empty: a client's
+  Role role = Role::kAdmin;
 };
 
 // The body of a response whose length is not known when it begins. Loop thread only.

@@ -16,6 +16,7 @@
 
 #include "api/peer_address.h"
 #include "overlord/loop_asio.h"
+#include "tls/tunnel.h"
 
 namespace flotilla::api {
 namespace {
@@ -44,7 +45,7 @@ void keep_looking(int fd) {
   set(IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-std::string describe(const ErrorCode& error) {
+std::string describe_error(const ErrorCode& error) {
   if (error == beast::error::timeout || error == asio::error::timed_out) {
     return "it did not answer in time";
   }
@@ -63,9 +64,11 @@ std::string describe(const ErrorCode& error) {
 //                        \-> answered with a text, read piece by piece as fast as it is taken
 class PeerClient::Call : public std::enable_shared_from_this<PeerClient::Call> {
  public:
-  Call(asio::io_context& io, std::shared_ptr<std::unordered_set<Call*>> calls, PeerRequest request,
-       Respond respond)
-      : request_(std::move(request)),
+  Call(asio::io_context& io, std::shared_ptr<std::unordered_set<Call*>> calls,
+       std::shared_ptr<const tls::Context> tls, PeerRequest request, Respond respond)
+      : io_(io),
+        tls_(std::move(tls)),
+        request_(std::move(request)),
         respond_(std::move(respond)),
         calls_(std::move(calls)),
         resolver_(io),
@@ -89,13 +92,22 @@ class PeerClient::Call : public std::enable_shared_from_this<PeerClient::Call> {
 
   void connect(const std::vector<tcp::endpoint>& addresses);
   void on_connected(const ErrorCode& error);
+  void on_encrypted(base::Result<tls::Opened> opened);
+  void send_request();
   void on_head(const ErrorCode& error);
   void read_more();
   void on_piece(const ErrorCode& error);
   Response head_of(int status) const;
+  // Why it broke; the tunnel knows more than its plain end.
+  std::string describe(const ErrorCode& error) const {
+    const std::string why = tunnel_ ? tunnel_->failure() : std::string();
+    return why.empty() ? describe_error(error) : why;
+  }
   void fail(const std::string& why);
   void answer(Response response);
 
+  asio::io_context& io_;
+  const std::shared_ptr<const tls::Context> tls_;
   const PeerRequest request_;
   Respond respond_;
   const std::shared_ptr<std::unordered_set<Call*>> calls_;
@@ -105,6 +117,7 @@ class PeerClient::Call : public std::enable_shared_from_this<PeerClient::Call> {
   tcp::resolver resolver_;
   tcp::socket connecting_;
   std::optional<asio::steady_timer> deadline_;  // of the connecting
+  std::shared_ptr<tls::Tunnel> tunnel_;         // between the peer and stream_
   std::optional<Stream> stream_;
   beast::flat_buffer buffer_{kMaxAnswer};
   std::optional<http::response_parser<http::buffer_body>> parser_;
@@ -156,6 +169,11 @@ void PeerClient::Call::start(const std::string& self, const PeerLimits& limits) 
     call->connecting_.close(ignored);
     call->fail("it did not accept the connection in time");
   });
+  if (address_.is_tls && !tls_) {
+    return asio::post(io_, [self = shared_from_this()] {
+      self->fail("this fleetd has no certificate of its own (api_certfile=)");
+    });
+  }
   ErrorCode is_name;
   const asio::ip::address ip = asio::ip::make_address(address_.host, is_name);
   if (!is_name) return connect({{ip, static_cast<uint16_t>(std::stoi(address_.port))}});
@@ -184,7 +202,31 @@ void PeerClient::Call::on_connected(const ErrorCode& error) {
   deadline_.reset();
   if (error) return fail(error.message());
   keep_looking(connecting_.native_handle());
-  stream_.emplace(asio::generic::stream_protocol::socket(std::move(connecting_)));
+  if (!address_.is_tls) {
+    stream_.emplace(asio::generic::stream_protocol::socket(std::move(connecting_)));
+    return send_request();
+  }
+  ErrorCode unreleased;
+  base::Fd fd(connecting_.release(unreleased));
+  if (unreleased) return fail(unreleased.message());
+  tunnel_ = tls::Tunnel::connect(io_, tls_, std::move(fd), address_.host,
+                                 [self = shared_from_this()](base::Result<tls::Opened> opened) {
+                                   self->on_encrypted(std::move(opened));
+                                 });
+}
+
+void PeerClient::Call::on_encrypted(base::Result<tls::Opened> opened) {
+  if (!respond_) return;
+  if (!opened) return fail(opened.error().message);
+  stream_.emplace(io_);
+  ErrorCode error;
+  stream_->socket().assign(asio::generic::stream_protocol(AF_UNIX, 0), opened->plain.get(), error);
+  if (error) return fail(error.message());
+  opened->plain.release();
+  send_request();
+}
+
+void PeerClient::Call::send_request() {
   if (request_.answer == PeerRequest::Answer::kWhenDone) {
     stream_->expires_never();
   } else {
@@ -192,7 +234,8 @@ void PeerClient::Call::on_connected(const ErrorCode& error) {
   }
   asio::async_write(
       *stream_, asio::buffer(bytes_), [self = shared_from_this()](const ErrorCode& failed, size_t) {
-        if (failed) return self->fail(describe(failed));
+        // A peer that refuses us may have said why.
+        if (failed && !self->tunnel_) return self->fail(self->describe(failed));
         self->parser_.emplace();
         self->parser_->body_limit(boost::none);
         http::async_read_header(*self->stream_, self->buffer_, *self->parser_,
@@ -293,11 +336,14 @@ void PeerClient::Call::drop() {
   ErrorCode ignored;
   connecting_.close(ignored);
   if (stream_) stream_->close();
+  if (tunnel_) tunnel_->close();
 }
 
-PeerClient::PeerClient(overlord::AsioLoop& loop, std::string self, PeerLimits limits)
+PeerClient::PeerClient(overlord::AsioLoop& loop, std::string self,
+                       std::shared_ptr<const tls::Context> tls, PeerLimits limits)
     : loop_(loop),
       self_(std::move(self)),
+      tls_(std::move(tls)),
       limits_(limits),
       calls_(std::make_shared<std::unordered_set<Call*>>()) {}
 
@@ -307,7 +353,7 @@ PeerClient::~PeerClient() {
 }
 
 void PeerClient::ask(const PeerRequest& request, Respond respond) {
-  std::make_shared<Call>(overlord::io_context_of(loop_), calls_, request, std::move(respond))
+  std::make_shared<Call>(overlord::io_context_of(loop_), calls_, tls_, request, std::move(respond))
       ->start(self_, limits_);
 }
 

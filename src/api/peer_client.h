@@ -12,6 +12,7 @@
 
 #include "api/peer_api.h"
 #include "overlord/loop.h"
+#include "tls/context.h"
 
 namespace flotilla::api {
 
@@ -22,8 +23,10 @@ struct PeerLimits {
 
 class PeerClient final : public PeerApi {
  public:
-  // `self` is the id of this machine. Requires: `loop` outlives the client.
-  PeerClient(overlord::AsioLoop& loop, std::string self, PeerLimits limits = {});
+  // `self` is the id of this machine; `tls` who it is to machines at https://, if it is somebody.
+  // Requires: `loop` outlives the client.
+  PeerClient(overlord::AsioLoop& loop, std::string self,
+             std::shared_ptr<const tls::Context> tls = nullptr, PeerLimits limits = {});
   // Ends what is under way without an answer.
   ~PeerClient() override;
   PeerClient(const PeerClient&) = delete;
@@ -36,6 +39,7 @@ class PeerClient final : public PeerApi {
  private:
   overlord::AsioLoop& loop_;
   const std::string self_;
+  const std::shared_ptr<const tls::Context> tls_;
   const PeerLimits limits_;
   std::shared_ptr<std::unordered_set<Call*>> calls_;
 };

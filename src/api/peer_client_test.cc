@@ -40,7 +40,7 @@ class PeerClientTest : public ServerTest {
  protected:
   void SetUp() override {
     ServerTest::SetUp();
-    on_loop([&] { client = std::make_unique<PeerClient>(loop, "m2", peer_limits); });
+    on_loop([&] { client = std::make_unique<PeerClient>(loop, "m2", nullptr, peer_limits); });
   }
   void TearDown() override {
     // Streams end on their loop, as in the daemon.

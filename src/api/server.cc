@@ -39,7 +39,7 @@ void Server::Impl::accept_all(Listener& listener) {
       if (fd >= 0) {
         // Only now is it known that somebody needs the place.
         if (open >= limits.connections) (idle.empty() ? reading : idle).front()->close();
-        begin_session(base::Fd(fd), {});
+        begin_session({base::Fd(fd), {}});
         continue;
       }
       if (errno == EAGAIN) return;
@@ -53,16 +53,18 @@ void Server::Impl::accept_all(Listener& listener) {
   }
 }
 
-void Server::Impl::begin_session(base::Fd fd, std::string_view received) {
+void Server::Impl::begin_session(Connection connection) {
   int domain = AF_UNIX;
   socklen_t size = sizeof domain;
-  getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size);
+  getsockopt(connection.fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size);
   Socket socket(io);
   ErrorCode error;
-  socket.assign(boost::asio::generic::stream_protocol(domain, 0), fd.get(), error);
+  socket.assign(boost::asio::generic::stream_protocol(domain, 0), connection.fd.get(), error);
   if (error) return;
-  fd.release();
-  std::make_shared<Session>(shared_from_this(), std::move(socket), received)->read_request();
+  connection.fd.release();
+  std::make_shared<Session>(shared_from_this(), std::move(socket), connection.received,
+                            connection.role)
+      ->read_request();
 }
 
 void Server::Impl::close() {
@@ -121,7 +123,7 @@ void Server::resume() { impl_->resume(); }
 
 void Server::adopt(std::vector<Connection> connections) {
   for (Connection& connection : connections) {
-    impl_->begin_session(std::move(connection.fd), connection.received);
+    impl_->begin_session(std::move(connection));
   }
 }
 

@@ -30,6 +30,7 @@ namespace flotilla::api {
 struct Connection {
   base::Fd fd;
   std::string received;
+  Role role = Role::kAdmin;
 };
 
 // How many answers were given since the start, by method ("other" for unusual ones) and status.
@@ -57,7 +58,7 @@ class Server {
   // Begins no request any more: whoever connects or asks waits. Calls `done` in a later turn, when
   // no request is under way.
   void pause(std::function<void()> done);
-  // Serves these too. Requires: paused, or nothing has been served yet.
+  // Serves these too; while it is paused, afterwards.
   void adopt(std::vector<Connection> connections);
   // Goes on, with whoever has waited.
   void resume();

@@ -44,8 +44,9 @@ void set_head(Message& message, const Response& response) {
 
 }  // namespace
 
-Session::Session(std::shared_ptr<Server::Impl> server, Socket socket, std::string_view received)
-    : server_(std::move(server)), stream_(std::move(socket)) {
+Session::Session(std::shared_ptr<Server::Impl> server, Socket socket, std::string_view received,
+                 Role role)
+    : server_(std::move(server)), role_(role), stream_(std::move(socket)) {
   buffer_.max_size(4 * kMaxHead);
   buffer_.commit(asio::buffer_copy(buffer_.prepare(received.size()),
                                    asio::buffer(received.data(), received.size())));
@@ -117,6 +118,7 @@ void Session::wait_parked() {
 std::optional<Connection> Session::hand_over() {
   if (is_closed_) return std::nullopt;
   Connection connection;
+  connection.role = role_;
   const auto bytes = buffer_.data();
   connection.received.assign(static_cast<const char*>(bytes.data()), bytes.size());
   Socket socket = stream_.release_socket();
@@ -241,6 +243,7 @@ void Session::on_request() {
   }
   request.last_event_id = std::string(message["Last-Event-ID"]);
   request.forwarded_by = std::string(message[kForwardedBy]);
+  request.role = role_;
   request.body = std::move(parser_->get().body());
   server_->the_api.handle(
       request, [self = shared_from_this()](Response response) { self->send(std::move(response)); });

@@ -25,7 +25,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   Impl(overlord::AsioLoop& loop, Api& api, ServerLimits limits);
 
   void listen(base::Fd fd);
-  void begin_session(base::Fd fd, std::string_view received);
+  void begin_session(Connection connection);
   void close();
   void pause(std::function<void()> done);
   void resume();
@@ -71,7 +71,8 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
 //     \______\___ parked while the server is paused, or handed over
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(std::shared_ptr<Server::Impl> server, Socket socket, std::string_view received);
+  Session(std::shared_ptr<Server::Impl> server, Socket socket, std::string_view received,
+          Role role);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -114,6 +115,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_old_http() const { return parser_->get().version() < 11; }
 
   std::shared_ptr<Server::Impl> server_;
+  const Role role_;
   boost::beast::basic_stream<boost::asio::generic::stream_protocol> stream_;
   boost::beast::flat_buffer buffer_;
   size_t searched_ = 0;  // of the buffer, for the end of the head

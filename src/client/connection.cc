@@ -12,6 +12,8 @@
 #include <memory>
 #include <utility>
 
+#include "tls/blocking_tunnel.h"
+
 extern char** environ;  // NOLINT: POSIX declares it nowhere
 
 namespace flotilla::client {
@@ -90,19 +92,43 @@ base::Result<std::pair<base::Fd, pid_t>> open_command(const Endpoint& endpoint) 
 base::Result<Connection> Connection::open(const Endpoint& endpoint) {
   if (endpoint.kind == Endpoint::Kind::kCommand) {
     FLOTILLA_ASSIGN(auto pair, open_command(endpoint));
-    return Connection(std::move(pair.first), pair.second);
+    Connection connection(std::move(pair.first), pair.second);
+    if (endpoint.is_tls) FLOTILLA_TRY(connection.encrypt(endpoint));
+    return connection;
   }
   FLOTILLA_ASSIGN(base::Fd fd, endpoint.kind == Endpoint::Kind::kUnix ? open_unix(endpoint)
                                                                       : open_tcp(endpoint));
-  return Connection(std::move(fd), -1);
+  Connection connection(std::move(fd), -1);
+  if (endpoint.is_tls) FLOTILLA_TRY(connection.encrypt(endpoint));
+  return connection;
 }
 
+base::Status Connection::encrypt(const Endpoint& endpoint) {
+  FLOTILLA_ASSIGN(std::shared_ptr<const tls::Context> context,
+                  tls::Context::for_client(endpoint.tls));
+  auto tunnel = tls::BlockingTunnel::connect(std::move(context), std::move(fd_), endpoint.host);
+  if (!tunnel) {
+    return base::unavailable("the API at {} cannot be used: {}", describe(endpoint),
+                             tunnel.error().message);
+  }
+  tunnel_ = std::move(*tunnel);
+  fd_ = tunnel_->take_plain();
+  return {};
+}
+
+std::string Connection::failure() const { return tunnel_ ? tunnel_->failure() : std::string(); }
+
+Connection::Connection(base::Fd fd, pid_t child) : fd_(std::move(fd)), child_(child) {}
+
 Connection::Connection(Connection&& other) noexcept
-    : fd_(std::move(other.fd_)), child_(std::exchange(other.child_, -1)) {}
+    : tunnel_(std::move(other.tunnel_)),
+      fd_(std::move(other.fd_)),
+      child_(std::exchange(other.child_, -1)) {}
 
 Connection& Connection::operator=(Connection&& other) noexcept {
   if (this != &other) {
     close();
+    tunnel_ = std::move(other.tunnel_);
     fd_ = std::move(other.fd_);
     child_ = std::exchange(other.child_, -1);
   }
@@ -113,6 +139,7 @@ Connection::~Connection() { close(); }
 
 void Connection::close() noexcept {
   fd_.reset();
+  tunnel_.reset();
   if (child_ <= 0) return;
   // It may be waiting for a peer that has gone; it holds nothing that could be lost.
   kill(child_, SIGTERM);

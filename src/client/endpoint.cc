@@ -24,13 +24,12 @@ base::Result<Endpoint> parse_endpoint(std::string_view text) {
     endpoint.path = rest;
     return endpoint;
   }
-  if (scheme == "https") {
-    return base::unsupported("endpoint \"{}\": TLS is not built in; use unix:// or http://", text);
+  if (scheme != "http" && scheme != "https") {
+    return base::invalid("endpoint \"{}\": unknown scheme \"{}\"; use unix://, http:// or https://",
+                         text, scheme);
   }
-  if (scheme != "http") {
-    return base::invalid("endpoint \"{}\": unknown scheme \"{}\"; use unix:// or http://", text,
-                         scheme);
-  }
+  endpoint.is_tls = scheme == "https";
+  const std::string_view default_port = endpoint.is_tls ? "443" : "80";
   endpoint.kind = Endpoint::Kind::kTcp;
   std::string_view authority = rest.substr(0, rest.find('/'));
   if (!authority.empty() && authority.front() == '[') {  // an IPv6 address (RFC 3986, 3.2.2)
@@ -39,11 +38,11 @@ base::Result<Endpoint> parse_endpoint(std::string_view text) {
       return base::invalid("endpoint \"{}\": \"]\" is missing", text);
     endpoint.host = authority.substr(1, end - 1);
     authority.remove_prefix(end + 1);
-    endpoint.port = authority.empty() ? "80" : authority.substr(1);
+    endpoint.port = authority.empty() ? default_port : authority.substr(1);
   } else {
     const size_t colon = authority.find(':');
     endpoint.host = authority.substr(0, colon);
-    endpoint.port = colon == std::string_view::npos ? "80" : authority.substr(colon + 1);
+    endpoint.port = colon == std::string_view::npos ? default_port : authority.substr(colon + 1);
   }
   if (endpoint.host.empty()) return base::invalid("endpoint \"{}\" names no host", text);
   const bool digits = endpoint.port.find_first_not_of("0123456789") == std::string::npos;
@@ -77,7 +76,7 @@ std::string describe(const Endpoint& endpoint) {
     case Endpoint::Kind::kUnix:
       return "unix://" + endpoint.path;
     case Endpoint::Kind::kTcp:
-      return "http://" + endpoint.host + ":" + endpoint.port;
+      return (endpoint.is_tls ? "https://" : "http://") + endpoint.host + ":" + endpoint.port;
     case Endpoint::Kind::kCommand:
       return endpoint.shown;
   }

@@ -1,4 +1,5 @@
-// Where an API listens, read from --endpoint: unix:///path, http://host[:port]. Pure.
+// Where an API listens, read from --endpoint: unix:///path, http://host[:port],
+// https://host[:port]. Pure.
 #pragma once
 
 #include <string>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "tls/context.h"
 
 namespace flotilla::client {
 
@@ -18,6 +20,8 @@ struct Endpoint {
   std::string port;
   std::vector<std::string> command;  // its words
   std::string shown;                 // what messages call it
+  bool is_tls = false;               // inside of that; the server is `host`
+  tls::Files tls;                    // who we are and whom we believe
 
   bool operator==(const Endpoint&) const = default;
 };

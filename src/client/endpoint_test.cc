@@ -21,6 +21,14 @@ TEST(Endpoint, ReadsHostsAndPorts) {
   EXPECT_EQ(parse_endpoint("http://[::1]:8080/")->port, "8080");
 }
 
+TEST(Endpoint, KnowsTls) {
+  EXPECT_TRUE(parse_endpoint("https://machine")->is_tls);
+  EXPECT_EQ(parse_endpoint("https://machine")->port, "443");
+  EXPECT_EQ(parse_endpoint("https://[::1]")->port, "443");
+  EXPECT_EQ(describe(*parse_endpoint("https://machine:49153")), "https://machine:49153");
+  EXPECT_FALSE(parse_endpoint("http://machine")->is_tls);
+}
+
 TEST(Endpoint, SaysWhatIsWrong) {
   const std::pair<const char*, const char*> cases[] = {
       {"/var/run/fleet.sock", "URL scheme undefined"},
@@ -29,7 +37,7 @@ TEST(Endpoint, SaysWhatIsWrong) {
       {"http://", "endpoint \"http://\" names no host"},
       {"http://h:x", "endpoint \"http://h:x\": \"x\" is no port"},
       {"http://h:99999", "endpoint \"http://h:99999\": \"99999\" is no port"},
-      {"ftp://h", "endpoint \"ftp://h\": unknown scheme \"ftp\"; use unix:// or http://"},
+      {"ftp://h", "endpoint \"ftp://h\": unknown scheme \"ftp\"; use unix://, http:// or https://"},
   };
   for (const auto& [text, why] : cases) {
     const auto endpoint = parse_endpoint(text);

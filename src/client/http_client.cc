@@ -29,7 +29,7 @@ constexpr size_t kWindowBytes = size_t{64} << 10;
 std::string bytes_of(const HttpRequest& request, const Endpoint& endpoint) {
   std::string text = fmt::format(
       "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: fleetctl\r\n", request.method, request.target,
-      endpoint.kind == Endpoint::Kind::kTcp ? endpoint.host : "domain-sock");
+      endpoint.kind == Endpoint::Kind::kTcp || endpoint.is_tls ? endpoint.host : "domain-sock");
   if (!request.json_body.empty()) {
     text += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n",
                         request.json_body.size());
@@ -48,6 +48,12 @@ class HttpClient::Wire {
     // Asio owns a descriptor of its own, so that closing the connection can end its command.
     socket_.assign(asio::generic::stream_protocol(AF_UNIX, 0),
                    fcntl(connection_.fd(), F_DUPFD_CLOEXEC, 0));
+  }
+
+  // Why it broke: the server's certificate, or ours, tells more than the end of the connection.
+  std::string describe_end(const error_code& error) const {
+    const std::string why = connection_.failure();
+    return why.empty() ? error.message() : why;
   }
 
   Connection connection_;
@@ -120,6 +126,7 @@ base::Result<HttpResponse> HttpClient::request_once(const HttpRequest& request) 
       return response;
     }
     const bool nothing_came = !parser.got_some();
+    const std::string why = wire_->describe_end(error);
     wire_.reset();
     // An idle connection may have been closed by the server just now: that request was not
     // received.
@@ -128,8 +135,7 @@ base::Result<HttpResponse> HttpClient::request_once(const HttpRequest& request) 
       return base::too_large("the answer of the API at {} has more than 64 MiB",
                              describe(endpoint()));
     }
-    return base::unavailable("the API at {} did not answer: {}", describe(endpoint()),
-                             error.message());
+    return base::unavailable("the API at {} did not answer: {}", describe(endpoint()), why);
   }
 }
 
@@ -161,9 +167,9 @@ base::Status HttpClient::exchange_window(const std::vector<HttpRequest>& request
     }
   }
   if (unread) {
+    const std::string why = wire_->describe_end(unread);
     wire_.reset();
-    return base::unavailable("the API at {} did not answer: {}", describe(endpoint()),
-                             unread.message());
+    return base::unavailable("the API at {} did not answer: {}", describe(endpoint()), why);
   }
   return {};
 }
@@ -229,7 +235,7 @@ base::Result<HttpResponse> HttpClient::stream_once(
   }
   if (error) {
     return base::unavailable("the API at {} ended the answer early: {}", describe(endpoint()),
-                             error.message());
+                             wire->describe_end(error));
   }
   return response;
 }

@@ -47,6 +47,12 @@ base::Result<std::shared_ptr<client::FleetApi>> connect(const Flags& flags,
   if (driver != "API") return base::invalid("unrecognized driver \"{}\"", driver);
   FLOTILLA_ASSIGN(std::vector<client::Endpoint> endpoints,
                   client::parse_endpoints(flags.text("endpoint")));
+  const tls::Files files{text_of(flags, "ca-file", "etcd-cafile"),
+                         text_of(flags, "cert-file", "etcd-certfile"),
+                         text_of(flags, "key-file", "etcd-keyfile")};
+  for (client::Endpoint& endpoint : endpoints) {
+    if (endpoint.is_tls) endpoint.tls = files;
+  }
   if (!flags.text("tunnel").empty()) {
     FLOTILLA_ASSIGN(const SshSettings settings, ssh_settings(flags, environment));
     for (client::Endpoint& endpoint : endpoints) endpoint = tunnelled(settings, endpoint);

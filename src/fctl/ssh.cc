@@ -129,6 +129,9 @@ client::Endpoint tunnelled(const SshSettings& settings, const client::Endpoint& 
   result.kind = client::Endpoint::Kind::kCommand;
   result.shown = client::describe(endpoint) + " through " + settings.tunnel;
   result.command = common_words(settings, bastion, 22);
+  result.host = endpoint.host;
+  result.is_tls = endpoint.is_tls;
+  result.tls = endpoint.tls;
   if (endpoint.kind == client::Endpoint::Kind::kTcp) {
     const bool is_v6 = endpoint.host.find(':') != std::string::npos;
     result.command.insert(

@@ -13,14 +13,15 @@ BEGIN {
   law["init"]     = "base unit sandbox logs bus"
   law["ctl"]      = "base unit logs bus"
   # The fence: nothing above includes anything below.
+  law["tls"]      = "base"
   law["store"]    = "base"
   law["registry"] = "base store unit"
   law["overlord"] = "base"
   law["engine"]   = "base unit store registry overlord"
   law["agent"]    = "base unit logs bus store registry overlord"
-  law["api"]      = "base unit store registry overlord"
-  law["client"]   = "base unit"
-  law["fctl"]     = "base unit client"
+  law["api"]      = "base unit store registry overlord tls"
+  law["client"]   = "base unit tls"
+  law["fctl"]     = "base unit client tls"
   law["direct"]   = "base unit store registry overlord engine api client"
   law["zinit"]    = "base bus"
   bad = 0

@@ -47,9 +47,13 @@ class ClusterNode {
   std::string machines() const { return fleetctl({"list-machines", "--no-legend", "--full"}).out; }
 
   Outcome fleetctl(const std::vector<std::string>& arguments) const {
+    return fleetctl_with(environment(), arguments);
+  }
+  Outcome fleetctl_with(const std::vector<std::pair<std::string, std::string>>& environment,
+                        const std::vector<std::string>& arguments) const {
     CommandOptions options;
     options.directory = root().path();
-    options.environment = environment();
+    options.environment = environment;
     return run_command(words(arguments), options);
   }
   std::unique_ptr<BackgroundCommand> begin_fleetctl(const std::vector<std::string>& arguments,
@@ -106,10 +110,19 @@ class FleetClusterTest : public ::testing::Test {
     ASSERT_TRUE(wait_until(is_whole)) << a_->log() << b_->log();
   }
 
+  // A unit that runs on b, started through a.
+  void start_on_b() {
+    a_->write_unit("far.service", "MachineID=" + b_->id() + "\n");
+    ASSERT_THAT(a_->fleetctl({"start", "far.service"}),
+                Answers(0, ::testing::HasSubstr("Unit far.service launched on bbbbbbbb..."), ""));
+    ASSERT_TRUE(b_->wait_for_starts("far.service", 1)) << b_->log();
+  }
+  static std::string api(int number) {
+    return own_loopback_address() + ":" + std::to_string(4000 + number);
+  }
   // The TCP address of the API of the machine with that number, and other lines.
   virtual std::string more_config(int number) const {
-    const std::string tcp = own_loopback_address() + ":" + std::to_string(4000 + number);
-    return tcp + "\napi_address=http://" + tcp + "\n";
+    return api(number) + "\napi_address=http://" + api(number) + "\n";
   }
 
   TemporaryRoot folder_;

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "api/listener.h"
-#include "api/peer_address.h"
+#include "cmd/fleetd/config_api.h"
 #include "store/open_store.h"
 
 namespace flotilla::fleetd {
@@ -242,11 +242,8 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
     config.machine_id = value;
   } else if (key == "public_ip") {
     config.public_ip = value;
-  } else if (key == "api_address") {
-    if (value.empty()) return {};
-    auto address = api::parse_peer_address(value);
-    if (!address) return base::in_context(std::move(address).error(), "{}: api_address=", where);
-    config.api_address = to_string(*address);
+  } else if (key.starts_with("api_")) {
+    return apply_api_option(config, where, key, value);
   } else if (key == "metadata") {
     config.metadata = parse_metadata(value);
   } else if (key == "token_limit") {
@@ -360,6 +357,11 @@ base::Result<Config> load_config(const std::optional<std::string>& file,
   if (config.systemd_user) {
     FLOTILLA_TRY(use_user_manager(config, options["systemd_user"].where, environment));
   }
+  const auto where_of = [&](const std::string& key) {
+    const auto given = options.find(key);
+    return given == options.end() ? path : given->second.where;
+  };
+  FLOTILLA_TRY(check_api_options(config, where_of));
   return config;
 }
 

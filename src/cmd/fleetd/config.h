@@ -12,6 +12,7 @@
 #include "cmd/fleetd/logging.h"
 #include "registry/keys.h"
 #include "store/etcd_options.h"
+#include "tls/context.h"
 
 namespace flotilla::fleetd {
 
@@ -25,9 +26,11 @@ struct Config {
   std::string units_directory = "/run/fleet/units";
   std::string log_directory = "/var/log/flotilla";
   std::string manager_socket = "/run/systemd/private";
-  std::string machine_id;   // empty: /etc/machine-id, or one kept in the state directory
-  std::string public_ip;    // empty: the default route's
-  std::string api_address;  // where other machines reach the API; empty: nowhere
+  std::string machine_id;  // empty: /etc/machine-id, or one kept in the state directory
+  tls::Files api_tls;      // of listen=https://, and for the APIs of other machines
+  std::vector<std::string> api_admins;  // names in certificates; empty: all may change things
+  std::string public_ip;                // empty: the default route's
+  std::string api_address;              // where other machines reach the API; empty: nowhere
   std::map<std::string, std::string> metadata;
   std::chrono::seconds agent_ttl{30};  // of the machine's lease
   // At SIGTERM units that others can take go there first, for so long; 0: they stay.

@@ -64,10 +64,6 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   FLOTILLA_ASSIGN(std::unique_ptr<store::Store> opened,
                   store::open_store(address, loop_, config_.etcd));
   store_ = std::make_unique<store::MeteredStore>(std::move(opened), loop_);
-  std::vector<std::string> listen = config_.listen;
-  if (listen.empty()) listen.emplace_back(kDefaultListen);
-  FLOTILLA_ASSIGN(std::vector<base::Fd> listeners, open_sockets.take(listen));
-
   // A store of this machine's own has nobody to share it with.
   const bool is_alone = store::is_for_one_daemon(address);
   const std::string prefix(is_alone ? registry::kDefaultPrefix : config_.key_prefix);
@@ -96,13 +92,37 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   state_engine_.add(*agent_manager_);
 
   inspector_ = std::make_unique<LocalInspector>(loop_, *unit_manager_, config_.log_directory);
-  peers_ = std::make_unique<api::PeerClient>(loop_, session_->self().id);
+  FLOTILLA_TRY(open_api(open_sockets));
+  session_->on_change([this] { on_session_change(); });
+  return {};
+}
+
+base::Status Daemon::open_api(Listeners& open_sockets) {
+  std::vector<std::string> listen = config_.listen;
+  if (listen.empty()) listen.emplace_back(kDefaultListen);
+  std::shared_ptr<const tls::Context> as_server;
+  std::shared_ptr<const tls::Context> as_client;
+  if (!config_.api_tls.cert_file.empty()) {
+    FLOTILLA_ASSIGN(as_server, tls::Context::for_server(config_.api_tls));
+    FLOTILLA_ASSIGN(as_client, tls::Context::for_client(config_.api_tls));
+  }
+  FLOTILLA_ASSIGN(std::vector<ListeningSocket> sockets, open_sockets.take(listen));
+  std::vector<base::Fd> plain;
+  std::vector<base::Fd> encrypted;
+  for (ListeningSocket& socket : sockets) {
+    const bool is_tls = socket.is_tls || (socket.is_inherited_tcp && as_server);
+    (is_tls ? encrypted : plain).push_back(std::move(socket.fd));
+  }
+  peers_ = std::make_unique<api::PeerClient>(loop_, session_->self().id, std::move(as_client));
   api_ = std::make_unique<api::Api>(api::ApiParts{
       *registry_, *view_, *inspector_, session_->self().id, [this] { return is_available(); },
       config_.token_limit, [this](const std::string& unit) { return explain(unit); },
       [this] { return metrics(); }, peers_.get()});
-  server_ = std::make_unique<api::Server>(loop_, *api_, std::move(listeners));
-  session_->on_change([this] { on_session_change(); });
+  server_ = std::make_unique<api::Server>(loop_, *api_, std::move(plain));
+  if (!encrypted.empty()) {
+    tls_front_ = std::make_unique<api::TlsFront>(loop_, *server_, std::move(as_server),
+                                                 std::move(encrypted), config_.api_admins);
+  }
   return {};
 }
 
@@ -167,6 +187,7 @@ void Daemon::join_cluster() {
 }
 
 void Daemon::hand_over() {
+  if (tls_front_) tls_front_->stop_accepting();
   server_->pause([this] { end(0); });
 }
 

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/peer_client.h"
 #include "api/server.h"
+#include "api/tls_front.h"
 #include "base/fd.h"
 #include "bus/systemd1_client.h"
 #include "cmd/fleetd/config.h"
@@ -58,6 +59,7 @@ class Daemon {
  private:
   Daemon(overlord::AsioLoop& loop, Config config, base::Fd lock);
   base::Status open(registry::Machine self, Listeners& listeners);
+  base::Status open_api(Listeners& listeners);
   void open_registry();
   void join_cluster();
   void resign_and_end();
@@ -85,6 +87,7 @@ class Daemon {
   std::unique_ptr<api::PeerClient> peers_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<api::Server> server_;
+  std::unique_ptr<api::TlsFront> tls_front_;  // if TLS is configured
   base::RegistrationPtr retry_;
   base::RegistrationPtr view_change_;  // while the server is paused
   base::RegistrationPtr take_over_limit_;

@@ -1,6 +1,7 @@
 #include "cmd/fleetd/listeners.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
@@ -16,17 +17,26 @@ base::Result<base::Fd> duplicate(const base::Fd& fd) {
   return copy;
 }
 
+bool is_tcp_socket(const base::Fd& fd) {
+  int domain = AF_UNIX;
+  socklen_t size = sizeof domain;
+  ::getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size);
+  return domain == AF_INET || domain == AF_INET6;
+}
+
 }  // namespace
 
-base::Result<std::vector<base::Fd>> Listeners::take(const std::vector<std::string>& addresses) {
+base::Result<std::vector<ListeningSocket>> Listeners::take(
+    const std::vector<std::string>& addresses) {
   if (!inherited_) {
     FLOTILLA_ASSIGN(inherited_, api::inherited_listeners());
   }
-  std::vector<base::Fd> taken;
+  std::vector<ListeningSocket> taken;
   if (!inherited_->empty()) {
     for (const base::Fd& fd : *inherited_) {
       FLOTILLA_ASSIGN(base::Fd copy, duplicate(fd));
-      taken.push_back(std::move(copy));
+      const bool is_tcp = is_tcp_socket(copy);
+      taken.push_back({std::move(copy), false, is_tcp});
     }
     return taken;
   }
@@ -44,7 +54,8 @@ base::Result<std::vector<base::Fd>> Listeners::take(const std::vector<std::strin
     if (kept.count(text) != 0) continue;
     FLOTILLA_ASSIGN(base::Fd copy, duplicate(fd));
     FLOTILLA_ASSIGN(base::Fd ours, duplicate(fd));
-    taken.push_back(std::move(copy));
+    FLOTILLA_ASSIGN(const api::ListenAddress address, api::parse_listen_address(text));
+    taken.push_back({std::move(copy), address.is_tls, false});
     kept.emplace(text, std::move(ours));
   }
   open_ = std::move(kept);

@@ -12,12 +12,18 @@
 
 namespace flotilla::fleetd {
 
+struct ListeningSocket {
+  base::Fd fd;
+  bool is_tls = false;            // by its address
+  bool is_inherited_tcp = false;  // what it speaks is for the configuration to say
+};
+
 class Listeners {
  public:
   // A descriptor for each address: those handed over (LISTEN_FDS), whatever the addresses say, or
   // else one opened for each of them; the same socket as last time where it was open already.
   // Sockets that are not asked for any more are closed. After an error all stay as they were.
-  base::Result<std::vector<base::Fd>> take(const std::vector<std::string>& addresses);
+  base::Result<std::vector<ListeningSocket>> take(const std::vector<std::string>& addresses);
   // Whether they were handed over by a service manager. After take().
   bool are_inherited() const { return inherited_ && !inherited_->empty(); }
 

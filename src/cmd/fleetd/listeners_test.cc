@@ -45,8 +45,8 @@ TEST_F(ListenersTest, AConnectionThatWaitsIsThereForTheNextDaemon) {
   const auto second = listeners.take({path("a"), path("b"), path("a")});
   ASSERT_TRUE(second) << second.error().message;
   ASSERT_EQ(second->size(), 2U);
-  EXPECT_TRUE(has_connection((*second)[0]));
-  EXPECT_FALSE(has_connection((*second)[1]));
+  EXPECT_TRUE(has_connection((*second)[0].fd));
+  EXPECT_FALSE(has_connection((*second)[1].fd));
 }
 
 TEST_F(ListenersTest, WhatIsNotAskedForAnyMoreIsClosed) {
