@@ -344,7 +344,7 @@ bool Placement::is_still_hopeless(Job& job) {
   if (!is_known) return false;
   for (; cls.failed_at < fleet_.log_end(); ++cls.failed_at) {
     const Host& host = fleet_.at(cls.failed_at);
-    if (host.is_open_to(job.requirements()) && fits(job, host, Mode::kMoveIn)) return false;
+    if (fits(job, host, Mode::kMoveIn) && host.is_open_to(job.requirements())) return false;
   }
   return true;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace flotilla::engine {
 
@@ -199,17 +200,24 @@ std::vector<Decision> Scheduler::conclude() {
   if (!std::is_sorted(touched_.begin(), touched_.end(), ByName())) {
     std::sort(touched_.begin(), touched_.end(), ByName());
   }
-  std::erase_if(touched_, [](Job* job) {
-    job->is_touched = false;
-    return job->is_frozen;
-  });
-  decisions.reserve(touched_.size());
-  for (Job* job : touched_) conclude_unschedule(*job, decisions);
-  for (Job* job : touched_) conclude_schedule(*job, decisions);
-  for (Job* job : touched_) conclude_put_global(*job, decisions);
-  for (Job* job : touched_) conclude_remove_global(*job, decisions);
+  // What goes comes before what is put in its place. One look at each unit: they lie far apart.
+  std::vector<Decision> scheduled;
+  std::vector<Decision> globals;
+  std::vector<Decision> former_globals;
+  scheduled.reserve(touched_.size());
   for (Job* job : touched_) {
+    job->is_touched = false;
+    if (job->is_frozen) continue;
+    conclude_unschedule(*job, decisions);
+    conclude_schedule(*job, scheduled);
+    conclude_put_global(*job, globals);
+    conclude_remove_global(*job, former_globals);
     if (job->machine != job->before || job->handed_over_by != nullptr) put_in_flight(*job);
+  }
+  if (decisions.empty()) decisions.swap(scheduled);
+  for (std::vector<Decision>* more : {&scheduled, &globals, &former_globals}) {
+    decisions.insert(decisions.end(), std::make_move_iterator(more->begin()),
+                     std::make_move_iterator(more->end()));
   }
   touched_.clear();
   removed_.clear();
