@@ -71,6 +71,7 @@ void log_level_max(S s, W w);
 void log_rate_limit_interval(S s, W w);
 void log_rate_limit_burst(S s, W w);
 void log_extra_fields(S s, W w);
+void log_namespace(S s, W w);
 void secure_bits(S s, W w);
 void capability_bounding_set(S s, W w);
 void ambient_capabilities(S s, W w);
@@ -160,6 +161,7 @@ inline constexpr auto kBusExecProperties = std::to_array<BusProperty>({
     {"LogRateLimitIntervalUSec", "t", Emits::kConst, bus_exec::log_rate_limit_interval},
     {"LogRateLimitBurst", "u", Emits::kConst, bus_exec::log_rate_limit_burst},
     {"LogExtraFields", "aay", Emits::kConst, bus_exec::log_extra_fields},
+    {"LogNamespace", "s", Emits::kConst, bus_exec::log_namespace},
     {"SecureBits", "i", Emits::kConst, bus_exec::secure_bits},
     {"CapabilityBoundingSet", "t", Emits::kConst, bus_exec::capability_bounding_set},
     {"AmbientCapabilities", "t", Emits::kConst, bus_exec::ambient_capabilities},

@@ -141,6 +141,7 @@ void ambient_capabilities(S s, W w) {
   w.u64(extras(s).ambient_capabilities & known_capabilities());
 }
 void exec_search_path(S s, W w) { w.strings(extras(s).exec_search_path); }
+void log_namespace(S s, W w) { w.string(extras(s).log_namespace); }
 void utmp_identifier(S s, W w) { w.string(extras(s).utmp_identifier); }
 void utmp_mode(S s, W w) { w.string(to_string(extras(s).utmp_mode)); }
 void personality(S s, W w) {

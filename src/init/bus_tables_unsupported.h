@@ -46,7 +46,6 @@ bool unless_set(S s) {
   X(ExtensionDirectories, "as", no_words)                              \
   X(ExtensionImages, "a(sba(ss))", empty<bus_unsupported::kImage>)     \
   X(MountImages, "a(ssba(ss))", empty<bus_unsupported::kMount>)        \
-  X(LogNamespace, "s", nothing)                                        \
   X(SetCredentialEncrypted, "a(say)", empty<bus_unsupported::kSecret>) \
   X(LoadCredentialEncrypted, "a(ss)", empty<bus_unsupported::kOption>) \
   X(SELinuxContext, "(bs)", no_label)                                  \

@@ -375,6 +375,8 @@ void parse_level_max(UnitSettings& settings, const SettingContext& context,
   level = *parsed;
 }
 
+constexpr size_t kMaxLogNamespace = 64;
+
 // A field of the journal: capital letters, digits and "_", not beginning with either of the latter.
 bool is_journal_field(std::string_view name) {
   if (name.empty() || name.size() > 64 || name[0] < 'A' || name[0] > 'Z') return false;
@@ -401,6 +403,25 @@ void parse_log_extra_fields(UnitSettings& settings, const SettingContext& contex
       fields.push_back(*field);
     }
   }
+}
+
+// Part of a directory's name, and of an instance's.
+void parse_log_namespace(UnitSettings& settings, const SettingContext& context,
+                         std::string_view value) {
+  std::string& name = settings.exec.edit().extras.edit().log_namespace;
+  if (value.empty()) return name.clear();
+  const auto text = context.expand(value);
+  if (!text) return;
+  static constexpr std::string_view kMarks = ":-_.@\\";
+  const bool is_good = !text->empty() && text->size() <= kMaxLogNamespace && *text != "." &&
+                       *text != ".." && std::all_of(text->begin(), text->end(), [](char c) {
+                         return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                                (c >= '0' && c <= '9') || kMarks.find(c) != std::string_view::npos;
+                       });
+  if (!is_good) {
+    return context.reporter.warn("Specified log namespace name is not valid, ignoring: {}", *text);
+  }
+  name = *text;
 }
 
 void parse_rate_interval(UnitSettings& settings, const SettingContext& context,
@@ -436,6 +457,7 @@ constexpr NamedParser kParsers[] = {
     {"KeyringMode", parse_value<&ExecExtras::keyring_mode, parse_keyring_mode>},
     {"LogExtraFields", parse_log_extra_fields},
     {"LogLevelMax", parse_level_max},
+    {"LogNamespace", parse_log_namespace},
     {"LogRateLimitBurst", parse_rate_burst},
     {"LogRateLimitIntervalSec", parse_rate_interval},
     {"LogsDirectory", parse_directories<Kind::kLogs>},

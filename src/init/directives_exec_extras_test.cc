@@ -132,6 +132,12 @@ TEST_F(ExecExtrasParsing, BadWordsLeaveASettingAsItWas) {
 }
 
 TEST_F(ExecExtrasParsing, LogFieldsMustBeFieldsOfTheJournal) {
+  EXPECT_EQ(read("LogNamespace", "web"), 0U);
+  EXPECT_EQ(extras().log_namespace, "web");
+  EXPECT_EQ(read("LogNamespace", "a/b"), 1U);
+  EXPECT_EQ(extras().log_namespace, "web");
+  EXPECT_EQ(read("LogNamespace", ""), 0U);
+  EXPECT_EQ(extras().log_namespace, "");
   EXPECT_EQ(read("LogExtraFields", "A=1 \"B=x y\" bad c=1 _X=1"), 3U);
   EXPECT_EQ(extras().log_extra_fields, (std::vector<std::string>{"A=1", "B=x y"}));
 }

@@ -80,6 +80,7 @@ struct ExecExtras {
   std::optional<int> syslog_facility;  // without the shift: 3 is daemon
   std::optional<int> log_level_max;
   std::vector<std::string> log_extra_fields;  // "NAME=VALUE"
+  std::string log_namespace;                  // LogNamespace=
   base::Micros log_rate_limit_interval{0};
   uint32_t log_rate_limit_burst = 0;
 };

@@ -38,8 +38,12 @@ std::unique_ptr<LogMarks> marks_of(const ExecExtras& extras) {
   const int facility = extras.syslog_facility.value_or(kDaemonFacility);
   const bool is_limited =
       extras.log_rate_limit_interval.count() > 0 || extras.log_rate_limit_burst > 0;
-  if (facility == kDaemonFacility && extras.log_extra_fields.empty() && !is_limited) return nullptr;
+  if (facility == kDaemonFacility && extras.log_extra_fields.empty() && !is_limited &&
+      extras.log_namespace.empty()) {
+    return nullptr;
+  }
   auto marks = std::make_unique<LogMarks>();
+  marks->log_namespace = extras.log_namespace;
   Fields fields(*marks);
   if (facility != kDaemonFacility) fields.add("SYSLOG_FACILITY=" + std::to_string(facility));
   for (const std::string& field : extras.log_extra_fields) fields.add(field);

@@ -1,5 +1,6 @@
 // What the log process is to know of a unit's lines beyond their text and level: SyslogFacility=,
-// LogExtraFields=, LogRateLimitIntervalSec= and LogRateLimitBurst=. Pure; most units have none.
+// LogExtraFields=, LogNamespace=, LogRateLimitIntervalSec= and LogRateLimitBurst=. Pure; most units
+// have none.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,15 @@ struct LogMarks {
   std::string fields;  // "NAME=VALUE", a NUL between two
   uint64_t rate_interval_usec = 0;
   uint32_t rate_burst = 0;
-  uint32_t left_out = 0;  // fields beyond what the log process takes
+  std::string log_namespace;  // LogNamespace=
+  uint32_t left_out = 0;      // fields beyond what the log process takes
 };
+
+// The name under which the log process keeps the lines of a unit in a namespace of logs. No unit
+// has such a name.
+inline std::string name_in_namespace(const std::string& log_namespace, const std::string& unit) {
+  return log_namespace + "=" + unit;
+}
 
 // Null: none of them is set.
 std::unique_ptr<LogMarks> marks_of(const ExecExtras& extras);

@@ -26,6 +26,13 @@ TEST(LogMarks, TellTheFacilityAndTheFieldsInOrder) {
   EXPECT_EQ(marks->rate_burst, 0U);
 }
 
+TEST(LogMarks, ANamespaceIsPartOfTheNameInTheLog) {
+  ExecExtras extras;
+  extras.log_namespace = "web";
+  EXPECT_EQ(marks_of(extras)->log_namespace, "web");
+  EXPECT_EQ(name_in_namespace("web", "a@1.service"), "web=a@1.service");
+}
+
 TEST(LogMarks, ALimitOfWhichHalfIsSetHasJournaldsOtherHalf) {
   ExecExtras extras;
   extras.log_rate_limit_burst = 5;

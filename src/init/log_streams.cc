@@ -190,7 +190,13 @@ void LogStreams::flush() {
       spec.priority = stream->priority;
       spec.level_prefix = stream->level_prefix;
       spec.priority_max = stream->priority_max;
+      std::string in_namespace;
       if (stream->marks) {
+        if (!stream->marks->log_namespace.empty()) {
+          in_namespace = name_in_namespace(stream->marks->log_namespace, stream->unit);
+          spec.unit = in_namespace;
+          if (spec.identifier.empty()) spec.identifier = stream->unit;
+        }
         spec.fields = stream->marks->fields;
         spec.rate_interval_usec = stream->marks->rate_interval_usec;
         spec.rate_burst = stream->marks->rate_burst;

@@ -385,7 +385,9 @@ void LogDaemon::tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept
   UnitEntry& unit = *stream.unit;
   if (!unit.log.is_open()) make_room_for(unit, Idle::kErase);
   char text[64 + kMaxUnitName];
-  const std::string_view name = unit.log.unit();
+  std::string_view name = unit.log.unit();
+  // Without its namespace.
+  if (const std::size_t mark = name.find('='); mark != name.npos) name.remove_prefix(mark + 1);
   const int size = std::snprintf(text, sizeof(text), "Suppressed %u messages from %.*s", lines,
                                  static_cast<int>(name.size()), name.data());
   unit.log.say(config_.place, {text, static_cast<std::size_t>(size)});

@@ -63,6 +63,18 @@ TEST_F(ServiceLogs, AUnitThatLogsTooMuchIsCutShortAndTheLogSaysSo) {
   EXPECT_THAT(texts, ElementsAre("1", "2", "3", "Suppressed 4 messages from a.service"));
 }
 
+TEST_F(ServiceLogs, ANamespaceHasALogOfItsOwn) {
+  machine_.add_unit("a.service",
+                    "[Service]\nType=oneshot\nLogNamespace=web\nExecStart=/bin/echo apart\n");
+  machine_.start();
+  EXPECT_THAT(systemctl({"start", "a"}), Answers(0, "", ""));
+  const auto entries = wait_for_entries("web=a.service", 1);
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].message, "apart");
+  EXPECT_EQ(entries[0].identifier, "echo");
+  for (const std::string& line : machine_.log_of("a.service")) EXPECT_NE(line, "apart");
+}
+
 TEST_F(ServiceLogs, LinesAboveTheLevelAreLeftOut) {
   machine_.add_unit("a.service",
                     "[Service]\nType=oneshot\nLogLevelMax=warning\n"
