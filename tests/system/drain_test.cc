@@ -19,7 +19,7 @@ TEST_F(DrainOnSigterm, UnitsMoveBeforeFleetdEndsAndTheMachineTakesUnitsAgainLate
 
   ASSERT_THAT(a_->machine().systemctl({"stop", "fleetd"}), Answers(0, "", ""));
   EXPECT_TRUE(b_->wait_for_starts("moves.service", 1)) << a_->log() << b_->log();
-  EXPECT_EQ(a_->machine().main_pid("moves.service"), 0);
+  EXPECT_TRUE(wait_until([&] { return a_->machine().main_pid("moves.service") == 0; }));
 
   ASSERT_THAT(a_->machine().systemctl({"start", "fleetd"}), Answers(0, "", ""));
   b_->write_unit("back.service", "MachineID=" + a_->id() + "\n");

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cmd/fleetd/identity.h"
@@ -75,7 +76,12 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   const std::string boot_id = self.boot_id;
   session_ = std::make_unique<registry::MachineSession>(*store_, loop_, prefix, std::move(self),
                                                         session_options);
-  drain_ = std::make_unique<Drain>(loop_, *registry_, *view_, *state_, session_->self().id);
+  drain_ = std::make_unique<Drain>(loop_, *registry_, *view_, *state_, session_->self().id, [this] {
+    const auto differences = agent_manager_->differences();
+    return std::all_of(differences.begin(), differences.end(), [](const auto& item) {
+      return item.second.wanted != registry::TargetState::kInactive;
+    });
+  });
   bus::Systemd1ClientOptions client;
   client.connection.socket_path = config_.manager_socket;
   unit_manager_ = std::make_unique<bus::Systemd1Client>(loop_, client);

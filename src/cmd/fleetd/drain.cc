@@ -23,8 +23,13 @@ constexpr base::Micros kPause = std::chrono::milliseconds(50);
 }  // namespace
 
 Drain::Drain(base::EventLoop& loop, registry::Registry& registry, registry::ClusterView& view,
-             overlord::State& state, std::string machine)
-    : loop_(loop), registry_(registry), view_(view), state_(state), machine_(std::move(machine)) {}
+             overlord::State& state, std::string machine, std::function<bool()> has_stopped)
+    : loop_(loop),
+      registry_(registry),
+      view_(view),
+      state_(state),
+      machine_(std::move(machine)),
+      has_stopped_(std::move(has_stopped)) {}
 
 Drain::~Drain() { *alive_ = false; }
 
@@ -68,7 +73,9 @@ void Drain::begin(base::Micros limit, std::function<void()> done) {
 
 void Drain::look() {
   look_.reset();
-  if (!has_movable_units()) finish("done");
+  if (has_movable_units()) return;
+  if (has_stopped_()) return finish("done");
+  look_ = loop_.after(kPause, [this] { look(); });
 }
 
 bool Drain::has_movable_units() {

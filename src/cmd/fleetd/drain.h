@@ -21,10 +21,11 @@ class Drain {
  public:
   // Requires: all references outlive it.
   Drain(base::EventLoop& loop, registry::Registry& registry, registry::ClusterView& view,
-        overlord::State& state, std::string machine);
+        overlord::State& state, std::string machine, std::function<bool()> has_stopped);
   ~Drain();
 
-  // `done` is called once: when no unit here could run elsewhere any more, or `limit` has passed.
+  // `done` is called once: when no unit here could run elsewhere any more and those that have gone
+  // are stopped here (`has_stopped`), or when `limit` has passed.
   void begin(base::Micros limit, std::function<void()> done);
   // Requires: the machine is registered. Does nothing if nothing was begun.
   void undo();
@@ -40,6 +41,7 @@ class Drain {
   registry::ClusterView& view_;
   overlord::State& state_;
   const std::string machine_;
+  const std::function<bool()> has_stopped_;
   std::unique_ptr<engine::Scheduler> scheduler_;  // while it is draining: asked, never obeyed
   std::function<void()> done_;
   base::RegistrationPtr change_;

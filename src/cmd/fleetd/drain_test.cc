@@ -62,7 +62,8 @@ struct DrainTest : testing::Test {
   registry::Keys keys{"/flotilla"};
   registry::Registry registry{*store, "/flotilla"};
   registry::ClusterView view{*store, loop, "/flotilla"};
-  Drain drain{loop, registry, view, state, "m1"};
+  bool has_stopped = true;
+  Drain drain{loop, registry, view, state, "m1", [this] { return has_stopped; }};
   int ended = 0;
 };
 
@@ -75,6 +76,15 @@ TEST_F(DrainTest, EndsWhenTheLastUnitThatAnotherMachineCanTakeHasGone) {
   leaves("a.service");
   EXPECT_EQ(ended, 0);
   leaves("b.service");
+  EXPECT_EQ(ended, 1);
+}
+
+TEST_F(DrainTest, WaitsUntilWhatHasGoneIsStoppedHere) {
+  has_stopped = false;
+  begin();
+  EXPECT_EQ(ended, 0);
+  has_stopped = true;
+  loop.advance(1s);
   EXPECT_EQ(ended, 1);
 }
 
@@ -95,7 +105,7 @@ TEST_F(DrainTest, GivesUpAtItsLimit) {
 
 TEST_F(DrainTest, IsTakenBackByTheNextDaemonOnce) {
   begin();
-  Drain next{loop, registry, view, state, "m1"};
+  Drain next{loop, registry, view, state, "m1", [] { return true; }};
   next.undo();
   loop.advance(1s);
   EXPECT_EQ(mark(), "none");

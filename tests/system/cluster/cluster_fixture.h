@@ -69,6 +69,11 @@ class ClusterTest : public ::testing::Test {
     for (const std::string& name : names) counts.push_back(cluster().starts(name));
     return counts;
   }
+  // A process is seen a moment before it has written down its start.
+  static bool wait_for_starts(const std::vector<std::string>& names,
+                              const std::vector<size_t>& wanted) {
+    return wait_until([&] { return starts(names) == wanted; });
+  }
   // Waits for the fact; meanwhile no two machines may run the unit.
   static bool wait_with_one(const std::string& unit, const std::function<bool()>& fact,
                             std::chrono::seconds limit = kPatience) {
