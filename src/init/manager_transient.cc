@@ -23,26 +23,48 @@ constexpr std::string_view kDropInHeading =
     "# This is a drop-in unit file extension, created via \"systemctl set-property\"\n"
     "# or an equivalent operation. Do not edit.\n";
 
+std::string directive_of(const PropertyText& setting) {
+  if (setting.lines.empty() || setting.name == "Conditions" || setting.name == "Asserts") {
+    return setting.name;
+  }
+  return setting.lines[0].substr(0, setting.lines[0].find('='));
+}
+
+bool is_scale(std::string_view name) {
+  constexpr std::string_view kScale = "Scale";
+  return name.size() > kScale.size() && name.substr(name.size() - kScale.size()) == kScale;
+}
+
+// "50-MemoryHigh.conf"; a share of what there is stands in a file of its own.
+std::string drop_in_name(const PropertyText& setting) {
+  const bool as_property = is_scale(setting.name) || setting.name == "IODeviceLatencyTargetUSec";
+  return fmt::format("50-{}.conf", as_property ? setting.name : directive_of(setting));
+}
+
 // Devices are added to those that were given before; an empty value takes all of them away.
-bool adds_to_what_was(const PropertyText& setting) {
+bool is_device_list(std::string_view directive) {
   static constexpr std::string_view kLists[] = {
-      "DeviceAllow",        "IODeviceWeight",      "IODeviceLatencyTargetSec",
-      "IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax",
-      "IOWriteIOPSMax"};
-  const bool is_list =
-      std::find(std::begin(kLists), std::end(kLists), setting.name) != std::end(kLists);
-  return is_list && std::none_of(setting.lines.begin(), setting.lines.end(),
-                                 [](const std::string& line) { return line.back() == '='; });
+      "DeviceAllow",          "IODeviceWeight",      "IODeviceLatencyTargetSec",
+      "IOReadBandwidthMax",   "IOWriteBandwidthMax", "IOReadIOPSMax",
+      "IOWriteIOPSMax",       "BlockIODeviceWeight", "BlockIOReadBandwidth",
+      "BlockIOWriteBandwidth"};
+  return std::find(std::begin(kLists), std::end(kLists), directive) != std::end(kLists);
+}
+
+bool takes_all_away(const PropertyText& setting) {
+  return std::any_of(setting.lines.begin(), setting.lines.end(),
+                     [](const std::string& line) { return line.back() == '='; });
 }
 
 // The lines of an earlier drop-in that speak of other devices than the new ones do.
 std::vector<std::string> lines_of_others(std::string_view text, const PropertyText& setting) {
   const auto device_of = [](std::string_view line) { return line.substr(0, line.find(' ')); };
+  const std::string directive = directive_of(setting) + "=";
   std::vector<std::string> lines;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    if (line.substr(0, setting.name.size() + 1) != setting.name + "=") continue;
+    if (line.substr(0, directive.size()) != directive || line == directive) continue;
     const bool is_new =
         std::any_of(setting.lines.begin(), setting.lines.end(),
                     [&](const std::string& other) { return device_of(other) == device_of(line); });
@@ -170,14 +192,24 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
       : runtime      ? fmt::format("{}/systemd/{}.control", options.runtime_directory, kind)
                      : fmt::format("{}/{}.control", parent_of(options.config_directory), kind);
   for (const PropertyText& setting : settings) {
-    const std::string path = fmt::format("{}/{}.d/50-{}.conf", directory, unit.id, setting.name);
+    const std::string prefix = fmt::format("{}/{}.d/", directory, unit.id);
+    const std::string path = prefix + drop_in_name(setting);
+    const std::string directive = directive_of(setting);
     PropertyText written = setting;
-    if (adds_to_what_was(setting)) {
-      const auto before = edges.tree.read(path, unit::kMaxUnitFileSize);
-      std::vector<std::string> kept =
-          lines_of_others(before ? std::string_view(*before) : std::string_view(), setting);
-      written.lines.insert(written.lines.begin(), kept.begin(), kept.end());
+    if (is_device_list(directive)) {
+      if (!takes_all_away(setting)) {
+        const auto before = edges.tree.read(path, unit::kMaxUnitFileSize);
+        const std::vector<std::string> kept =
+            lines_of_others(before ? std::string_view(*before) : std::string_view(), setting);
+        written.lines.insert(written.lines.begin(), directive + "=");
+        written.lines.insert(written.lines.end(), kept.begin(), kept.end());
+      }
+      // An empty line ends a list.
+      written.lines.emplace_back();
     }
+    // The last word counts, whichever of the two forms it has.
+    const std::string other = is_scale(setting.name) ? directive : directive + "Scale";
+    static_cast<void>(edges.tree.remove(fmt::format("{}50-{}.conf", prefix, other)));
     FLOTILLA_TRY(edges.tree.write_atomic(path, unit_file_text(kDropInHeading, {written}), 0644));
   }
   loader.refresh_name(unit.id + ".d");

@@ -96,9 +96,23 @@ TEST_F(TransientTest, DevicesAreAddedToThoseGivenBefore) {
   allow("/dev/null rw");
   allow("/dev/zero r");
   allow("/dev/null r");
-  EXPECT_EQ(text(), "[Service]\nDeviceAllow=/dev/zero r\nDeviceAllow=/dev/null r\n");
+  EXPECT_EQ(text(),
+            "[Service]\nDeviceAllow=\nDeviceAllow=/dev/null r\nDeviceAllow=/dev/zero r\n\n");
   allow("");
-  EXPECT_EQ(text(), "[Service]\nDeviceAllow=\n");
+  EXPECT_EQ(text(), "[Service]\nDeviceAllow=\n\n");
+}
+
+TEST_F(TransientTest, AShareHasAFileOfItsOwnAndTheLastWordCounts) {
+  unit("a.service", "[Service]\nExecStart=/bin/true\n");
+  boot();
+  PropertyText share = line("Service", "MemoryHigh", "20%");
+  share.name = "MemoryHighScale";
+  ASSERT_TRUE(manager_->set_properties("a.service", true, {share}));
+  const std::string directory = "/run/systemd/system.control/a.service.d/";
+  EXPECT_TRUE(tree_.stat(directory + "50-MemoryHighScale.conf"));
+  ASSERT_TRUE(manager_->set_properties("a.service", true, {line("Service", "MemoryHigh", "30M")}));
+  EXPECT_TRUE(tree_.stat(directory + "50-MemoryHigh.conf"));
+  EXPECT_FALSE(tree_.stat(directory + "50-MemoryHighScale.conf"));
 }
 
 TEST_F(TransientTest, AScopeTakesProcessesInAndEndsWithTheLast) {

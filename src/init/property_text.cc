@@ -207,7 +207,7 @@ Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, co
   if (wanted.empty() && ends_with(name, "USec")) wanted = "t";
   if (!wanted.empty() && wanted != value.signature) return wrong_type();
   text.section = std::string(directive->section());
-  text.name = directive_name;
+  text.name = name;
   text.is_live = is_live_directive(directive_name);
   std::vector<std::string> values;
   if (form != nullptr) {

@@ -17,7 +17,7 @@ namespace flotilla::init {
 
 struct PropertyText {
   std::string section;  // "Unit", "Service", ...
-  std::string name;     // of the directive, which also names the drop-in
+  std::string name;     // of the property; what is before the "=" of a line is the directive
   std::vector<std::string> lines;
   bool is_live = false;     // may be set while the unit runs
   std::vector<pid_t> pids;  // PIDs= of a scope: no line of a file

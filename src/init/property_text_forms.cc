@@ -227,6 +227,15 @@ Written colon_pairs(const Value& value) {
   }
   return or_reset(std::move(lines));
 }
+Written spans(const Value& value) {
+  Lines lines;
+  for (const Value& pair : members_of(value)) {
+    const auto span = static_cast<int64_t>(std::min<uint64_t>(number_at(pair, 1), INT64_MAX));
+    lines.push_back(escape_specifiers(text_at(pair, 0)) + " " +
+                    unit::format_time_span(unit::TimeSpan(span)));
+  }
+  return or_reset(std::move(lines));
+}
 Written numbered(const Value& value) {
   Lines lines;
   for (const Value& pair : members_of(value)) {
@@ -397,7 +406,10 @@ constexpr NamedForm kForms[] = {
     {"AmbientCapabilities", {"t", capabilities, {}}},
     {"BindPaths", {"a(ssbt)", binds, {}}},
     {"BindReadOnlyPaths", {"a(ssbt)", binds, {}}},
+    {"BlockIODeviceWeight", {"a(st)", numbered, {}}},
+    {"BlockIOReadBandwidth", {"a(st)", numbered, {}}},
     {"BlockIOWeight", {"t", weight, {}}},
+    {"BlockIOWriteBandwidth", {"a(st)", numbered, {}}},
     {"CPUAffinity", {"ay", cpu_set, {}}},
     {"CPUQuotaPerSecUSec", {"t", cpu_quota, "CPUQuota"}},
     {"CPUSchedulingPolicy", {"i", name_of<cpu_policy_name>, {}}},
@@ -408,6 +420,8 @@ constexpr NamedForm kForms[] = {
     {"CapabilityBoundingSet", {"t", capabilities, {}}},
     {"ConfigurationDirectory", {"as", quoted_words, {}}},
     {"ConfigurationDirectoryMode", {"u", octal, {}}},
+    {"DefaultMemoryLowScale", {"u", scale, "DefaultMemoryLow"}},
+    {"DefaultMemoryMinScale", {"u", scale, "DefaultMemoryMin"}},
     {"DeviceAllow", {"a(ss)", pairs, {}}},
     {"DirectoryMode", {"u", octal, {}}},
     {"DisableControllers", {"as", plain_words, {}}},
@@ -429,7 +443,7 @@ constexpr NamedForm kForms[] = {
     {"ExecStopPost", {"a(sasb)", plain_commands, {}}},
     {"ExecStopPostEx", {"a(sasas)", extended_commands, "ExecStopPost"}},
     {"FinalKillSignal", {"i", signal, {}}},
-    {"IODeviceLatencyTargetUSec", {"a(st)", numbered, "IODeviceLatencyTargetSec"}},
+    {"IODeviceLatencyTargetUSec", {"a(st)", spans, "IODeviceLatencyTargetSec"}},
     {"IODeviceWeight", {"a(st)", numbered, {}}},
     {"IOReadBandwidthMax", {"a(st)", numbered, {}}},
     {"IOReadIOPSMax", {"a(st)", numbered, {}}},
@@ -448,6 +462,7 @@ constexpr NamedForm kForms[] = {
     {"LogsDirectoryMode", {"u", octal, {}}},
     {"ManagedOOMMemoryPressureLimit", {"u", scale, {}}},
     {"MemoryHighScale", {"u", scale, "MemoryHigh"}},
+    {"MemoryLimitScale", {"u", scale, "MemoryLimit"}},
     {"MemoryLowScale", {"u", scale, "MemoryLow"}},
     {"MemoryMaxScale", {"u", scale, "MemoryMax"}},
     {"MemoryMinScale", {"u", scale, "MemoryMin"}},
@@ -481,6 +496,7 @@ constexpr NamedForm kForms[] = {
     {"StandardOutputFileToAppend", {"s", prefixed<kAppend>, "StandardOutput"}},
     {"StandardOutputFileToTruncate", {"s", prefixed<kTruncate>, "StandardOutput"}},
     {"StartupAllowedCPUs", {"ay", cpu_set, {}}},
+    {"StartupAllowedMemoryNodes", {"ay", cpu_set, {}}},
     {"StartupCPUWeight", {"t", cpu_weight, {}}},
     {"StartupIOWeight", {"t", weight, {}}},
     {"StateDirectory", {"as", quoted_words, {}}},

@@ -55,7 +55,8 @@ base::Result<rlim_t> parse_nice(std::string_view text) {
 }
 
 base::Result<rlim_t> parse_one(Kind kind, std::string_view text) {
-  if (text == "infinity") return rlim_t{RLIM_INFINITY};
+  // There is no nice level without an end.
+  if (text == "infinity" && kind != Kind::kNice) return rlim_t{RLIM_INFINITY};
   switch (kind) {
     case Kind::kCount: {
       FLOTILLA_ASSIGN(const std::uint64_t count, parse_unsigned(text, RLIM_INFINITY - 1));

@@ -43,6 +43,10 @@ TEST(Rlimit, ReadsEachKindOfLimit) {
                {"LimitNICE", "0", "0:0"},
                {"LimitNICE", "40", "40:40"},
                {"LimitNICE", "41", "refused"},
+               {"LimitNICE", ":5", "refused"},
+               {"LimitNICE", "5:", "refused"},
+               {"LimitNICE", "3:+5", "3:15"},
+               {"LimitNICE", "infinity", "refused"},
                {"LimitNICE", "+20", "refused"}};
   for (const auto& c : cases) EXPECT_EQ(read(c.key, c.text), c.limit) << c.key << "=" << c.text;
 }
