@@ -115,6 +115,7 @@ std::optional<BusFacade::Object> BusFacade::find_object(std::string_view path,
 
 void BusFacade::on_call(bus::MethodCall& call) {
   const bus::Message& message = call.message();
+  manager_.list_mounts();
   if (call.peer().bus_name.empty() && is_for_bus_daemon(message)) {
     dispatch(call, {manager_, nullptr, nullptr, BusSubject::Place::kBusDaemon});
     return;

@@ -83,6 +83,9 @@ const BusInterface& bus_unit_interface();
 const BusInterface& bus_job_interface();
 const BusInterface& bus_log_control_interface();
 std::vector<const BusInterface*> bus_daemon_interfaces();
+const BusInterface& bus_mount_interface();
+// Of a service's properties those that everything has that runs processes.
+std::span<const BusProperty> bus_process_properties();
 // .Service, .Target, ... : what units of this type have besides .Unit.
 const BusInterface& bus_type_interface(unit::UnitType type);
 

@@ -150,10 +150,13 @@ void personality(S s, W w) {
 }
 void non_blocking(S s, W w) { w.boolean(s.unit->settings.service.non_blocking); }
 // Every process leads a session of its own; nothing can be set that would change it.
-void same_process_group(S, W w) { w.boolean(false); }
+bool is_mount(S s) { return s.unit->settings.name.type() == unit::UnitType::kMount; }
+void same_process_group(S s, W w) { w.boolean(is_mount(s)); }
 void keyring_mode(S s, W w) {
   const bool is_user = s.manager.is_user_manager();
-  const KeyringMode usual = is_user ? KeyringMode::kInherit : KeyringMode::kPrivate;
+  const KeyringMode usual = is_user       ? KeyringMode::kInherit
+                            : is_mount(s) ? KeyringMode::kShared
+                                          : KeyringMode::kPrivate;
   w.string(to_string(extras(s).keyring_mode.value_or(usual)));
 }
 

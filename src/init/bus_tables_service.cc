@@ -1,6 +1,7 @@
 // org.freedesktop.systemd1.Service: the table. What a service has in common with other kinds that
 // run processes (environment, limits, signals) is in bus_tables_exec.cc.
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -330,7 +331,6 @@ constexpr BusInterface kScopeInterface{"org.freedesktop.systemd1.Scope", kScopeP
     "org.freedesktop.systemd1." #name, {}, {}, {} \
   }
 namespace bare {
-FLOTILLA_BARE(Mount);
 FLOTILLA_BARE(Swap);
 FLOTILLA_BARE(Target);
 FLOTILLA_BARE(Device);
@@ -340,15 +340,26 @@ FLOTILLA_BARE(Path);
 }  // namespace bare
 #undef FLOTILLA_BARE
 
-// A socket unit without a file listens nowhere.
-constexpr BusProperty kSocketProperties[] = {
-    {"Listen", "a(ss)", kConst, [](S, W w) { w.open_array("(ss)").close(); },
-     [](S s) { return !is_there(s); }},
-};
+void write_listens(S s, W w) {
+  w.open_array("(ss)");
+  for (const auto& [kind, address] : *s.unit->settings.extras->listens) {
+    w.open_struct("ss").string(kind).string(address).close();
+  }
+  w.close();
+}
+constexpr BusProperty kSocketProperties[] = {{"Listen", "a(ss)", kConst, write_listens}};
 constexpr BusInterface kSocketInterface{
     "org.freedesktop.systemd1.Socket", kSocketProperties, {}, {}};
 
 }  // namespace
+
+// They stand behind those of the service itself.
+std::span<const BusProperty> bus_process_properties() {
+  const std::span<const BusProperty> all = kServiceProperties;
+  const auto first = std::find_if(all.begin(), all.end(),
+                                  [](const BusProperty& row) { return row.name == "Slice"; });
+  return all.subspan(static_cast<size_t>(first - all.begin()));
+}
 
 bool bus_unsupported::is_unset(const BusSubject& s, std::string_view name) {
   const auto& ignored = s.unit->settings.extras->ignored_directives;
@@ -363,7 +374,7 @@ const BusInterface& bus_type_interface(unit::UnitType type) {
     case UnitType::kService:
       return kServiceInterface;
     case UnitType::kMount:
-      return bare::Mount;
+      return bus_mount_interface();
     case UnitType::kSwap:
       return bare::Swap;
     case UnitType::kSocket:

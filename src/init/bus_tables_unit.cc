@@ -107,6 +107,14 @@ void write_markers(S s, W w) {
   w.close();
 }
 
+// What is mounted without a file is a unit because the kernel says so.
+void write_source_path(S s, W w) {
+  const UnitSettings& settings = s.unit->settings;
+  const bool is_of_kernel = settings.name.type() == unit::UnitType::kMount && is_loaded(*s.unit) &&
+                            settings.fragment_path.empty() && !Manager::is_perpetual(*s.unit);
+  w.string(is_of_kernel ? "/proc/self/mountinfo" : settings.extras->source_path);
+}
+
 void write_job(S s, W w) {
   const uint32_t id = s.unit->job;
   w.open_struct("uo").u32(id).object_path(id != 0 ? bus::job_path(id) : "/").close();
@@ -196,7 +204,7 @@ constexpr BusProperty kUnitProperties[] = {
     {"FreezerState", "s", kValue, [](S s, W w) { w.string(s.manager.freezer_state(*s.unit)); }},
     {"SubState", "s", kValue, [](S s, W w) { w.string(s.unit->sub_state()); }},
     {"FragmentPath", "s", kConst, setting<&UnitSettings::fragment_path>},
-    {"SourcePath", "s", kConst, [](S s, W w) { w.string(s.unit->settings.extras->source_path); }},
+    {"SourcePath", "s", kConst, write_source_path},
     {"DropInPaths", "as", kConst, extra<&UnitExtras::drop_in_paths>},
     {"UnitFileState", "s", kNothing, write_unit_file_state},
     {"UnitFilePreset", "s", kNothing, write_unit_file_preset},

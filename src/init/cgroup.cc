@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "init/best_effort_tracker.h"
+#include "init/mount_table.h"
 
 namespace flotilla::init {
 namespace {
@@ -47,22 +48,6 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return parts;
-}
-
-// mountinfo writes blanks and backslashes as \ooo.
-std::string unescape_octal(std::string_view text) {
-  std::string plain;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto digit = [&](size_t at) { return text[at] >= '0' && text[at] <= '7'; };
-    if (text[i] == '\\' && i + 3 < text.size() && digit(i + 1) && digit(i + 2) && digit(i + 3)) {
-      plain.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                                        (text[i + 3] - '0')));
-      i += 3;
-    } else {
-      plain.push_back(text[i]);
-    }
-  }
-  return plain;
 }
 
 // Calls `visit` with a descriptor of the directory and of each below it, the deepest first.
@@ -114,8 +99,8 @@ base::Result<CgroupPlace> find_cgroup2(std::string_view mountinfo, std::string_v
     if (line.substr(separator + 3).substr(0, 8) != "cgroup2 ") continue;
     const std::vector<std::string_view> fields = split(line.substr(0, separator), ' ');
     if (fields.size() < 5) continue;
-    mount_root = unescape_octal(fields[3]);
-    place.mount_point = unescape_octal(fields[4]);
+    mount_root = unescape_mountinfo(fields[3]);
+    place.mount_point = unescape_mountinfo(fields[4]);
     break;
   }
   if (place.mount_point.empty()) return base::not_found("no v2 cgroups are mounted");

@@ -155,6 +155,13 @@ DirectiveParser find_parser(std::string_view section, std::string_view name) noe
       if (const DirectiveParser parser = find_in(parsers, name)) return parser;
     }
   }
+  if (section == "Socket") return find_in(socket_parsers(), name);
+  if (section == "Mount") {
+    for (const auto parsers : {mount_parsers(), exec_parsers(), exec_extras_parsers(),
+                               cgroup_parsers(), sandbox_parsers(), service_section_parsers()}) {
+      if (const DirectiveParser parser = find_in(parsers, name)) return parser;
+    }
+  }
   if (section == "Slice" || section == "Scope") {
     if (const DirectiveParser parser = find_in(cgroup_parsers(), name)) return parser;
   }

@@ -19,6 +19,8 @@ std::span<const NamedParser> service_section_parsers() noexcept;  // directives_
 std::span<const NamedParser> exec_parsers() noexcept;             // directives_exec.cc
 std::span<const NamedParser> cgroup_parsers() noexcept;           // directives_cgroup.cc
 std::span<const NamedParser> sandbox_parsers() noexcept;          // directives_sandbox.cc
+std::span<const NamedParser> mount_parsers() noexcept;            // directives_mount.cc
+std::span<const NamedParser> socket_parsers() noexcept;           // directives_socket.cc
 std::span<const NamedParser> exec_extras_parsers() noexcept;      // directives_exec_extras.cc
 
 }  // namespace flotilla::init

@@ -63,6 +63,7 @@ class ManagerObserver {
 };
 
 struct ListedProcess;   // process_list.h
+struct MountLine;       // mount_table.h
 struct PropertyText;    // property_text.h
 struct TransientUnit;   // property_text.h
 struct ManagerOptions;  // manager_options.h: paths, default unit, environment
@@ -127,6 +128,10 @@ class Manager {
   // What its files say that has no effect: not implemented, or without its controller.
   std::vector<std::string> ignored_directives(const Unit& unit) const;
   bool can_freeze(const Unit& unit) const;
+  // Whoever asks for units gets those of what is mounted too; see docs/units.md.
+  void list_mounts();
+  // What is mounted where the unit's mount is; null: nothing.
+  const MountLine* mount_line(const Unit& unit) const;
   std::string_view freezer_state(const Unit& unit) const;  // as systemd names them
 
   // --- Requests ---

@@ -57,6 +57,10 @@ size_t Manager::Impl::adopt_units(JobId next_job) {
     Unit* unit = unit_at(id);
     if (unit == nullptr || !unit->state_slot) continue;
     if (unit->service) resume_service(*unit, *unit->state_slot);
+    if (is_mount(*unit) && unit->service) {
+      feed(*unit, ServiceEvent::of(is_mounted(*unit) ? ServiceEvent::Kind::kMounted
+                                                     : ServiceEvent::Kind::kUnmounted));
+    }
     queue_job(id);
     // What was about to be settled is not written down.
     settle_queue_.push_back(id);
@@ -109,7 +113,9 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   unit->assert_result = (record.flags & kAssertResult) != 0;
   unit->markers = static_cast<uint8_t>(record.flags >> kMarkersShift & kMarkersMask);
   const bool flag = (record.flags & kSimpleActive) != 0;
-  if (unit->service) {
+  if (is_mount(*unit)) {
+    adopt_mount(*unit, record);
+  } else if (unit->service) {
     unit->service->is_abandoned = flag;
   } else {
     unit->simple_active = unit->simple_active || flag;
@@ -169,7 +175,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   ServiceRuntime& runtime = *unit.service;
   ServiceState& state = runtime.state;
   const auto has = [&](uint32_t flag) { return (record.flags & flag) != 0; };
-  if (record.sub_state <= static_cast<uint8_t>(ServiceSubState::kReloadNotify)) {
+  if (record.sub_state <= static_cast<uint8_t>(ServiceSubState::kLast)) {
     state.sub = static_cast<ServiceSubState>(record.sub_state);
   }
   if (record.result <= static_cast<uint8_t>(ServiceResult::kExecCondition)) {

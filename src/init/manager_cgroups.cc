@@ -20,7 +20,8 @@ const CgroupSettings& settings_of(const Unit& unit) {
 
 bool may_have_cgroup(const Unit& unit) {
   const UnitType type = unit.settings.name.type();
-  return type == UnitType::kService || type == UnitType::kSlice || type == UnitType::kScope;
+  return type == UnitType::kService || type == UnitType::kSlice || type == UnitType::kScope ||
+         (type == UnitType::kMount && unit.service);
 }
 
 // The slices around it, the outermost first.
@@ -240,7 +241,7 @@ std::vector<std::string> Manager::ignored_directives(const Unit& unit) const {
   std::vector<std::string> ignored = unit.settings.extras->ignored_directives;
   if (!unit.settings.cgroup) return ignored;
   const CgroupMask there = impl_->edges.tracker.controllers();
-  const std::string_view section = unit.service ? "Service" : "Slice";
+  const std::string_view section = unit_section_of(unit.settings.name.type());
   for (const std::string& name : unit.settings.cgroup->written) {
     const auto needed = controller_of_directive(name);
     if (!needed || (there & mask_of(*needed)) != 0) continue;

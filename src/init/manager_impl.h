@@ -107,6 +107,17 @@ class Manager::Impl {
   // A frozen process would not hear what it is told.
   void thaw(Unit& unit);
 
+  // --- Mounts (manager_mounts.cc) ---
+  static bool is_mount(const Unit& unit) noexcept {
+    return unit.settings.name.type() == unit::UnitType::kMount;
+  }
+  // Every mount is a unit from now on, whether or not it has a file. Costs nothing when done.
+  void list_mounts();
+  // Reads again what is mounted, and tells the units.
+  void refresh_mounts();
+  // As the kernel has it; null: it is not mounted, or nobody has looked.
+  const MountLine* mount_line(const Unit& unit) const;
+
   // --- Jobs (manager_jobs.cc) ---
   TransactionView view() const noexcept { return {graph, jobs, ActiveStates(active_states)}; }
   // Both return the id of the anchor; `others`, if given, gets those of the jobs that came with it.
@@ -230,6 +241,19 @@ class Manager::Impl {
   void order_targets(const std::vector<UnitId>& targets);
   void log_warnings(const UnitSettings& settings);
   base::Result<Unit*> make_transient(const TransientUnit& wanted);
+  // manager_mounts.cc
+  struct Mounts;
+  void know_mounts();
+  bool is_mounted(const Unit& unit) const;
+  void take_mount(Unit& unit);
+  void ensure_mount_runtime(Unit& unit);
+  void adopt_mount(Unit& unit, const UnitRecord& record);
+  bool prepare_mount(const Unit& unit);
+  void on_mounted(const std::string& where);
+  void on_unmounted(const std::string& where);
+  void link_mounts(Unit& unit);
+  void link_to_mount(UnitId unit, const Unit& mount);
+  std::vector<unit::UnitName> mounts_to_load(const Unit& unit) const;
   // manager_garbage.cc
   bool is_garbage_root(const Unit& unit) const;
   void queue_garbage(UnitId unit);
@@ -336,6 +360,7 @@ class Manager::Impl {
 
   void configure_path(const Unit& unit, CgroupWrites writes);
 
+  std::shared_ptr<Mounts> mounts_;                             // null: nobody has asked yet
   std::unordered_map<UnitId, std::vector<pid_t>> scope_pids_;  // of scopes about to start
   std::unordered_map<UnitId, std::pair<int, base::MonotonicTime>> settle_limits_;
   std::unordered_map<JobId, std::unique_ptr<JobTimer>> job_timers_;

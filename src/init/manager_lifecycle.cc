@@ -237,6 +237,7 @@ void Manager::Impl::begin_shutdown(FinalAction action, int code) {
   exit_code = code;
   save_manager();
   booting_ = false;
+  list_mounts();
   const std::string target(target_of(action));
   log(6, fmt::format("Shutting down: starting {}.", target));
   auto unit = load(target);
@@ -256,7 +257,9 @@ void Manager::Impl::check_shutdown() {
   if (!final_ || final_->forced || final_->done || jobs.size() != 0) return;
   bool any = false;
   for (const auto& unit : units) {
+    // What is mounted and has not gone with its target stays.
     if (!unit || !unit->service || unit->is_inactive_or_failed()) continue;
+    if (is_mount(*unit) && unit->control_pid() == 0) continue;
     any = true;
     if (final_->draining) continue;
     wishes_.push_back({{unit->graph_id, JobType::kStop, JobMode::kReplaceIrreversibly}, kNoUnit});

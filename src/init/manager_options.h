@@ -113,6 +113,7 @@ struct ManagerOptions {
   int log_level = 6;
   bool service_watchdogs = true;  // false: a service that forgets its watchdog goes on
   bool is_pid1 = false;
+  bool lists_mounts = false;  // those of the machine are this manager's business
 };
 
 // All outlive the manager.

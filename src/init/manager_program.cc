@@ -22,6 +22,7 @@
 #include "init/loop_signals.h"
 #include "init/manager_impl.h"
 #include "init/manager_surroundings.h"
+#include "init/mount_point.h"
 
 namespace flotilla::init {
 namespace {
@@ -267,6 +268,7 @@ ManagerOptions ManagerProgram::manager_options() {
   }
   options.log_level = options_.log_level;
   options.is_pid1 = is_pid1_;
+  options.lists_mounts = owns_mounts(options_.scope, is_pid1_);
   return options;
 }
 

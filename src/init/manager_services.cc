@@ -2,12 +2,12 @@
 // them.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <utility>
 
 #include "init/manager_impl.h"
+#include "init/mount_machine.h"
 #include "init/terminal.h"
 
 namespace flotilla::init {
@@ -85,6 +85,8 @@ void ServiceRuntime::on_main_exit(const ChildExit& exit) {
 
 void ServiceRuntime::on_control_exit(const ChildExit& exit) {
   check_oom(exit);
+  // What mount(8) did comes before that it ended.
+  if (Manager::Impl::is_mount(unit)) manager.refresh_mounts();
   manager.settle_spawn();
   manager.read_report(unit, false);
   manager.record_exit(unit, false, exit);
@@ -137,6 +139,10 @@ void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit)
 ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
   const ServiceRuntime& runtime = *unit.service;
   ServiceFacts facts{unit.settings.service, unit.settings.kill, edges.timers.clock().monotonic()};
+  if (is_mount(unit)) {
+    facts.is_mounted = is_mounted(unit);
+    return facts;
+  }
   if (const Job* job = jobs.of_unit(unit.graph_id)) {
     facts.stop_job = job->type == JobType::kStop;
     facts.restart_job = job->type == JobType::kRestart;
@@ -171,34 +177,6 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
   return facts;
 }
 
-void Manager::Impl::read_pid_file(const Unit& unit, ServiceFacts& facts) const {
-  const auto text = edges.host.read(unit.settings.service.extras->pid_file, 64);
-  if (!text) return;
-  pid_t pid = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), pid);
-  if (error != std::errc() || pid <= 1 || end == text->data()) return;
-  const auto info = edges.processes.inspect(pid);
-  if (!info) return;
-  facts.pid_from_file = pid;
-  facts.pid_from_file_alien = !edges.processes.is_ours(*info);
-}
-
-// The event is for what came before the watch was there.
-ServiceEvent Manager::Impl::watch_pid_file(Unit& unit) {
-  ServiceRuntime& runtime = *unit.service;
-  if (!runtime.pid_file_watch) {
-    runtime.pid_file_watch = std::make_unique<PathWatch>(
-        Callback<void()>::to<&ServiceRuntime::on_pid_file_change>(runtime));
-  }
-  const std::string path = edges.host.host_path(unit.settings.service.extras->pid_file);
-  if (const Status watched = edges.paths.watch(*runtime.pid_file_watch, path); !watched) {
-    edges.logs.message(unit.id, 4,
-                       fmt::format("{}: Failed to set a watch for PID file {}: {}", unit.id, path,
-                                   watched.error().message));
-  }
-  return ServiceEvent::of(Kind::kPidFile);
-}
-
 void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
   ServiceRuntime& runtime = *unit.service;
   // All that is left is to see the last process go.
@@ -209,7 +187,8 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
   while (next) {
     const ServiceEvent current = *next;
     next.reset();
-    step(runtime.state, current, facts_for(unit, current.kind), actions);
+    (is_mount(unit) ? step_mount : step)(runtime.state, current, facts_for(unit, current.kind),
+                                         actions);
     for (const ServiceAction& action : actions) {
       if (auto outcome = carry_out(unit, action)) next = outcome;
     }
@@ -322,7 +301,8 @@ void Manager::Impl::begin_run(Unit& unit) {
   runtime.status_errno = 0;
   runtime.main_run = {};
   runtime.watchdog_time = {};
-  runtime.runs.clear();
+  for (ServiceRuntime::LineRun& line : runtime.runs) line.run = {};
+  if (!is_mount(unit)) runtime.runs.clear();
   if (runtime.group) runtime.group->set_invocation(unit.invocation_id());
 }
 

@@ -144,6 +144,9 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
 ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   ServiceRuntime& runtime = *unit.service;
   ServiceEvent outcome = ServiceEvent::of(Kind::kSpawnFailed);
+  if (is_mount(unit) && action.command == ServiceCommand::kStart && !prepare_mount(unit)) {
+    return outcome;
+  }
   // An automatic restart of a plain service runs what was prepared before.
   const bool keeps = !action.is_control && unit.settings.service.restart != RestartSetting::kNo;
   if (keeps && !runtime.main_exec) runtime.main_exec = std::make_shared<PreparedExec>();

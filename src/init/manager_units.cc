@@ -18,7 +18,7 @@ using unit::UnitType;
 constexpr size_t kMaxUnits = 100'000;
 
 bool is_perpetual(const std::string& id) {
-  return id == "-.slice" || id == "system.slice" || id == "init.scope";
+  return id == "-.slice" || id == "system.slice" || id == "init.scope" || id == "-.mount";
 }
 
 }  // namespace
@@ -64,7 +64,8 @@ Unit* Manager::Impl::load_name(const UnitName& name) {
   Unit* known = find(name.str());
   if (known != nullptr && known->settings.load_state != LoadState::kNotFound) return known;
   if (known != nullptr) {
-    // A file may have come since.
+    // A file may have come since, or a mount.
+    if (name.type() == UnitType::kMount) know_mounts();
     if (loader.load(name).load_state == LoadState::kNotFound) return known;
   }
   std::vector<UnitName> wanted{name};
@@ -75,10 +76,12 @@ Unit* Manager::Impl::load_name(const UnitName& name) {
     const bool is_first = i == 0;
     if (unit == nullptr || is_first) {
       if (units.size() > kMaxUnits) return first;
+      if (wanted[i].type() == UnitType::kMount) know_mounts();
       unit = take_settings(is_first ? loader.load(wanted[i]) : loader.load_more(wanted[i]));
       for (const UnitId other : graph.declared_by(unit->graph_id)) {
         if (unit_at(other) == nullptr) wanted.push_back(graph.name(other));
       }
+      for (UnitName& mount : mounts_to_load(*unit)) wanted.push_back(std::move(mount));
       if (unit->settings.name.type() == UnitType::kTarget) targets.push_back(unit->graph_id);
     }
     if (is_first) first = unit;
@@ -127,6 +130,8 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     if (unit->service) unit->service->main_exec.reset();
     note_changed(*unit);
   }
+  if (is_mount(*unit)) take_mount(*unit);
+  link_mounts(*unit);
   for (const UnitName& alias : unit->settings.extras->aliases) {
     // Somebody may have named the alias before it was known to be one.
     const UnitId other = graph.find(alias.str());
@@ -180,6 +185,7 @@ Status Manager::Impl::reload_all() {
     if (unit.service) unit.service->runs.clear();
     if (loader.is_unchanged(unit.settings)) {
       if (unit.settings.name.type() == UnitType::kTarget) targets.push_back(id);
+      for (UnitName& mount : mounts_to_load(unit)) named.push_back(std::move(mount));
       continue;
     }
     UnitSettings settings = loader.load_more(unit.settings.name);
@@ -195,6 +201,7 @@ Status Manager::Impl::reload_all() {
     for (const UnitId other : graph.declared_by(kept->graph_id)) {
       if (unit_at(other) == nullptr) named.push_back(graph.name(other));
     }
+    for (UnitName& mount : mounts_to_load(*kept)) named.push_back(std::move(mount));
   }
   for (const UnitName& name : named) load_name(name);
   order_targets(targets);

@@ -434,6 +434,17 @@ void step(ServiceState& state, const ServiceEvent& event, const ServiceFacts& fa
       return in_final_signal(t, event);
     case State::kCleaning:
       return in_cleaning(t, event);
+    // No service is in them: see mount_machine.cc.
+    case State::kMounting:
+    case State::kMountingDone:
+    case State::kMounted:
+    case State::kRemounting:
+    case State::kRemountingSigterm:
+    case State::kRemountingSigkill:
+    case State::kUnmounting:
+    case State::kUnmountingSigterm:
+    case State::kUnmountingSigkill:
+      return;
   }
 }
 

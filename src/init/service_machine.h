@@ -63,7 +63,7 @@ struct ServiceState {
   bool stopped_by_job = false;    // so Restart= does not apply
   bool condition_failed = false;  // ExecCondition= said no
 
-  uint32_t n_restarts = 0;
+  uint32_t n_restarts = 0;        // of a mount: attempts to unmount
   bool flush_n_restarts = false;  // the next start counts from zero
 
   base::MonotonicTime timeout_at = base::MonotonicTime::never();
@@ -96,6 +96,7 @@ struct ServiceFacts {
   bool pid_from_file_alien = false;
   pid_t guessed_main_pid = 0;  // the only process of the cgroup, where GuessMainPID= is on; 0: none
   base::Micros runtime_extra{0};  // drawn from RuntimeRandomizedExtraSec=
+  bool is_mounted = false;        // of mounts: as the kernel says
   bool left_overs = false;  // an earlier run has processes that SendSIGKILL=no keeps from an end
 };
 
@@ -128,6 +129,8 @@ struct ServiceEvent {
     kPidFile,        // PIDFile= names a suitable process now (facts.pid_from_file)
     kRestartFailed,  // the job asked for by kQueueRestart was refused
     kOutOfMemory,    // the kernel killed a process of the unit
+    kMounted,        // a mount appeared where the unit's is, or is another now
+    kUnmounted,      // it is there no more
     kCount,
   };
   Kind kind;
@@ -181,6 +184,12 @@ enum class ServiceLog : uint8_t {
   kNoPidFile,        // "Daemon never wrote its PID file. Failing."
   kAlienMainPid,     // pid: not our child
   kOutOfMemory,
+  kMountExited,   // exit, is_success
+  kMountTask,     // "Failed to run 'mount' task": command
+  kNoMount,       // mount(8) has ended well, and nothing is mounted
+  kStillMounted,  // number: of attempts
+  kMountTimeout,  // state; answer
+  kMountAround,   // after SIGKILL
 };
 // What a timeout makes the machine do; the last word of its log line.
 enum class TimeoutAnswer : uint8_t { kTerminating, kAborting, kKilling, kSkippingSigkill };

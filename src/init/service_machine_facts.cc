@@ -15,12 +15,18 @@ StartAnswer answer_to_start(ServiceSubState state) noexcept {
     case State::kStartPre:
     case State::kStart:
     case State::kStartPost:
+    case State::kMounting:
+    case State::kMountingDone:
       return StartAnswer::kUnderWay;
     case State::kRunning:
     case State::kExited:
     case State::kReload:
     case State::kReloadSignal:
     case State::kReloadNotify:
+    case State::kMounted:
+    case State::kRemounting:
+    case State::kRemountingSigterm:
+    case State::kRemountingSigkill:
       return StartAnswer::kAlreadyThere;
     case State::kAutoRestart:
     case State::kStop:
@@ -32,6 +38,9 @@ StartAnswer answer_to_start(ServiceSubState state) noexcept {
     case State::kFinalSigterm:
     case State::kFinalSigkill:
     case State::kCleaning:
+    case State::kUnmounting:
+    case State::kUnmountingSigterm:
+    case State::kUnmountingSigkill:
       return StartAnswer::kLater;
   }
   return StartAnswer::kLater;

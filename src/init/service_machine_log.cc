@@ -34,6 +34,30 @@ std::string_view task_of(ServiceCommand command) noexcept {
   return "unknown";
 }
 
+std::string_view mount_task_of(ServiceCommand command) noexcept {
+  return command == ServiceCommand::kStart    ? "mount"
+         : command == ServiceCommand::kReload ? "remount"
+                                              : "umount";
+}
+
+std::string mount_timeout_text(const ServiceAction& log) {
+  switch (log.state) {
+    case ServiceSubState::kMounting:
+    case ServiceSubState::kMountingDone:
+      return "Mounting timed out. Terminating.";
+    case ServiceSubState::kUnmounting:
+      return "Unmounting timed out. Terminating.";
+    case ServiceSubState::kRemounting:
+      return "Remounting timed out. Terminating remount process.";
+    default:
+      break;
+  }
+  const bool remounts = log.state == ServiceSubState::kRemountingSigterm;
+  return fmt::format(
+      "{} timed out. {}", remounts ? "Remounting" : "Mount process",
+      log.answer == TimeoutAnswer::kKilling ? "Killing." : "Skipping SIGKILL. Ignoring.");
+}
+
 std::string signal_name(int signal) {
   const char* name = sigabbrev_np(signal);
   if (name != nullptr) return name;
@@ -97,6 +121,7 @@ int priority_of(const ServiceAction& log) noexcept {
   switch (log.log) {
     case ServiceLog::kMainExited:
     case ServiceLog::kControlExited:
+    case ServiceLog::kMountExited:
       if (log.is_success) return LOG_DEBUG;
       return log.exit.code == CLD_EXITED ? LOG_NOTICE : LOG_WARNING;
     case ServiceLog::kSucceeded:
@@ -160,6 +185,19 @@ std::string text_of(const ServiceAction& log) {
           log.pid);
     case ServiceLog::kOutOfMemory:
       return "A process of this unit has been killed by the OOM killer.";
+    case ServiceLog::kMountExited:
+      return exit_text("Mount process", log);
+    case ServiceLog::kMountTask:
+      return fmt::format("Failed to run '{}' task", mount_task_of(log.command));
+    case ServiceLog::kNoMount:
+      return "Mount process finished, but there is no mount.";
+    case ServiceLog::kStillMounted:
+      return fmt::format("Mount still present after {} attempts to unmount, giving up.",
+                         log.number);
+    case ServiceLog::kMountTimeout:
+      return mount_timeout_text(log);
+    case ServiceLog::kMountAround:
+      return "Mount process still around after SIGKILL. Ignoring.";
   }
   return "";
 }

@@ -523,6 +523,7 @@ void Transitions::out_of_memory() noexcept {
     case State::kReload:  // goes on with what is left, as systemd does
     case State::kReloadSignal:
     case State::kReloadNotify:
+    default:  // of mounts
       return;
   }
 }

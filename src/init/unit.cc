@@ -37,7 +37,10 @@ std::string_view Unit::sub_state() const {
   if (!simple_active) return "dead";
   switch (settings.name.type()) {
     case unit::UnitType::kScope:
+    case unit::UnitType::kSocket:
       return "running";
+    case unit::UnitType::kMount:
+      return "mounted";
     default:
       return "active";
   }
@@ -102,6 +105,10 @@ CommandRun Unit::command_run(ServiceCommand which, size_t index) const {
   if (!service) return {};
   const CommandRun* run = service->find_run(which, index);
   return run != nullptr ? *run : CommandRun();
+}
+
+bool Unit::has_run(ServiceCommand which) const {
+  return service && service->find_run(which, 0) != nullptr;
 }
 
 uint32_t Unit::n_restarts() const { return service ? service->state.n_restarts : 0; }

@@ -94,6 +94,7 @@ class Unit {
   const CommandRun& main_run() const;  // ExecMain* properties
   // The last run of the index-th line of ExecStart=, ExecStartPre=, ...; empty where it never ran.
   CommandRun command_run(ServiceCommand which, size_t index) const;
+  bool has_run(ServiceCommand which) const;  // of mounts: in this unit's life
   uint32_t n_restarts() const;
   const std::string& status_text() const;  // STATUS=
   int status_errno() const;                // ERRNO=

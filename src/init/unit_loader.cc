@@ -257,7 +257,8 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   UnitSettings& settings = load.settings;
   settings.slice = options_.default_slice;
   // What is there for others to live in stays when everything else goes.
-  settings.ignore_on_isolate = id.type() == UnitType::kSlice || id.type() == UnitType::kScope;
+  settings.ignore_on_isolate = id.type() == UnitType::kSlice || id.type() == UnitType::kScope ||
+                               id.type() == UnitType::kMount;
   if (id.is_instance()) {
     // All instances of a template share a slice of their own.
     const std::string_view parent = options_.default_slice;
@@ -270,7 +271,10 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   if (!(name == id)) add_once(settings.extras.edit().aliases, name);
 
   if (!defaults_.empty()) apply_defaults(load);
+  // The file is read under the name that was asked for, what is beside it under the unit's own.
+  load.specifiers.name = name;
   load_fragment(load);
+  load.specifiers.name = id;
   if (settings.load_state == LoadState::kMasked) settings.slice.clear();
   if (settings.load_state == LoadState::kLoaded || settings.load_state == LoadState::kMasked) {
     load_drop_ins(load);
@@ -283,10 +287,12 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   if (settings.load_state == LoadState::kNotFound) {
     // Defaults are for units that are there.
     settings.slice.clear();
-    settings.exec.edit().standard_output = {StreamSetting::Kind::kInherit, {}};
+    if (id.type() != UnitType::kMount) {
+      settings.exec.edit().standard_output = {StreamSetting::Kind::kInherit, {}};
+    }
   }
   if (settings.load_state == LoadState::kLoaded && !load.has_own_settings &&
-      needs_own_settings(id.type())) {
+      needs_own_settings(id.type()) && id.type() != UnitType::kMount) {
     settings.load_state = LoadState::kBadSetting;
     settings.extras.edit().load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
     settings.extras.edit().load_error = "Unit " + id.str() + " has a bad unit file setting.";
@@ -300,6 +306,7 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
       if (stat) settings.files_mtime_usec = std::max(settings.files_mtime_usec, stat->mtime_usec);
     }
     require_exec_mounts(settings, options_.host);
+    if (id.type() == UnitType::kMount) finish_mount(settings, options_.scope, mounts_);
     finish_settings(settings, load.marks, options_.scope);
   }
   for (const Diagnostic& diagnostic : load.diagnostics) {
@@ -346,6 +353,7 @@ void UnitLoader::load_fragment(Load& load) {
       settings.load_state = LoadState::kLoaded;
       return;
     }
+    if (settings.name.type() == UnitType::kMount && load_without_file(settings, mounts_)) return;
     if (standard == nullptr || settings.name.is_template()) {
       return fail(LoadState::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
                   "Unit " + id + " not found.");

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "init/directives_context.h"
+#include "init/mount_table.h"
 #include "init/search_path.h"
 #include "init/unit_settings.h"
 #include "unit/specifier.h"
@@ -58,6 +59,8 @@ class UnitLoader {
   // Settings that stand first in every unit they are for; see is_default_for(). Units that are
   // loaded keep what they have until the next reload.
   void set_defaults(std::vector<unit::Setting> defaults);
+  // What is mounted without a file is a unit all the same. Null: not known; outlives the loader.
+  void set_mounts(const MountTable* mounts) noexcept { mounts_ = mounts; }
   // A service of which nothing else is said.
   UnitSettings default_service() const;
 
@@ -82,6 +85,7 @@ class UnitLoader {
   UnitLoaderOptions options_;
   UnitIndex index_;
   std::vector<unit::Setting> defaults_;
+  const MountTable* mounts_ = nullptr;
   std::unordered_map<std::string, uint64_t> remembered_;  // fingerprints, by unit
   bool looked_for_changes_ = false;                       // since the last load() or by refresh()
 };
@@ -89,6 +93,14 @@ class UnitLoader {
 // The rules of man systemd.service that depend on several settings at once, and the implicit and
 // default dependencies. For the loader; apart, so that they are tested as tables.
 void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope);
+// Of mounts, before finish_settings(): what is missing in [Mount], the checks, the commands, and
+// the place among other units. (unit_loader_mounts.cc)
+void finish_mount(UnitSettings& settings, ManagerScope scope, const MountTable* mounts);
+// Makes the settings of what is mounted, or always is, without a file; false: it is not.
+bool load_without_file(UnitSettings& settings, const MountTable* mounts);
+// The unit cannot be used; `reason` is told where it is not empty.
+void refuse(UnitSettings& settings, std::string_view reason);
+void add_dependency(UnitSettings& settings, Dependency kind, std::string_view on);
 // What a service works in must be mounted: its working directory, StateDirectory= and the like.
 void require_exec_mounts(UnitSettings& settings, const unit::HostValues& host);
 

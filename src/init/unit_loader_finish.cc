@@ -15,13 +15,6 @@ namespace {
 using unit::UnitName;
 using unit::UnitType;
 
-void add_dependency(UnitSettings& settings, Dependency kind, std::string_view on) {
-  auto name = UnitName::parse(on);
-  if (!name || *name == settings.name) return;
-  auto& list = settings.dependencies[static_cast<size_t>(kind)];
-  if (std::find(list.begin(), list.end(), *name) == list.end()) list.push_back(std::move(*name));
-}
-
 void stop_at_shutdown(UnitSettings& settings) {
   add_dependency(settings, Dependency::kConflicts, "shutdown.target");
   add_dependency(settings, Dependency::kBefore, "shutdown.target");
@@ -72,6 +65,18 @@ void add_default_dependencies(UnitSettings& settings, ManagerScope scope) {
     case UnitType::kDevice:
     case UnitType::kAutomount:
       return;
+  }
+}
+
+// The service that a socket is for: what Service= says, or the one of its name.
+void add_triggered_service(UnitSettings& settings) {
+  constexpr auto kTriggers = static_cast<size_t>(Dependency::kTriggers);
+  if (std::as_const(settings.dependencies)[kTriggers].empty()) {
+    const auto service = settings.name.with_type(UnitType::kService);
+    if (service) settings.dependencies[kTriggers] = {*service};
+  }
+  for (const UnitName& service : std::as_const(settings.dependencies)[kTriggers]) {
+    add_dependency(settings, Dependency::kBefore, service.str());
   }
 }
 
@@ -164,6 +169,15 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   if (settings.exec.is_set()) finish_streams(settings.exec.edit(), marks);
 }
 
+}  // namespace
+
+void add_dependency(UnitSettings& settings, Dependency kind, std::string_view on) {
+  auto name = UnitName::parse(on);
+  if (!name || *name == settings.name) return;
+  auto& list = settings.dependencies[static_cast<size_t>(kind)];
+  if (std::find(list.begin(), list.end(), *name) == list.end()) list.push_back(std::move(*name));
+}
+
 void refuse(UnitSettings& settings, std::string_view reason) {
   settings.load_state = LoadState::kBadSetting;
   settings.extras.edit().load_error_bus_name = "org.freedesktop.systemd1.BadUnitSetting";
@@ -172,8 +186,6 @@ void refuse(UnitSettings& settings, std::string_view reason) {
   if (!reason.empty())
     settings.extras.edit().warnings.push_back(settings.name.str() + ": " + std::string(reason));
 }
-
-}  // namespace
 
 std::string slice_of(const UnitSettings& settings) {
   switch (settings.name.type()) {
@@ -221,6 +233,13 @@ void require_exec_mounts(UnitSettings& settings, const unit::HostValues& host) {
     for (const DirectorySetting::Item& item : exec.extras->directories[i].items) {
       add(bases[i] + "/" + item.path);
     }
+    // These are written to, and may lie on a root that is mounted read-only first.
+    const auto kind = static_cast<DirectoryKind>(i);
+    const bool is_written = kind == DirectoryKind::kState || kind == DirectoryKind::kCache ||
+                            kind == DirectoryKind::kLogs;
+    if (is_written && !exec.extras->directories[i].items.empty()) {
+      add_dependency(settings, Dependency::kAfter, "systemd-remount-fs.service");
+    }
   }
 }
 
@@ -258,6 +277,9 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
     if (settings.kill.restart_kill_signal == 0) {
       settings.kill.restart_kill_signal = settings.kill.kill_signal;
     }
+  }
+  if (settings.name.type() == UnitType::kSocket && settings.load_state == LoadState::kLoaded) {
+    add_triggered_service(settings);
   }
   for (const auto& [kind, mode, name] :
        {std::tuple(Dependency::kOnFailure, settings.on_failure_job_mode, "OnFailure"),

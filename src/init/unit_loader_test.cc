@@ -277,6 +277,30 @@ TEST_F(UnitLoaderTest, KnowsAllNamesOfAUnitOverSeveralLinks) {
   EXPECT_THAT(names_of("t@y.service"), ElementsAre("t@y.service", "u@y.service"));
 }
 
+TEST_F(UnitLoaderTest, TheFileIsReadUnderTheNameThatWasAskedFor) {
+  etc("a@.service", "[Unit]\nDescription=%n %p %i\n[Service]\nExecStart=/x\n");
+  etc("a@.service.d/x.conf", "[Service]\nSyslogIdentifier=%n\n");
+  link("a@.service", "b@.service");
+  const UnitSettings settings = load("b@x.service");
+  EXPECT_EQ(settings.name.str(), "a@x.service");
+  EXPECT_EQ(settings.description, "b@x.service b x");
+  EXPECT_EQ(settings.exec->syslog_identifier, "a@x.service");
+  EXPECT_EQ(load("a@x.service").description, "a@x.service a x");
+}
+
+TEST_F(UnitLoaderTest, ASocketIsForTheServiceOfItsName) {
+  etc("s.socket", "[Socket]\nListenStream=/run/s\nListenDatagram=99\n");
+  const UnitSettings settings = load("s.socket");
+  EXPECT_THAT(names(settings, Dependency::kTriggers), ElementsAre("s.service"));
+  const auto& listens = *settings.extras->listens;
+  ASSERT_EQ(listens.size(), 2u);
+  EXPECT_EQ(listens[0], std::pair(std::string("Stream"), std::string("/run/s")));
+  EXPECT_EQ(listens[1], std::pair(std::string("Datagram"), std::string("[::]:99")));
+  etc("t.socket", "[Socket]\nListenStream=/run/t\nListenStream=\nService=s.service\n");
+  EXPECT_THAT(names(load("t.socket"), Dependency::kTriggers), ElementsAre("s.service"));
+  EXPECT_TRUE(load("t.socket").extras->listens->empty());
+}
+
 TEST_F(UnitLoaderTest, WhatIsNoLegalAliasIsAsGoodAsNotThere) {
   etc("a.service", "[Service]\nExecStart=/bin/a\n");
   etc("t@.service", "[Service]\nExecStart=/bin/t\n");

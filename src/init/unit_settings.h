@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "init/exec_extras.h"
 #include "init/lazy.h"
+#include "init/mount_settings.h"
 #include "init/sparse_array.h"
 #include "init/unit_actions.h"
 #include "sandbox/settings.h"
@@ -227,6 +228,9 @@ struct UnitExtras {
   std::vector<std::string> drop_in_paths;
   std::vector<std::string> documentation;
   std::vector<std::string> requires_mounts_for;
+  Lazy<MountSettings> mount;  // of mounts
+  // Of sockets: "Stream" and where, in order.
+  Lazy<std::vector<std::pair<std::string, std::string>>> listens;
   std::vector<Condition> conditions, assertions;
   std::vector<std::string> ignored_directives;  // "Section.Key", known and not implemented yet
   std::vector<std::string> warnings;            // "file:line: text"
@@ -235,9 +239,9 @@ struct UnitExtras {
 struct UnitSettings {
   explicit UnitSettings(unit::UnitName unit_name)
       : name(std::move(unit_name)),
-        ignore_on_isolate(name.type() == unit::UnitType::kSlice ||
-                          name.type() == unit::UnitType::kScope ||
-                          name.type() == unit::UnitType::kDevice) {}
+        ignore_on_isolate(
+            name.type() == unit::UnitType::kSlice || name.type() == unit::UnitType::kScope ||
+            name.type() == unit::UnitType::kMount || name.type() == unit::UnitType::kDevice) {}
 
   unit::UnitName name;
   LoadState load_state = LoadState::kStub;

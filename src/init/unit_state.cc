@@ -11,17 +11,41 @@ using std::string_view_literals::operator""sv;
 // Each in the order of its enum.
 constexpr std::array kActiveStates{"inactive"sv,     "active"sv, "reloading"sv,  "activating"sv,
                                    "deactivating"sv, "failed"sv, "maintenance"sv};
-constexpr std::array kSubStates{
-    "dead"sv,          "condition"sv,    "start-pre"sv,    "start"sv,          "start-post"sv,
-    "running"sv,       "exited"sv,       "reload"sv,       "stop"sv,           "stop-watchdog"sv,
-    "stop-sigterm"sv,  "stop-sigkill"sv, "stop-post"sv,    "final-watchdog"sv, "final-sigterm"sv,
-    "final-sigkill"sv, "failed"sv,       "auto-restart"sv, "cleaning"sv,       "reload-signal"sv,
-    "reload-notify"sv};
+constexpr std::array kSubStates{"dead"sv,
+                                "condition"sv,
+                                "start-pre"sv,
+                                "start"sv,
+                                "start-post"sv,
+                                "running"sv,
+                                "exited"sv,
+                                "reload"sv,
+                                "stop"sv,
+                                "stop-watchdog"sv,
+                                "stop-sigterm"sv,
+                                "stop-sigkill"sv,
+                                "stop-post"sv,
+                                "final-watchdog"sv,
+                                "final-sigterm"sv,
+                                "final-sigkill"sv,
+                                "failed"sv,
+                                "auto-restart"sv,
+                                "cleaning"sv,
+                                "reload-signal"sv,
+                                "reload-notify"sv,
+                                "mounting"sv,
+                                "mounting-done"sv,
+                                "mounted"sv,
+                                "remounting"sv,
+                                "remounting-sigterm"sv,
+                                "remounting-sigkill"sv,
+                                "unmounting"sv,
+                                "unmounting-sigterm"sv,
+                                "unmounting-sigkill"sv};
 constexpr std::array kResults{"success"sv,         "resources"sv, "protocol"sv,      "timeout"sv,
                               "exit-code"sv,       "signal"sv,    "core-dump"sv,     "watchdog"sv,
                               "start-limit-hit"sv, "oom-kill"sv,  "exec-condition"sv};
 static_assert(kActiveStates.size() == static_cast<size_t>(ActiveState::kMaintenance) + 1);
-static_assert(kSubStates.size() == static_cast<size_t>(ServiceSubState::kReloadNotify) + 1);
+static_assert(kSubStates.size() == static_cast<size_t>(ServiceSubState::kLast) + 1);
 static_assert(kResults.size() == static_cast<size_t>(ServiceResult::kExecCondition) + 1);
 
 // The numbers come from a file too: one that is out of range has no name.
@@ -64,13 +88,19 @@ ActiveState active_state_of(ServiceSubState state) noexcept {
     case ServiceSubState::kStart:
     case ServiceSubState::kStartPost:
     case ServiceSubState::kAutoRestart:
+    case ServiceSubState::kMounting:
+    case ServiceSubState::kMountingDone:
       return ActiveState::kActivating;
     case ServiceSubState::kRunning:
     case ServiceSubState::kExited:
+    case ServiceSubState::kMounted:
       return ActiveState::kActive;
     case ServiceSubState::kReload:
     case ServiceSubState::kReloadSignal:
     case ServiceSubState::kReloadNotify:
+    case ServiceSubState::kRemounting:
+    case ServiceSubState::kRemountingSigterm:
+    case ServiceSubState::kRemountingSigkill:
       return ActiveState::kReloading;
     case ServiceSubState::kStop:
     case ServiceSubState::kStopWatchdog:
@@ -80,6 +110,9 @@ ActiveState active_state_of(ServiceSubState state) noexcept {
     case ServiceSubState::kFinalWatchdog:
     case ServiceSubState::kFinalSigterm:
     case ServiceSubState::kFinalSigkill:
+    case ServiceSubState::kUnmounting:
+    case ServiceSubState::kUnmountingSigterm:
+    case ServiceSubState::kUnmountingSigkill:
       return ActiveState::kDeactivating;
     case ServiceSubState::kFailed:
       return ActiveState::kFailed;

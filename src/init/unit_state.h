@@ -40,6 +40,17 @@ enum class ServiceSubState : uint8_t {
   kCleaning = 18,
   kReloadSignal = 19,  // of Type=notify-reload: told to reload, has not said that it does
   kReloadNotify = 20,  // ... has said so, and not yet that it is done
+  // Of mounts:
+  kMounting = 21,
+  kMountingDone = 22,  // it is there, and mount(8) has not ended
+  kMounted = 23,
+  kRemounting = 24,
+  kRemountingSigterm = 25,
+  kRemountingSigkill = 26,
+  kUnmounting = 27,
+  kUnmountingSigterm = 28,
+  kUnmountingSigkill = 29,
+  kLast = kUnmountingSigkill,
 };
 
 enum class ServiceResult : uint8_t {

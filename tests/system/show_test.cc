@@ -100,7 +100,13 @@ std::string normal(const std::string& key, const std::string& value) {
   if (kSets.count(key) == 0) return value;
   std::istringstream stream(value);
   std::set<std::string> words;
-  for (std::string word; stream >> word;) words.insert(word);
+  // Mounts come after these; ours carries them in itself, and the other machine has no file of
+  // them.
+  static const std::set<std::string> kCarried{"local-fs.target", "local-fs-pre.target",
+                                              "swap.target"};
+  for (std::string word; stream >> word;) {
+    if (kCarried.count(word) == 0) words.insert(word);
+  }
   std::string text;
   for (const std::string& word : words) text += word + " ";
   return text;
