@@ -40,6 +40,8 @@ struct ApiParts {
   std::function<std::string()> metrics = {};
   // The APIs of the other machines; none: what is asked of those is answered 503.
   PeerApi* peers = nullptr;
+  // What the leader would move to even out what machines have.
+  std::function<std::vector<registry::Move>()> plan_moves = {};
 };
 
 class Api {

@@ -35,6 +35,7 @@ std::optional<ClusterEvent> told_of(const registry::Keys& keys, const store::Eve
       return told;
     case registry::KeyKind::kFormat:
     case registry::KeyKind::kLeader:
+    case registry::KeyKind::kRebalance:
       break;
   }
   return std::nullopt;

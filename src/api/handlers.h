@@ -41,6 +41,8 @@ struct Handlers : std::enable_shared_from_this<Handlers> {
   void patch_machines(Call& call);
   void get_discovery(Call& call);
   void get_events(Call& call);
+  void get_rebalance(Call& call);
+  void post_rebalance(Call& call);
   void run_batch(Call& call);
 
   const registry::Cluster& cluster() const { return parts.view.cluster(); }

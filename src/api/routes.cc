@@ -36,6 +36,8 @@ constexpr std::array kRoutes = {
           "nextPageToken machineID unitName"},
     Route{"/discovery", "GET", &Handlers::get_discovery},
     Route{"/events", "GET", &Handlers::get_events},
+    Route{"/rebalance", "GET", &Handlers::get_rebalance},
+    Route{"/rebalance", "POST", &Handlers::post_rebalance},
     Route{"/batch", "POST", &Handlers::run_batch},
 };
 
@@ -52,6 +54,7 @@ constexpr std::array kRefusals = {
     Refusal{"/units/{unitName}/contents", 405, "only PUT supported against this resource"},
     Refusal{"/units/{unitName}/import", 405, "only PUT supported against this resource"},
     Refusal{"/units/{unitName}/restart", 405, "only POST supported against this resource"},
+    Refusal{"/rebalance", 405, "only GET and POST supported against this resource"},
     Refusal{"/batch", 405, "only POST supported against this resource"},
     Refusal{"/discovery", 400, "only HTTP GET supported against this resource"},
 };

@@ -171,6 +171,18 @@ base::Result<bool> FakeFleetApi::import_unit(const Unit& unit, bool replaces) {
   return true;
 }
 
+base::Result<Rebalance> FakeFleetApi::rebalance_plan() {
+  FLOTILLA_TRY(check());
+  return Rebalance{moves, moves_under_way};
+}
+
+base::Status FakeFleetApi::rebalance() {
+  FLOTILLA_TRY(check());
+  calls.emplace_back("rebalance");
+  moves_under_way = true;
+  return {};
+}
+
 base::Result<std::vector<Machine>> FakeFleetApi::machines() {
   if (on_machines) on_machines();
   FLOTILLA_TRY(check());

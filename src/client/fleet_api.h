@@ -66,6 +66,10 @@ class FleetApi {
                                 bool follow, const std::function<void(std::string_view)>& sink) = 0;
   virtual base::Status restart_unit(const std::string& name, const std::string& machine) = 0;
 
+  virtual base::Result<Rebalance> rebalance_plan() = 0;
+  // Asks the leader for it.
+  virtual base::Status rebalance() = 0;
+
   // One entry for each machine.
   virtual base::Result<std::vector<Eligibility>> explain(const std::string& name) = 0;
 

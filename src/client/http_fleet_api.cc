@@ -435,6 +435,24 @@ base::Status HttpFleetApi::restart_unit(const std::string& name, const std::stri
   return status_of(response);
 }
 
+base::Result<Rebalance> HttpFleetApi::rebalance_plan() {
+  FLOTILLA_ASSIGN(const HttpResponse response, http_->request("GET", "/fleet/v1/rebalance", {}));
+  FLOTILLA_TRY(status_of(response));
+  FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
+  Rebalance rebalance;
+  for_each_object(object, "moves", [&](const json::object& move) {
+    rebalance.moves.push_back({text_of(move, "unit"), text_of(move, "from"), text_of(move, "to")});
+  });
+  const json::value* under_way = object.if_contains("underWay");
+  rebalance.is_under_way = under_way != nullptr && under_way->is_bool() && under_way->get_bool();
+  return rebalance;
+}
+
+base::Status HttpFleetApi::rebalance() {
+  FLOTILLA_ASSIGN(const HttpResponse response, http_->request("POST", "/fleet/v1/rebalance", {}));
+  return status_of(response);
+}
+
 base::Result<std::vector<Eligibility>> HttpFleetApi::explain(const std::string& name) {
   FLOTILLA_ASSIGN(const HttpResponse response,
                   http_->request("GET", unit_target(name) + "/explain", {}));

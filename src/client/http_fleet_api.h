@@ -36,6 +36,8 @@ class HttpFleetApi final : public FleetApi {
   base::Status unit_log(const std::string& name, const std::string& machine, int lines, bool follow,
                         const std::function<void(std::string_view)>& sink) override;
   base::Status restart_unit(const std::string& name, const std::string& machine) override;
+  base::Result<Rebalance> rebalance_plan() override;
+  base::Status rebalance() override;
   base::Result<std::vector<Eligibility>> explain(const std::string& name) override;
   base::Status wait_for_change(std::chrono::milliseconds at_most) override;
 

@@ -42,6 +42,18 @@ struct Eligibility {
   std::string reason;
 };
 
+// A unit that rebalancing takes from one machine to another.
+struct Move {
+  std::string unit;
+  std::string from;
+  std::string to;
+};
+
+struct Rebalance {
+  std::vector<Move> moves;    // that would be made now
+  bool is_under_way = false;  // asked for, or some unit is between two machines
+};
+
 // What `systemctl status` prints on the machine that runs the unit, and the exit status it would
 // have.
 struct StatusText {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/api.h"
+#include "engine/rebalance.h"
 #include "engine/scheduler.h"
 #include "overlord/loop.h"
 #include "registry/cluster_view.h"
@@ -60,6 +61,7 @@ class RegistryTransport::Impl {
     }
     api::ApiParts parts{*registry_, *view_, inspector_, {}, [] { return true; }};
     parts.explain = [this](const std::string& unit) { return explain(unit); };
+    parts.plan_moves = [this] { return engine::plan_rebalance(view_->cluster()); };
     api_.emplace(std::move(parts));
     return {};
   }

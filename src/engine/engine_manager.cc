@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/rebalance.h"
 #include "registry/codec.h"
 
 namespace flotilla::engine {
@@ -91,7 +92,11 @@ base::Status EngineManager::ensure() {
   std::vector<Decision> decisions = scheduler_->decide(look_out_for_storms());
   counters_.unplaced += scheduler_->unplaced();
   counters_.pass_time += loop_.clock().monotonic() - begin;
-  if (!decisions.empty()) write(std::move(decisions));
+  if (!decisions.empty()) {
+    write(std::move(decisions));
+  } else if (view_.cluster().wants_rebalance) {
+    rebalance();
+  }
   return {};
 }
 
@@ -217,6 +222,30 @@ void EngineManager::on_write_failed(const Writing& writing, size_t from, size_t 
   SPDLOG_ERROR("Failed to write decisions: {}", result.error().message);
   if (result.error().code != base::Errc::kUnavailable) unanswered_at_ = writing.leads_at;
   engine_.ensure_before(kRetry);
+}
+
+// Somebody has asked for it, and all is where it should be. What does not fit into one transaction
+// is planned anew.
+void EngineManager::rebalance() {
+  const std::vector<registry::Move> moves = plan_rebalance(view_.cluster());
+  is_writing_ = true;
+  store_.txn(
+      begin_moves(view_.cluster(), keys_, moves, leads_at_),
+      [this, alive = alive_, moves, leads_at = leads_at_](base::Result<store::TxnResponse> result) {
+        if (!*alive) return;
+        is_writing_ = false;
+        if (!result) {
+          ++counters_.failed_writes;
+          SPDLOG_ERROR("Failed to rebalance: {}", result.error().message);
+          if (result.error().code != base::Errc::kUnavailable) unanswered_at_ = leads_at;
+          return engine_.ensure_before(kRetry);
+        }
+        // Refused: something has changed, and the view will tell what.
+        if (!result->succeeded) return engine_.ensure_before(kRetry);
+        written_ = std::max(written_, result->revision);
+        SPDLOG_INFO("Rebalancing: {} units to move", moves.size());
+        engine_.ensure_soon();
+      });
 }
 
 // A write without an answer may have been done without our having seen it, or be done later. Any

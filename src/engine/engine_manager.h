@@ -74,6 +74,7 @@ class EngineManager final : public overlord::StateManager {
   void write_from(const std::shared_ptr<Writing>& writing, size_t from);
   void on_write_failed(const Writing& writing, size_t from, size_t end,
                        const base::Result<store::TxnResponse>& result);
+  void rebalance();
   bool is_fence_due() const;
   void fence();
   store::Op operation_for(const Decision& decision) const;

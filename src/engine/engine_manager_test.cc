@@ -174,5 +174,27 @@ TEST(EngineCost, APassReadsNothingAndWritesWhatItDecides) {
   EXPECT_EQ(requests(), before) << "a steady state asks the store for nothing";
 }
 
+TEST_F(EngineManagerTest, TheLeaderMovesUnitsWhenItIsAskedTo) {
+  start("m1");
+  for (int i = 0; i < 200; ++i) put(fmt::format("u{}.service", i));
+  start("m2");
+  const auto moving = [&] {
+    registry::ClusterView view(*store, loop, kPrefix);
+    view.open();
+    loop.advance(base::Micros(0));
+    int count = view.cluster().wants_rebalance ? 1000 : 0;
+    for (const auto& [unit, machines] : view.cluster().schedule) {
+      if (machines.size() == 2 && machines.at("m1").is_leaving) ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(moving(), 0);
+  store::TxnRequest ask;
+  ask.then_ops.emplace_back(store::PutOp{registry::Keys(kPrefix).rebalance(), "{}"});
+  store->txn(std::move(ask), [](auto done) { EXPECT_TRUE(done); });
+  loop.advance(base::Micros(0));
+  EXPECT_EQ(moving(), 100) << "in two transactions, and the request is gone";
+}
+
 }  // namespace
 }  // namespace flotilla::engine

@@ -82,6 +82,7 @@ class Scheduler {
     uint64_t hash = 0;
     registry::TargetState target = registry::TargetState::kInactive;
     bool runs = false;  // it does, with its present text, and is active
+    bool is_leaving = false;
     friend bool operator==(const Record&, const Record&) = default;
   };
   // What few units have.

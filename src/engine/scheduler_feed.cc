@@ -159,7 +159,7 @@ void Scheduler::set_record(Job& job, const UnitFacts& facts) {
   if (facts.schedule != nullptr) {
     for (const auto& [machine, entry] : *facts.schedule) {
       more.records.push_back({&placement_.host(machine), fingerprint(entry.hash), entry.target,
-                              runs_as_told(facts, machine)});
+                              runs_as_told(facts, machine), entry.is_leaving});
     }
   }
   const Record first = more.records.empty() ? Record() : more.records.front();
@@ -259,10 +259,12 @@ void Scheduler::settle_record(Job& job) {
   update_unplaced(job);
 }
 
-// Of several machines one is being drained of the unit, if several are the one that runs it; the
-// rest but the first are mistakes.
+// Of several machines one is being drained of the unit, or left by it, if several are the one that
+// runs it; the rest but the first are mistakes.
 void Scheduler::settle_records(Job& job, Extra& more) {
-  const auto is_drained = [this](const Record& record) { return draining_.contains(record.host); };
+  const auto is_drained = [this](const Record& record) {
+    return record.is_leaving || draining_.contains(record.host);
+  };
   auto before = std::find_if_not(more.records.begin(), more.records.end(), is_drained);
   if (before == more.records.end()) before = more.records.begin();
   const Record* giver = nullptr;

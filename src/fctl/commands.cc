@@ -78,6 +78,17 @@ std::vector<Command> machine_commands() {
        {"block-attempts", "no-block"},
        Arguments::kOther,
        cmd_drain},
+      {"rebalance",
+       "Move units from the machines that have the most to those that have the least",
+       "[--dry-run]",
+       "Only where every rule of a unit allows it and the machines get closer to each other. A "
+       "unit "
+       "runs at its new place before it is stopped at the old one, but for units with "
+       "OnPartition=stop. Waits until all have gone, and says what has moved; with --dry-run says "
+       "what would.",
+       {"dry-run", "block-attempts", "no-block"},
+       Arguments::kNone,
+       cmd_rebalance},
       {"uncordon",
        "Let units come to a machine again",
        "MACHINE",

@@ -22,6 +22,7 @@ int cmd_load(Context& context);
 int cmd_cordon(Context& context);
 int cmd_drain(Context& context);
 int cmd_overwrite(Context& context);
+int cmd_rebalance(Context& context);
 int cmd_restart(Context& context);
 int cmd_ssh(Context& context);
 int cmd_start(Context& context);

@@ -163,6 +163,8 @@ const std::vector<Flag>& all_flags() {
        "Wait for at most N attempts of 2 seconds; 0 is without limit", Scope::kCommand},
       {"no-rollback", Kind::kBoolean, "false",
        "Keep the new file even if the unit does not come up with it", Scope::kCommand},
+      {"dry-run", Kind::kBoolean, "false", "Say what would be done, and do nothing",
+       Scope::kCommand},
       {"full", Kind::kBoolean, "false", "Do not ellipsize fields on output", Scope::kCommand},
       {"l", Kind::kBoolean, "false", "Shorthand for --full", Scope::kCommand},
       {"no-legend", Kind::kBoolean, "false", "Do not print a legend (column headers)",

@@ -144,6 +144,9 @@ class ClusterView::Impl {
         cluster_.leader = std::move(leader);
         return {};
       }
+      case KeyKind::kRebalance:
+        cluster_.wants_rebalance = true;
+        return {};
     }
     return {};
   }
@@ -177,6 +180,9 @@ class ClusterView::Impl {
       case KeyKind::kLeader:
         cluster_.leader.reset();
         return;
+      case KeyKind::kRebalance:
+        cluster_.wants_rebalance = false;
+        return;
     }
   }
 
@@ -208,6 +214,7 @@ class ClusterView::Impl {
       case KeyKind::kState:
         change_.states.insert(key.first);
         return;
+      case KeyKind::kRebalance:  // told as a change of the leader, whom it is for
       case KeyKind::kLeader:
         change_.leader = true;
         return;

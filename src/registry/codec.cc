@@ -154,6 +154,7 @@ base::Result<Entry> decode_entry(std::string_view text) {
   entry.hash = reader.must_string("hash");
   entry.text = reader.must_string("text");
   entry.target = reader.must_target("target");
+  if constexpr (std::is_same_v<Entry, ScheduleEntry>) entry.is_leaving = reader.boolean("leaving");
   return reader.finish(std::move(entry));
 }
 
@@ -196,7 +197,14 @@ base::Result<Unit> decode_unit(std::string_view text) {
   return reader.finish(std::move(unit));
 }
 
-std::string encode(const ScheduleEntry& entry) { return encode_entry(entry); }
+std::string encode(const ScheduleEntry& entry) {
+  if (!entry.is_leaving) return encode_entry(entry);
+  json::object object = start_from(entry.extra);
+  object["leaving"] = true;
+  ScheduleEntry marked = entry;
+  marked.extra = json::serialize(object);
+  return encode_entry(marked);
+}
 std::string encode(const GlobalEntry& entry) { return encode_entry(entry); }
 base::Result<ScheduleEntry> decode_schedule_entry(std::string_view text) {
   return decode_entry<ScheduleEntry>(text);

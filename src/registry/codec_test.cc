@@ -36,6 +36,7 @@ TEST(Keys, AKeyIsReadBackAsItWasMade) {
   EXPECT_EQ(keys.parse(keys.machine("m"))->kind, KeyKind::kMachine);
   EXPECT_EQ(keys.parse(keys.metadata("m"))->kind, KeyKind::kMetadata);
   EXPECT_EQ(keys.parse(keys.leader())->kind, KeyKind::kLeader);
+  EXPECT_EQ(keys.parse(keys.rebalance())->kind, KeyKind::kRebalance);
   EXPECT_EQ(keys.parse(keys.format())->kind, KeyKind::kFormat);
 }
 
@@ -134,6 +135,10 @@ TEST(Codec, TheOtherObjectsAreReadBackAsTheyWereWritten) {
   entry.hash = "h";
   entry.text = "[S]\nA=\"<&>\"\\\n";
   entry.target = TargetState::kLoaded;
+  EXPECT_EQ(*decode_schedule_entry(encode(entry)), entry);
+  EXPECT_EQ(encode(entry).find("leaving"), std::string::npos);
+  entry.is_leaving = true;
+  entry.extra = R"({"more":1})";
   EXPECT_EQ(*decode_schedule_entry(encode(entry)), entry);
 
   const Metadata edits{{"a", ""}, {"b", "c"}};

@@ -44,6 +44,7 @@ base::Result<std::string> parse_key_prefix(std::string_view text) {
 std::optional<ParsedKey> Keys::parse(std::string_view key) const {
   if (key == format()) return ParsedKey{KeyKind::kFormat, {}, {}};
   if (key == leader()) return ParsedKey{KeyKind::kLeader, {}, {}};
+  if (key == rebalance()) return ParsedKey{KeyKind::kRebalance, {}, {}};
   if (key.substr(0, prefix_.size()) != prefix_) return std::nullopt;
   key.remove_prefix(prefix_.size());
   if (key.empty() || key.front() != '/') return std::nullopt;

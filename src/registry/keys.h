@@ -24,6 +24,7 @@ enum class KeyKind : uint8_t {
   kMetadata,  // first: machine
   kState,     // first: unit, second: machine
   kLeader,
+  kRebalance,
 };
 
 struct ParsedKey {
@@ -41,6 +42,7 @@ class Keys {
   std::string all() const { return prefix_ + "/"; }
   std::string format() const { return prefix_ + "/format"; }
   std::string leader() const { return prefix_ + "/leader"; }
+  std::string rebalance() const { return prefix_ + "/rebalance"; }
   std::string unit(std::string_view name) const { return join("/unit/", name); }
   std::string global(std::string_view name) const { return join("/global/", name); }
   std::string globals() const { return prefix_ + "/global/"; }

@@ -45,6 +45,7 @@ struct ScheduleEntry {
   std::string hash;
   std::string text;  // unit::serialize() of the options
   TargetState target = TargetState::kInactive;
+  bool is_leaving = false;  // it runs here until it runs at the other place it is scheduled to
   ExtraFields extra;
   store::Revision mod_revision = 0;
 
@@ -118,6 +119,15 @@ struct Leader {
   friend bool operator==(const Leader&, const Leader&) = default;
 };
 
+// A unit that goes from one machine to another.
+struct Move {
+  std::string unit;
+  std::string from;
+  std::string to;
+
+  friend bool operator==(const Move&, const Move&) = default;
+};
+
 // The whole cluster at one revision. All maps are ordered by the bytes of their keys, which is the
 // order of every list that users see.
 struct Cluster {
@@ -130,6 +140,7 @@ struct Cluster {
   std::map<std::string, Metadata, std::less<>> metadata_edits;  // machine id -> edits
   std::map<std::string, std::map<std::string, UnitState>, std::less<>> states;  // unit -> machine
   std::optional<Leader> leader;
+  bool wants_rebalance = false;  // the leader is asked to even out what machines have
   // Records that cannot be read, by key, with the reason. The last value that could be read stands
   // in the maps above; if there never was one, the object is listed here alone, and whoever acts
   // must leave what it names untouched.

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
+#include <set>
+
 #include "sim/world.h"
 
 namespace flotilla::sim {
@@ -152,6 +155,41 @@ TEST_F(ClusterTest, ADrainedMachinesUnitsRunAtTheNewPlaceBeforeTheOldOnesStop) {
   }
   world.run(2s);
   EXPECT_EQ(where("u8.service"), drained.id());
+  world.check_at_rest();
+}
+
+TEST_F(ClusterTest, RebalancedUnitsRunAtTheNewPlaceBeforeTheOldOnesStop) {
+  settle_in();
+  std::set<std::string> others;
+  for (size_t i = 1; i < world.size(); ++i) others.insert(world.machine(i).id());
+  others.erase(world.machine(0).id());  // of its twin
+  for (const std::string& id : others) world.edit_metadata(id, "fleet.cordon", "cordon");
+  world.run(1s);
+  for (int i = 0; i < 8; ++i) {
+    world.put_unit(fmt::format("u{}.service", i), kText, TargetState::kLaunched);
+  }
+  world.put_unit("once.service", std::string(kText) + "\n[X-Fleet]\nOnPartition=stop\n",
+                 TargetState::kLaunched);
+  world.run(2s);
+  for (const std::string& id : others) world.edit_metadata(id, "fleet.cordon", "");
+  world.run(1s);
+  EXPECT_EQ(where("u0.service"), where("u7.service"));
+  world.rebalance();
+  for (int step = 0; step < 2000; ++step) {
+    world.run(1ms);
+    for (int i = 0; i < 8; ++i) ASSERT_GE(runners(fmt::format("u{}.service", i)), 1u);
+    ASSERT_LE(runners("once.service"), 1u);
+  }
+  std::map<std::string, int> units;
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(runners(fmt::format("u{}.service", i)), 1u);
+    ++units[where(fmt::format("u{}.service", i))];
+  }
+  EXPECT_EQ(runners("once.service"), 1u);
+  ++units[where("once.service")];
+  EXPECT_EQ(units.size(), others.size() + 1);
+  for (const auto& [machine, count] : units) EXPECT_LE(count, 3) << machine;
+  EXPECT_FALSE(world.truth().wants_rebalance);
   world.check_at_rest();
 }
 

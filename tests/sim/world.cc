@@ -99,6 +99,12 @@ void World::edit_metadata(const std::string& machine, const std::string& key,
   registry_.edit_metadata(machine, key, value, [](auto) {});
 }
 
+void World::rebalance() {
+  store::TxnRequest txn;
+  txn.then_ops.emplace_back(store::PutOp{registry::Keys(kPrefix).rebalance(), "{}"});
+  store_->txn(std::move(txn), [](auto) {});
+}
+
 void World::compact() {
   const store::Revision revision = truth_.cluster().revision;
   if (revision > 1) store_->compact(revision, [](auto) {});

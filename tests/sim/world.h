@@ -52,6 +52,7 @@ class World final : public Tap {
   void set_desired(const std::string& name, registry::TargetState desired);
   void destroy(const std::string& name);
   void edit_metadata(const std::string& machine, const std::string& key, const std::string& value);
+  void rebalance();
   void compact();
 
   // Makes everything whole: all machines on, all networks mended and fast.

@@ -9,6 +9,7 @@
 #include "cmd/fleetd/metrics.h"
 #include "cmd/fleetd/service_notify.h"
 #include "cmd/fleetd/state_dump.h"
+#include "engine/rebalance.h"
 #include "store/open_store.h"
 
 namespace flotilla::fleetd {
@@ -123,7 +124,8 @@ base::Status Daemon::open_api(Listeners& open_sockets) {
   api_ = std::make_unique<api::Api>(api::ApiParts{
       *registry_, *view_, *inspector_, session_->self().id, [this] { return is_available(); },
       config_.token_limit, [this](const std::string& unit) { return explain(unit); },
-      [this] { return metrics(); }, peers_.get()});
+      [this] { return metrics(); }, peers_.get(),
+      [this] { return engine::plan_rebalance(view_->cluster()); }});
   server_ = std::make_unique<api::Server>(loop_, *api_, std::move(plain));
   if (!encrypted.empty()) {
     tls_front_ = std::make_unique<api::TlsFront>(loop_, *server_, std::move(as_server),

@@ -1,0 +1,30 @@
+// What `fleetctl rebalance` asks of the leader: units of the machines that have the most go to
+// those that have the least, one by one, for as long as that brings two machines closer to each
+// other. Only where every rule of a unit allows it, and never
+//   - a unit that others follow (MachineOf=), replaces others, or has wishes about its place
+//     (Spread=, Prefer=): the place it has was chosen by more than the load;
+//   - one that is on its way already, waits, or cannot be read.
+//
+// What may run twice for a moment runs at its new place before it is stopped at the old one: its
+// old entry is marked as leaving, and the scheduler removes it once the unit runs. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "registry/keys.h"
+#include "registry/objects.h"
+#include "store/store.h"
+
+namespace flotilla::engine {
+
+// In the order in which they are made; each is allowed once those before it are done.
+std::vector<registry::Move> plan_rebalance(const registry::Cluster& cluster);
+
+// The transaction that begins as many moves as fit into one, and ends the request if these are all.
+// Valid only while the leader key is at `leads_at` and the entries are as they were. Requires: the
+// moves are plan_rebalance()'s of this cluster.
+store::TxnRequest begin_moves(const registry::Cluster& cluster, const registry::Keys& keys,
+                              const std::vector<registry::Move>& moves, store::Revision leads_at);
+
+}  // namespace flotilla::engine

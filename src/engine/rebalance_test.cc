@@ -1,0 +1,201 @@
+#include "engine/rebalance.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/scheduler.h"
+#include "registry/codec.h"
+
+namespace flotilla::engine {
+namespace {
+
+using registry::TargetState;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using Fleet = std::vector<std::pair<std::string, std::string>>;
+
+class RebalanceTest : public testing::Test {
+ protected:
+  void machine(const std::string& id, registry::Metadata metadata = {}) {
+    cluster.machines[id].id = id;
+    cluster.machines[id].metadata = std::move(metadata);
+  }
+  void unit(const std::string& name, const std::string& on, const Fleet& fleet = {}) {
+    registry::Unit& made = cluster.units[name];
+    made.name = name;
+    made.options = {{"Service", "ExecStart", "/bin/" + name}};
+    for (const auto& [key, value] : fleet) made.options.push_back({"X-Fleet", key, value});
+    made.hash = unit::hash_hex(made.options);
+    made.desired = TargetState::kLaunched;
+    if (on.empty()) return;
+    cluster.schedule[name][on] = schedule_entry_of(made, on);
+    cluster.schedule[name][on].mod_revision = ++revision;
+  }
+  void runs(const std::string& name, const std::string& on) {
+    registry::UnitState& state = cluster.states[name][on];
+    state.hash = cluster.units.at(name).hash;
+    state.active_state = "active";
+    state.launched = true;
+  }
+  std::vector<std::string> plan() const {
+    std::vector<std::string> lines;
+    for (const registry::Move& move : plan_rebalance(cluster)) {
+      lines.push_back(move.unit + " " + move.from + " " + move.to);
+    }
+    return lines;
+  }
+  std::vector<std::string> decisions() {
+    std::vector<std::string> lines;
+    const auto made = decide(cluster);
+    for (const Decision& d : made)
+      lines.push_back(std::string(to_string(d.kind)) + " " + d.unit + " " + d.machine);
+    apply_decisions(cluster, made);
+    return lines;
+  }
+  // What the transaction says, as the view will show it.
+  void begin() {
+    const store::TxnRequest txn = begin_moves(cluster, keys, plan_rebalance(cluster), 7);
+    for (const store::Op& op : txn.then_ops) {
+      const auto* put = std::get_if<store::PutOp>(&op);
+      const auto* erase = std::get_if<store::DeleteRangeOp>(&op);
+      const auto key = keys.parse(put != nullptr ? put->key : erase->key);
+      ASSERT_TRUE(key);
+      if (put == nullptr) {
+        if (key->kind == registry::KeyKind::kSchedule) cluster.schedule.erase(key->second);
+        continue;
+      }
+      registry::ScheduleEntry entry = *registry::decode_schedule_entry(put->value);
+      entry.name = key->second;
+      entry.machine = key->first;
+      cluster.schedule[key->second][key->first] = entry;
+    }
+  }
+
+  registry::Cluster cluster;
+  registry::Keys keys{"/a"};
+  store::Revision revision = 0;
+};
+
+TEST_F(RebalanceTest, EvensOutWhatMachinesHave) {
+  machine("m1");
+  machine("m2");
+  machine("m3");
+  for (const char* name : {"a.service", "b.service", "c.service", "d.service", "e.service"}) {
+    unit(name, "m1");
+  }
+  EXPECT_THAT(plan(), ElementsAre("a.service m1 m2", "b.service m1 m3", "c.service m1 m2"));
+}
+
+TEST_F(RebalanceTest, MovesNothingThatWouldOnlyChangePlaces) {
+  machine("m1");
+  machine("m2");
+  EXPECT_THAT(plan(), IsEmpty());
+  unit("a.service", "m1");
+  EXPECT_THAT(plan(), IsEmpty());
+  unit("b.service", "m1");
+  unit("c.service", "m1", {{"Weight", "5"}});
+  EXPECT_THAT(plan(), ElementsAre("c.service m1 m2"));
+}
+
+TEST_F(RebalanceTest, KeepsEveryRule) {
+  machine("m1", {{"disk", "ssd"}});
+  machine("m2");
+  machine("m3", {{"fleet.cordon", "cordon"}});
+  unit("a.service", "m1", {{"MachineMetadata", "disk=ssd"}});
+  unit("b.service", "m1", {{"MachineID", "m1"}});
+  unit("c.service", "m1", {{"MachineOf", "d.service"}});
+  unit("d.service", "m1");
+  unit("e.service", "m1", {{"Conflicts", "z.service"}});
+  unit("f.service", "m1", {{"Prefer", "disk=ssd"}});
+  unit("g.service", "m1", {{"Replaces", "y.service"}});
+  unit("z.service", "m2");
+  EXPECT_THAT(plan(), IsEmpty());
+  unit("h.service", "m1");
+  EXPECT_THAT(plan(), ElementsAre("h.service m1 m2"));
+}
+
+TEST_F(RebalanceTest, AUnitThatTwoCannotHaveTogetherGoesToOneOnly) {
+  machine("m1");
+  machine("m2");
+  for (int i = 0; i < 6; ++i)
+    unit("x" + std::to_string(i) + ".service", "m1", {{"Conflicts", "y*"}});
+  unit("y.service", "m2", {{"Weight", "0"}});
+  EXPECT_THAT(plan(), IsEmpty());
+  unit("a.service", "m1", {{"MaxPerMachine", "1"}});
+  EXPECT_THAT(plan(), ElementsAre("a.service m1 m2"));
+}
+
+TEST_F(RebalanceTest, AUnitRunsAtItsNewPlaceBeforeItIsTakenFromTheOldOne) {
+  machine("m1");
+  machine("m2");
+  unit("a.service", "m1");
+  unit("b.service", "m1");
+  for (const char* name : {"a.service", "b.service"}) runs(name, "m1");
+  begin();
+  EXPECT_EQ(cluster.schedule.at("a.service").size(), 2u);
+  EXPECT_THAT(decisions(), IsEmpty());
+  EXPECT_THAT(plan(), IsEmpty()) << "it is on its way";
+  runs("a.service", "m2");
+  EXPECT_THAT(decisions(), ElementsAre("UnscheduleUnit a.service m1"));
+  EXPECT_THAT(decisions(), IsEmpty());
+  EXPECT_THAT(plan(), IsEmpty());
+}
+
+TEST_F(RebalanceTest, AUnitWhoseNewMachineDiesIsPlacedAgain) {
+  machine("m1");
+  machine("m2");
+  unit("a.service", "m1");
+  unit("b.service", "m1");
+  runs("a.service", "m1");
+  begin();
+  cluster.machines.erase("m2");
+  decisions();
+  EXPECT_TRUE(cluster.schedule.at("a.service").contains("m1"));
+  EXPECT_EQ(cluster.schedule.at("a.service").size(), 1u);
+  EXPECT_THAT(decisions(), IsEmpty());
+}
+
+TEST_F(RebalanceTest, AUnitWhoseNewMachineIsDrainedMeanwhileStays) {
+  machine("m1");
+  machine("m2");
+  unit("a.service", "m1");
+  unit("b.service", "m1");
+  runs("a.service", "m1");
+  begin();
+  machine("m2", {{"fleet.cordon", "drain"}});
+  machine("m3");
+  EXPECT_THAT(decisions(), ElementsAre("UnscheduleUnit a.service m2"));
+  EXPECT_THAT(decisions(), IsEmpty());
+}
+
+TEST_F(RebalanceTest, WhatMustNotRunTwiceIsTakenOffFirst) {
+  machine("m1");
+  machine("m2");
+  unit("a.service", "m1", {{"OnPartition", "stop"}});
+  unit("b.service", "m1");
+  runs("a.service", "m1");
+  begin();
+  EXPECT_FALSE(cluster.schedule.contains("a.service"));
+  EXPECT_THAT(decisions(), IsEmpty()) << "it may run there still";
+  cluster.states.clear();
+  EXPECT_THAT(decisions(), ElementsAre("AttemptScheduleUnit a.service m2"));
+}
+
+TEST_F(RebalanceTest, ATransactionHoldsWhileTheLeadAndTheEntriesAreAsTheyWere) {
+  machine("m1");
+  machine("m2");
+  for (int i = 0; i < 300; ++i) unit(fmt::format("u{:03}.service", i), "m1");
+  const auto moves = plan_rebalance(cluster);
+  EXPECT_EQ(moves.size(), 150u);
+  const store::TxnRequest some = begin_moves(cluster, keys, moves, 7);
+  EXPECT_EQ(some.compares.size(), 64u);
+  EXPECT_EQ(some.then_ops.size(), 126u);
+  EXPECT_EQ(some.compares[0].key, "/a/leader");
+  EXPECT_EQ(some.compares[1].key, "/a/schedule/m1/u000.service");
+  const store::TxnRequest none = begin_moves(cluster, keys, {}, 7);
+  ASSERT_EQ(none.then_ops.size(), 1u);
+  EXPECT_EQ(std::get<store::DeleteRangeOp>(none.then_ops[0]).key, "/a/rebalance");
+}
+
+}  // namespace
+}  // namespace flotilla::engine
