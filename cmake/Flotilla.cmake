@@ -39,8 +39,9 @@ add_compile_options(
   "$<$<CONFIG:Debug>:-g1>"
 )
 # Sanitizers at -O0 make programs too slow to test, at -O1 tests too slow to compile: each gets its own.
+set(FLOTILLA_SANITIZE_LEVEL -O1 CACHE STRING "Optimisation of what is built with sanitizers")
 if(FLOTILLA_SANITIZE)
-  add_compile_options("$<$<CONFIG:Debug>:-O1>")
+  add_compile_options("$<$<CONFIG:Debug>:${FLOTILLA_SANITIZE_LEVEL}>")
 endif()
 set(FLOTILLA_TEST_OPTIONS "$<$<CONFIG:Debug>:-O0>")
 # UBSan's checks in the tests' own code (not in what they test) cost a quarter of their compile time.
