@@ -260,8 +260,8 @@ TEST_F(FleetdReached, SaysWhetherAConfigurationCanBeUsed) {
                       file + ":1: verbosity=: expected a number, got \"much\"; left as it is\n"));
   EXPECT_THAT(check("\nlisten=fleet.sock\n"),
               Answers(1, "",
-                      file + ":2: listen=fleet.sock: expected /PATH of a unix socket or "
-                             "HOST:PORT\n"));
+                      file + ":2: listen=fleet.sock: expected /PATH of a unix socket, HOST:PORT or "
+                             "https://HOST:PORT\n"));
   EXPECT_FALSE(root().has("fleet/lock")) << "nothing is started";
 }
 
