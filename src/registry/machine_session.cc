@@ -114,7 +114,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
       const auto their_ttl =
           found && found->ttl_seconds > 0 ? std::chrono::seconds(found->ttl_seconds) : options_.ttl;
       // One that nobody keeps alive has ended by then.
-      waiting_until_ = now + their_ttl + their_ttl / 2;
+      waiting_until_ = now + base::Micros(their_ttl) * 3 / 2;
       SPDLOG_WARN("Machine({}) is already registered{}; waiting for its lease to end", self_.id,
                   found ? fmt::format(" by {}", describe(*found)) : std::string());
     }
@@ -167,7 +167,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
                  waiting_for_ = 0;
                  set_acknowledged(acked);
                  watch_own_record(result->revision);
-                 set_keep_alive_timer(options_.ttl / 3);
+                 set_keep_alive_timer(keep_alive_interval());
                  set(State::kRegistered, lease);
                }));
   }
@@ -192,6 +192,8 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     watch_ = store_.watch(std::move(request), std::move(handler));
   }
 
+  base::Micros keep_alive_interval() const { return base::Micros(options_.ttl) / 3; }
+
   void set_keep_alive_timer(base::Micros delay) {
     timer_ = loop_.after(delay, [this] { keep_alive(); });
   }
@@ -202,7 +204,7 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
                         if (grant) {
                           set_acknowledged(sent);
                           retry_delay_ = kFirstRetry;
-                          set_keep_alive_timer(options_.ttl / 3);
+                          set_keep_alive_timer(keep_alive_interval());
                           // It had seemed lost, but the store has kept it, and the record with it.
                           return set(State::kRegistered, lease_);
                         }

@@ -7,6 +7,7 @@
 #include "registry/keys.h"
 #include "registry/machine_session.h"
 #include "store/memory_store.h"
+#include "store/metered_store.h"
 
 namespace flotilla::registry {
 namespace {
@@ -283,9 +284,10 @@ struct SessionTest : RegistryTest {
     self.nonce = std::move(nonce);
     return self;
   }
-  std::unique_ptr<MachineSession> session(Machine self, bool sole = false) {
+  std::unique_ptr<MachineSession> session(Machine self, bool sole = false,
+                                          std::chrono::seconds ttl = 30s) {
     auto made = std::make_unique<MachineSession>(*store, loop, "/flotilla", std::move(self),
-                                                 SessionOptions{30s, sole});
+                                                 SessionOptions{ttl, sole});
     made->start();
     loop.settle();
     return made;
@@ -312,6 +314,17 @@ TEST_F(SessionTest, KeepsItsRecordAliveAndItsDeathEndsIt) {
   EXPECT_TRUE(registered());
   loop.advance(16s);
   EXPECT_FALSE(registered());
+}
+
+TEST_F(SessionTest, KeepsAShortLeaseAliveThreeTimesInItsLength) {
+  auto metered = std::make_unique<store::MeteredStore>(std::move(store), loop);
+  const store::StoreFigures& figures = metered->figures();
+  store = std::move(metered);
+  const auto first = session(machine("boot", "dir", "1"), false, 2s);
+  const uint64_t before = figures.keep_alives;
+  loop.advance(20s);
+  EXPECT_EQ(figures.keep_alives - before, 30U);
+  EXPECT_TRUE(registered());
 }
 
 TEST_F(SessionTest, ARestartedDaemonTakesItsLeaseOverAtOnce) {
