@@ -19,6 +19,7 @@
 #include "agent/agent_manager.h"
 #include "bus/fake_unit_manager.h"
 #include "engine/engine_manager.h"
+#include "harness/harness.h"
 #include "overlord/executor.h"
 #include "overlord/loop.h"
 #include "overlord/state.h"
@@ -235,6 +236,14 @@ void Crew::put_units(const std::string& prefix, size_t units) {
   std::strncpy(order.prefix, prefix.c_str(), sizeof order.prefix - 1);
   order.number = units;
   for (size_t process = 0; process < pids_.size(); ++process) send(process, order);
+}
+
+uint64_t Crew::cpu_of_engines() const { return cpu_of(pids_.front()); }
+
+uint64_t Crew::cpu_of_others() const {
+  uint64_t sum = 0;
+  for (size_t process = 1; process < pids_.size(); ++process) sum += cpu_of(pids_[process]);
+  return sum;
 }
 
 void Crew::lose(size_t machine) {

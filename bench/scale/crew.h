@@ -47,6 +47,9 @@ class Crew {
   // How many are put, since the last put_units().
   uint64_t done() const { return shared_->done; }
   uint64_t failed() const { return shared_->failed; }
+  // CPU so far, in nanoseconds: of the machines with an engine, and of all others.
+  uint64_t cpu_of_engines() const;
+  uint64_t cpu_of_others() const;
   // The machine is gone, without a word to anybody. Requires: it has no engine.
   void lose(size_t machine);
 

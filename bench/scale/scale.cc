@@ -9,6 +9,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -39,8 +40,16 @@ struct Options {
   size_t engines = 3;
   size_t ttl = 10;
   size_t lost = 0;  // units of the machine that is lost; 0: 500, or a quarter of all
-  size_t idle = 30;
+  size_t idle = 60;
   bool is_on_disk = false;
+};
+
+// Who has used how much CPU so far, in seconds.
+struct Usage {
+  double etcd = 0;
+  double engines = 0;
+  double others = 0;
+  double observer = 0;
 };
 
 double seconds_of(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
@@ -79,10 +88,13 @@ class Bench {
 
   double bare(const char* prefix) {
     say("bare transactions ...");
+    const Usage before = usage();
     const uint64_t begin = now_ns();
     crew_.put_units(prefix, options_.units);
     wait_for_puts(options_.units);
-    return static_cast<double>(options_.units) / seconds_of(now_ns() - begin);
+    const uint64_t took = now_ns() - begin;
+    add_usage("a bare transaction", before);
+    return static_cast<double>(options_.units) / seconds_of(took);
   }
 
   void wait_for_puts(size_t units) {
@@ -93,12 +105,14 @@ class Bench {
 
   double start_all() {
     say("units start ...");
+    const Usage cpu_before = usage();
     const EtcdFigures before = read_etcd_figures(url_);
     const uint64_t begin = now_ns();
     crew_.put_units(kClusterPrefix, options_.units);
     observer_.wait(
         "all units to run", [&] { return observer_.running() == options_.units; }, kPatience);
     const uint64_t took = now_ns() - begin;
+    add_usage("a unit start", cpu_before);
     wait_for_puts(options_.units);
     observer_.pass(kSettle);
     add_requests("a unit start, of all together", read_etcd_figures(url_) - before, options_.units,
@@ -174,13 +188,27 @@ class Bench {
     add_requests("a unit that moves", read_etcd_figures(url_) - before, units_lost_, "");
   }
 
+  Usage usage() const {
+    return {read_etcd_figures(url_).cpu_seconds, seconds_of(crew_.cpu_of_engines()),
+            seconds_of(crew_.cpu_of_others()), seconds_of(cpu_of(getpid()))};
+  }
+
+  void add_usage(const char* of, const Usage& before) {
+    const Usage now = usage();
+    const auto each = [this](double spent) {
+      return fixed(spent * 1e6 / static_cast<double>(options_.units), 0);
+    };
+    usage_.add({of, each(now.etcd - before.etcd), each(now.engines - before.engines),
+                each(now.others - before.others), each(now.observer - before.observer)});
+  }
+
   void add_requests(const char* of, const EtcdFigures& figures, size_t by, const char* aim) {
     const auto each = [by](uint64_t count) {
       return fixed(static_cast<double>(count) / static_cast<double>(by), 2);
     };
     requests_.add({of, each(figures.txns), each(figures.ranges), each(figures.leases),
-                   each(figures.watches), each(figures.others), each(figures.requests()), aim,
-                   each(figures.told)});
+                   each(figures.watches), each(figures.progress), each(figures.others),
+                   each(figures.requests()), aim, each(figures.told)});
   }
 
   void print(double before, double rate, double after) {
@@ -196,6 +224,8 @@ class Bench {
     rates.add(
         {"units put, placed and reported running", fixed(rate, 0), fixed(rate / floor, 2), "0.5"});
     rates.print();
+    std::printf("\nCPU, us each\n");
+    usage_.print();
     std::printf("\netcd requests for\n");
     requests_.print();
     std::printf("\nIdle for %.0f s, requests a second\n", idle_seconds_);
@@ -215,11 +245,11 @@ class Bench {
     const auto each = [this](uint64_t count) {
       return fixed(static_cast<double>(count) / idle_seconds_, 2);
     };
-    Table table({"keep-alives", "a lease time's third", "watch", "txn", "range", "lease", "other"});
+    Table table({"keep-alives", "due", "progress", "watch", "txn", "range", "lease", "other"});
     const double due =
         static_cast<double>(options_.machines * 3) / static_cast<double>(options_.ttl);
-    table.add({each(idle_.keep_alives), fixed(due, 2), each(idle_.watches), each(idle_.txns),
-               each(idle_.ranges), each(idle_.leases), each(idle_.others)});
+    table.add({each(idle_.keep_alives), fixed(due, 2), each(idle_.progress), each(idle_.watches),
+               each(idle_.txns), each(idle_.ranges), each(idle_.leases), each(idle_.others)});
     table.print();
   }
 
@@ -227,7 +257,9 @@ class Bench {
   const std::string url_;
   Crew& crew_;
   Observer observer_;
-  Table requests_{{"", "txn", "range", "lease", "watch", "other", "all", "aim", "told by watches"}};
+  Table requests_{
+      {"", "txn", "range", "lease", "watch", "progress", "other", "all", "aim", "told"}};
+  Table usage_{{"", "etcd", "machines that may lead", "the others", "the observer"}};
   std::vector<uint64_t> starts_;
   EtcdFigures idle_;
   double idle_seconds_ = 1;
