@@ -101,7 +101,20 @@ class Scenario {
     return random_.below(world_.size());
   }
 
+  // Two machines of one id that both find nobody there.
+  void start_twins_together() {
+    Machine& first = world_.machine(0);
+    Machine& twin = world_.machine(world_.size() - 1);
+    if (first.is_paused() || twin.is_paused()) return;
+    for (Machine* machine : {&first, &twin}) {
+      if (machine->is_on()) machine->power_off();
+    }
+    world_.run(10s);
+    for (Machine* machine : {&first, &twin}) machine->power_on();
+  }
+
   void disturb() {
+    if (options_.world.has_twin && random_.one_in(16)) return start_twins_together();
     const size_t index = victim();
     Machine& machine = world_.machine(index);
     Network& network = world_.network(index);
