@@ -254,7 +254,12 @@ void AgentManager::publish(const std::string& unit) {
   state.sub_state = local.shown.state.sub_state;
   state.active_enter_usec = local.active_enter_usec;
   state.launched = local.shown.reached == TargetState::kLaunched;
-  publisher_.publish(std::move(state));
+  // What the service manager has been asked to start will not stay as it is.
+  const UnitMark* mark = marks_.find(unit);
+  const bool is_starting = state.launched && mark != nullptr && !mark->is_confirmed;
+  const bool is_passing =
+      state.active_state == "activating" || (is_starting && state.active_state == "inactive");
+  publisher_.publish(std::move(state), is_passing ? Lasting::kUnlikely : Lasting::kLikely);
 }
 
 // --- Passes ---

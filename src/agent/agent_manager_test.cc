@@ -20,6 +20,16 @@ TEST_F(AgentTest, ANewUnitIsLinkedAndStartedWithoutReload) {
   EXPECT_EQ(daemon->agent->find_unit("a.service")->state.active_state, "active");
 }
 
+TEST_F(AgentTest, AStartThatIsQuickIsPublishedOnce) {
+  std::vector<std::string> seen;
+  const auto listener = view.subscribe([&](const registry::ClusterChange& change) {
+    if (!change.states.empty()) seen.push_back(state_of("a.service"));
+  });
+  schedule("a.service", TargetState::kLaunched);
+  loop.advance(1s);
+  EXPECT_THAT(seen, ElementsAre("loaded/active/running launched"));
+}
+
 TEST_F(AgentTest, GoesThroughAllStatesAndLeavesNothing) {
   schedule("a.service", TargetState::kLoaded);
   EXPECT_EQ(state_of("a.service"), "loaded/inactive/dead loaded");
@@ -243,6 +253,7 @@ TEST_F(AgentTest, AStartLostWithTheConnectionIsLookedInto) {
   manager.set_connected(true);
   loop.advance(kNow);
   EXPECT_THAT(calls(), Not(Contains("start a.service replace")));
+  loop.advance(1s);
   EXPECT_EQ(state_of("a.service"), "loaded/activating/start launched");
 }
 

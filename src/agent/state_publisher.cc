@@ -7,6 +7,8 @@ namespace flotilla::agent {
 namespace {
 
 constexpr base::Micros kRetry = std::chrono::seconds(1);
+// How long a state waits for the one that follows it.
+constexpr base::Micros kPatience = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -16,7 +18,7 @@ StatePublisher::StatePublisher(registry::Registry& registry, base::EventLoop& lo
 
 StatePublisher::~StatePublisher() { *alive_ = false; }
 
-void StatePublisher::publish(registry::UnitState state) {
+void StatePublisher::publish(registry::UnitState state, Lasting lasting) {
   state.machine = session_.self().id;
   const std::string unit = state.name;
   const auto published = published_.find(unit);
@@ -24,7 +26,8 @@ void StatePublisher::publish(registry::UnitState state) {
   current_.insert_or_assign(unit, std::move(state));
   if (is_known && !dirty_.contains(unit) && !is_flushing_) return;
   dirty_.insert(unit);
-  flush_soon();
+  if (lasting == Lasting::kLikely) return flush_soon();
+  if (!patience_) patience_ = loop_.after(kPatience, [this] { flush_soon(); });
 }
 
 void StatePublisher::claim(registry::UnitState state, store::Revision entry_revision,
@@ -46,7 +49,7 @@ void StatePublisher::withdraw(const std::string& unit) {
 void StatePublisher::on_session_change() {
   if (!session_.is_registered()) return;
   // What came while the store was away waits for this.
-  if (session_.lease() == lease_) return flush_soon();
+  if (session_.lease() == lease_) return flush_if_urgent();
   lease_ = session_.lease();
   published_.clear();
   for (const auto& [unit, state] : current_) dirty_.insert(unit);
@@ -72,7 +75,12 @@ void StatePublisher::find_leftovers() {
   });
 }
 
+void StatePublisher::flush_if_urgent() {
+  if (is_urgent_) flush_soon();
+}
+
 void StatePublisher::flush_soon() {
+  is_urgent_ = !dirty_.empty();
   if (is_flush_due_ || is_flushing_ || dirty_.empty()) return;
   is_flush_due_ = true;
   loop_.post([this, alive = alive_] {
@@ -94,6 +102,8 @@ void StatePublisher::flush() {
     }
   }
   is_flushing_ = true;
+  is_urgent_ = false;
+  patience_.reset();
   auto sent = std::make_shared<std::set<std::string>>(std::exchange(dirty_, {}));
   for (const registry::UnitState& state : puts) maybe_published_.insert(state.name);
   const auto written = std::make_shared<std::vector<registry::UnitState>>(puts);
@@ -125,7 +135,8 @@ void StatePublisher::flush() {
 
 void StatePublisher::on_flushed(const base::Status& status) {
   is_flushing_ = false;
-  if (status) return flush_soon();
+  if (status) return flush_if_urgent();
+  is_urgent_ = true;
   SPDLOG_WARN("Failed to publish unit states: {}; trying again", status.error().message);
   retry_ = loop_.after(kRetry, [this] { flush_soon(); });
 }

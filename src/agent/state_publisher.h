@@ -1,8 +1,10 @@
 // StatePublisher: tells the cluster the states of this machine's units, under the machine's lease.
 // Changes of one turn of the loop go out together, the latest value of each unit wins, what has not
-// changed is not written; while the store is away changes gather. Nothing is ever polled.
+// changed is not written; while the store is away changes gather. A state that another is likely to
+// follow at once waits for a moment, so that a start costs one write. Nothing is ever polled.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +18,8 @@
 
 namespace flotilla::agent {
 
+enum class Lasting : uint8_t { kLikely, kUnlikely };
+
 class StatePublisher {
  public:
   // Requires: all references outlive the publisher.
@@ -26,7 +30,7 @@ class StatePublisher {
   StatePublisher& operator=(const StatePublisher&) = delete;
 
   // `state.machine` is filled in here.
-  void publish(registry::UnitState state);
+  void publish(registry::UnitState state, Lasting lasting = Lasting::kLikely);
   // As Registry::claim_unit() under the session's lease; the state stands until another is
   // published or it is withdrawn.
   void claim(registry::UnitState state, store::Revision entry_revision,
@@ -38,6 +42,7 @@ class StatePublisher {
 
  private:
   void flush_soon();
+  void flush_if_urgent();
   void flush();
   void on_flushed(const base::Status& status);
   void find_leftovers();
@@ -51,8 +56,10 @@ class StatePublisher {
   std::map<std::string, registry::UnitState> published_;
   std::set<std::string> maybe_published_;  // in the store, or written without an answer
   store::LeaseId lease_ = 0;               // under which `published_` was written
+  bool is_urgent_ = false;  // something in dirty_ has waited long enough, or may not wait
   bool is_flush_due_ = false;
   bool is_flushing_ = false;
+  base::RegistrationPtr patience_;
   base::RegistrationPtr retry_;
   base::RegistrationPtr search_retry_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -12,6 +12,7 @@
 namespace flotilla::agent {
 namespace {
 
+using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 
 constexpr const char* kPrefix = "/flotilla";
@@ -26,6 +27,14 @@ struct StatePublisherTest : testing::Test {
     registry::Machine self;
     self.id = "m1";
     return self;
+  }
+  static registry::UnitState state(const std::string& active, int changes = 0) {
+    registry::UnitState made;
+    made.name = "a.service";
+    made.hash = "h";
+    made.active_state = active;
+    made.sub_state = std::to_string(changes);
+    return made;
   }
   void leave_state_of(const std::string& unit) {
     registry::UnitState state;
@@ -46,6 +55,42 @@ struct StatePublisherTest : testing::Test {
   registry::Registry registry{faulty, kPrefix};
   StatePublisher publisher{registry, loop, session};
 };
+
+TEST_F(StatePublisherTest, AStateThatIsFollowedByAnotherAtOnceIsNotWritten) {
+  publisher.on_session_change();
+  loop.advance(1s);
+  const size_t before = faulty.calls();
+  publisher.publish(state("activating"), Lasting::kUnlikely);
+  publisher.on_session_change();
+  loop.advance(5ms);
+  EXPECT_FALSE(has_state_of("a.service"));
+  publisher.publish(state("active"));
+  loop.advance(base::Micros(0));
+  EXPECT_EQ(view.cluster().states.at("a.service").at("m1").active_state, "active");
+  loop.advance(1s);
+  EXPECT_EQ(faulty.calls() - before, 1U);
+}
+
+TEST_F(StatePublisherTest, AStateThatIsNotFollowedByAnotherIsWrittenSoon) {
+  publisher.on_session_change();
+  loop.advance(1s);
+  for (int i = 0; i < 10; ++i) {
+    publisher.publish(state("activating", i), Lasting::kUnlikely);
+    loop.advance(5ms);
+  }
+  EXPECT_EQ(view.cluster().states.at("a.service").at("m1").active_state, "activating");
+}
+
+TEST_F(StatePublisherTest, WhatCouldNotBeWrittenIsWrittenLater) {
+  publisher.on_session_change();
+  loop.advance(1s);
+  faulty.refuse_calls(1);
+  publisher.publish(state("activating"), Lasting::kUnlikely);
+  loop.advance(100ms);
+  EXPECT_FALSE(has_state_of("a.service"));
+  loop.advance(2s);
+  EXPECT_TRUE(has_state_of("a.service"));
+}
 
 TEST_F(StatePublisherTest, LooksAgainForWhatAnEarlierRunLeftWhenItCouldNotLook) {
   ASSERT_TRUE(session.is_registered());
