@@ -157,6 +157,9 @@ void AgentManager::check_unconfirmed(const std::string& unit) {
         const bool was_started =
             (!active.empty() && active != "inactive") ||
             bus::unsigned_property(*properties, "InactiveExitTimestamp", 0) != 0;
+        const bool has_ended = was_started && active == "inactive" &&
+                               bus::string_property(*properties, "Result") == "success";
+        if (has_ended) note_end(unit, *found->second);
         set_reached(unit, was_started ? TargetState::kLaunched : TargetState::kLoaded, was_started);
       }));
 }
@@ -191,7 +194,12 @@ void AgentManager::take_state(const bus::UnitState& state, std::optional<uint64_
   Local& local = *found->second;
   const bool is_active = state.active_state == "active";
   const bool became_active = is_active && local.shown.state.active_state != "active";
+  const bool has_ended = has_ended_by_restart(local, state);
   local.shown.state = state;
+  if (has_ended) {
+    note_end(state.name, local);
+    set_reached(state.name, TargetState::kLaunched, true);
+  }
   if (!is_active) local.active_enter_usec = 0;
   if (is_active && enter_usec) local.active_enter_usec = *enter_usec;
   if (became_active && !enter_usec) return read_enter_time(state.name);
@@ -299,6 +307,7 @@ base::Status AgentManager::ensure() {
     wanted[unit] = {assignment.hash, target_of(unit, assignment)};
   }
   std::vector<Operation> operations = plan(wanted, present, left_alone);
+  tell_ends(assigned);
   begin(last_known_ ? only_bringing_up(std::move(operations)) : operations);
   return {};
 }
@@ -394,7 +403,8 @@ bus::Done<void> AgentManager::finisher(const std::string& unit, Operation operat
 void AgentManager::set_reached(const std::string& unit, TargetState reached, bool is_confirmed) {
   Local& local = *locals_.at(unit);
   local.shown.reached = reached;
-  marks_.set(unit, {local.shown.hash, reached, is_confirmed, local.claimed_lease});
+  marks_.set(unit,
+             {local.shown.hash, reached, is_confirmed, local.claimed_lease, local.has_ended_well});
   publish(unit);
 }
 

@@ -133,6 +133,15 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   void kill_fenced(const std::string& unit);
   void claim(const std::string& unit, const Operation& operation, const Assignment& wanted);
   void restore_mark(const std::string& unit, Local& local);
+
+  // Oneshots that have ended (oneshot_end.cc).
+  void note_end(const std::string& unit, Local& local);
+  void forget_end(const std::string& unit, Local& local);
+  bool has_ended_by_restart(const Local& local, const bus::UnitState& now) const;
+  static bool has_finished(const Local& local, const Assignment& assignment);
+  void tell_ends(const AssignedUnits& assigned);
+  void tell_end(const std::string& unit, Local& local, store::Revision entry_revision);
+
   void resolve_texts(const AssignedUnits& assigned);
   void begin(const std::vector<Operation>& operations);
   void go_on(const std::string& unit);

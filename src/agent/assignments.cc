@@ -8,6 +8,7 @@
 
 #include "registry/codec.h"
 #include "unit/fleet_glob.h"
+#include "unit/oneshot.h"
 
 namespace flotilla::agent {
 
@@ -69,8 +70,16 @@ AssignedUnits assign(const std::map<std::string, registry::ScheduleEntry>& sched
     taken.push_back(std::move(unit));
     const bool runs_once = !is_global && taken.back().requirements.wishes.stops_on_partition;
     assigned.has_units_that_run_once |= runs_once;
-    assigned.units[entry.name] = {entry.hash, entry.text,         entry.target,
-                                  runs_once,  entry.mod_revision, install_section_of(*options)};
+    assigned.units[entry.name] = {entry.hash,
+                                  entry.text,
+                                  entry.target,
+                                  runs_once,
+                                  entry.mod_revision,
+                                  install_section_of(*options),
+                                  !is_global && unit::is_oneshot(*options)};
+    if constexpr (std::is_same_v<std::decay_t<decltype(entry)>, registry::ScheduleEntry>) {
+      assigned.units[entry.name].is_finished = entry.is_finished;
+    }
   };
   for (const auto& [name, entry] : schedule) take(entry, false);
   for (const auto& [name, entry] : globals) take(entry, true);

@@ -26,6 +26,8 @@ struct Assignment {
   bool runs_once = false;              // at most one machine may run it at any instant ...
   store::Revision entry_revision = 0;  // ... by this schedule entry
   InstallSection install = InstallSection::kNone;
+  bool is_oneshot = false;
+  bool is_finished = false;  // it has done its work, here, and is not started any more
 };
 
 struct AssignedUnits {

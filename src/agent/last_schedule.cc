@@ -78,7 +78,9 @@ base::Status take_unit(AssignedUnits& assigned, const json::value& value) {
 std::string encode_schedule(const std::string& machine, const AssignedUnits& assigned) {
   json::array units;
   for (const auto& [name, unit] : assigned.units) {
-    const std::string_view target = registry::to_string(unit.target);
+    // A boot without the store must not run again what has finished.
+    const std::string_view target =
+        registry::to_string(unit.is_finished ? registry::TargetState::kLoaded : unit.target);
     const std::string_view install = install_word(unit.install);
     units.push_back(json::object{{"name", name},
                                  {"hash", unit.hash},

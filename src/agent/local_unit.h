@@ -15,6 +15,9 @@ struct AgentManager::Local {
   // The text that was on disk when the daemon started, until it has been compared.
   std::optional<std::string> unresolved_text;
   uint64_t active_enter_usec = 0;
+  // Of a oneshot: it has ended well, and the schedule entry under which that was told.
+  bool has_ended_well = false;
+  store::Revision told_end_of = 0;
   bool is_reading_enter_time = false;  // its state is published when that is known
 
   // Of a unit that must not run twice: the lease under which it was started last; else 0.

@@ -28,6 +28,7 @@ void AgentManager::load(const std::string& unit, const Operation& operation) {
     return finish(unit, operation, status);
   }
   local.is_loaded = true;
+  local.has_ended_well = false;
   local.shown.hash = wanted->second.hash;
   local.shown.state.name = unit;
   links_.add({unit, operation, wanted->second.install});
@@ -49,6 +50,7 @@ void AgentManager::start(const std::string& unit, const Operation& operation) {
 void AgentManager::start_now(const std::string& unit, const Operation& operation) {
   // Remembered before it is done: a daemon that is killed in between asks the manager what has
   // come of it, and never starts a unit twice.
+  locals_.at(unit)->has_ended_well = false;
   set_reached(unit, TargetState::kLaunched, false);
   unit_manager_.start(
       unit, bus::JobMode::kReplace, guarded<bus::JobResult>([this, unit, operation](auto result) {
@@ -56,12 +58,15 @@ void AgentManager::start_now(const std::string& unit, const Operation& operation
         const bool is_current =
             found != locals_.end() && found->second->shown.reached == TargetState::kLaunched;
         if (!result) return on_job_error(unit, operation, result.error());
-        if (is_current) set_reached(unit, TargetState::kLaunched, true);
+        if (!is_current) return;
+        if (*result == bus::JobResult::kDone) note_end(unit, *found->second);
+        set_reached(unit, TargetState::kLaunched, true);
       }));
   finish(unit, operation, {});
 }
 
 void AgentManager::stop_unit(const std::string& unit, const Operation& operation) {
+  forget_end(unit, *locals_.at(unit));
   set_reached(unit, TargetState::kLoaded, true);
   unit_manager_.stop(unit, bus::JobMode::kReplace,
                      guarded<bus::JobResult>([this, unit, operation](auto result) {

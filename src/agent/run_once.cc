@@ -21,6 +21,7 @@ void AgentManager::restore_mark(const std::string& unit, Local& local) {
   const UnitMark* mark = marks_.find(unit);
   local.shown.reached = mark != nullptr ? mark->reached : TargetState::kInactive;
   local.claimed_lease = mark != nullptr ? mark->claimed_lease : 0;
+  local.has_ended_well = mark != nullptr && mark->has_ended_well;
 }
 
 // Another lease than the one it was started under: that one has ended, and somebody else may run
@@ -46,12 +47,14 @@ void AgentManager::check_lease_unit(std::string_view active_state) {
 }
 
 TargetState AgentManager::target_of(const std::string& unit, const Assignment& assignment) const {
-  if (!assignment.runs_once || assignment.target != TargetState::kLaunched) {
-    return assignment.target;
-  }
+  if (assignment.target != TargetState::kLaunched) return assignment.target;
   const auto found = locals_.find(unit);
   const bool is_launched =
       found != locals_.end() && found->second->shown.reached == TargetState::kLaunched;
+  const bool is_over = assignment.is_finished ||
+                       (found != locals_.end() && has_finished(*found->second, assignment));
+  if (is_over) return is_launched ? TargetState::kLaunched : TargetState::kLoaded;
+  if (!assignment.runs_once) return assignment.target;
   const bool may_go_on =
       is_launched ? may_run(*found->second) : fence_.is_open() && session_.is_registered();
   return may_go_on ? TargetState::kLaunched : TargetState::kLoaded;

@@ -39,6 +39,12 @@ void StatePublisher::claim(registry::UnitState state, store::Revision entry_revi
   registry_.claim_unit(state, entry_revision, session_.lease(), std::move(done));
 }
 
+void StatePublisher::tell_finished(registry::UnitHistory history, store::Revision entry_revision,
+                                   std::function<void(base::Status)> done) {
+  history.finished_on = session_.self().id;
+  registry_.put_finished(history, entry_revision, std::move(done));
+}
+
 void StatePublisher::withdraw(const std::string& unit) {
   current_.erase(unit);
   if (!maybe_published_.contains(unit) && !dirty_.contains(unit)) return;

@@ -35,6 +35,9 @@ class StatePublisher {
   // published or it is withdrawn.
   void claim(registry::UnitState state, store::Revision entry_revision,
              std::function<void(base::Status)> done);
+  // As Registry::put_finished(), of this machine.
+  void tell_finished(registry::UnitHistory history, store::Revision entry_revision,
+                     std::function<void(base::Status)> done);
   void withdraw(const std::string& unit);
   // After a change of the session: another lease means that everything is written anew, and that
   // what earlier runs left in the store is looked through.

@@ -27,6 +27,7 @@ std::string encode(const StoredMark& stored) {
                       {"reached", json::string_view(to_string(stored.mark.reached))},
                       {"confirmed", stored.mark.is_confirmed}};
   if (stored.mark.claimed_lease != 0) object["lease"] = stored.mark.claimed_lease;
+  if (stored.mark.has_ended_well) object["ended_well"] = true;
   return json::serialize(object);
 }
 
@@ -48,6 +49,8 @@ base::Result<StoredMark> decode(const std::string& text) {
   const json::value* confirmed = object->if_contains("confirmed");
   const json::value* lease = object->if_contains("lease");
   if (lease != nullptr && lease->is_int64()) stored.mark.claimed_lease = lease->get_int64();
+  const json::value* ended = object->if_contains("ended_well");
+  stored.mark.has_ended_well = ended != nullptr && ended->is_bool() && ended->get_bool();
   stored.mark.is_confirmed = confirmed != nullptr && confirmed->is_bool() && confirmed->get_bool();
   return stored;
 }

@@ -19,6 +19,7 @@ struct UnitMark {
   bool is_confirmed = false;
   // Of a unit that must not run twice: the lease under which it was started; else 0.
   store::LeaseId claimed_lease = 0;
+  bool has_ended_well = false;  // of a oneshot
 };
 
 class UnitMarks {

@@ -94,6 +94,30 @@ TEST_F(ApiTest, ExplainsForEachMachine) {
             R"({"id":"m2","eligible":false,"reason":"local Machine metadata insufficient"}]})");
 }
 
+TEST_F(ApiTest, StatesTellOfWhatHasFinishedOnAMachineThatIsGone) {
+  for (const char* name : {"a.service", "c.service"}) {
+    call("PUT", std::string("/fleet/v1/units/") + name, kHello);
+  }
+  registry::UnitHistory history;
+  history.hash = view.cluster().units.at("a.service").hash;
+  history.finished_on = "m1";
+  put_raw(keys.history("a.service"), registry::encode(history));
+  put_raw(keys.history("b.service"), registry::encode(history));
+  registry::UnitState state;
+  state.hash = "h";
+  put_raw(keys.state("c.service", "m2"), registry::encode(state));
+  const std::string finished = R"({"hash":")" + history.hash +
+                               R"(","machineID":"m1","name":"a.service",)"
+                               R"("systemdActiveState":"inactive","systemdLoadState":"loaded",)"
+                               R"("systemdSubState":"dead"})";
+  const std::string other = R"({"hash":"h","machineID":"m2","name":"c.service"})";
+  EXPECT_EQ(call("GET", "/fleet/v1/state").body, R"({"states":[)" + finished + "," + other + "]}");
+  EXPECT_EQ(call("GET", "/fleet/v1/state?unitName=a.service").body,
+            R"({"states":[)" + finished + "]}");
+  EXPECT_EQ(call("GET", "/fleet/v1/state/a.service").body, finished);
+  EXPECT_EQ(call("GET", "/fleet/v1/state?machineID=m2").body, R"({"states":[)" + other + "]}");
+}
+
 TEST_F(ApiTest, StatesTellSinceWhenAUnitIsActive) {
   call("PUT", "/fleet/v1/units/a.service", kHello);
   registry::UnitState state;

@@ -36,6 +36,7 @@ std::optional<ClusterEvent> told_of(const registry::Keys& keys, const store::Eve
     case registry::KeyKind::kFormat:
     case registry::KeyKind::kLeader:
     case registry::KeyKind::kRebalance:
+    case registry::KeyKind::kHistory:
       break;
   }
   return std::nullopt;

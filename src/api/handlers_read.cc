@@ -1,6 +1,7 @@
 // The routes that only read: lists by pages, and single entities.
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "api/entities.h"
 #include "api/handlers.h"
@@ -74,6 +75,21 @@ auto each_value(const Map& map) {
   };
 }
 
+// Of a unit that has finished on a machine which has it no more.
+std::optional<registry::UnitState> finished_state(const registry::Cluster& cluster,
+                                                  std::string_view unit) {
+  const registry::UnitHistory* finished = cluster.find_finished(unit);
+  if (finished == nullptr || cluster.machine_of(unit) != nullptr) return std::nullopt;
+  registry::UnitState state;
+  state.name = finished->name;
+  state.machine = finished->finished_on;
+  state.hash = finished->hash;
+  state.load_state = "loaded";
+  state.active_state = "inactive";
+  state.sub_state = "dead";
+  return state;
+}
+
 }  // namespace
 
 void Handlers::list_units(Call& call) {
@@ -100,10 +116,23 @@ void Handlers::list_states(Call& call) {
   const std::string_view unit = call.target.parameter("unitName");
   const auto each = [&](const auto& take) {
     const auto& states = cluster().states;
+    const auto& histories = cluster().histories;
     auto it = unit.empty() ? states.begin() : states.find(unit);
-    for (; it != states.end(); ++it) {
-      for (const auto& [id, state] : it->second) {
-        if ((machine.empty() || id == machine) && !take(state)) return;
+    auto history = unit.empty() ? histories.begin() : histories.find(unit);
+    const auto is_meant = [&](const std::string& id) { return machine.empty() || id == machine; };
+    while (it != states.end() || history != histories.end()) {
+      const bool has_states =
+          it != states.end() && (history == histories.end() || it->first <= history->first);
+      if (has_states) {
+        if (history != histories.end() && history->first == it->first) ++history;
+        for (const auto& [id, state] : it->second) {
+          if (is_meant(id) && !take(state)) return;
+        }
+        ++it;
+      } else {
+        const auto state = finished_state(cluster(), history->first);
+        if (state && is_meant(state->machine) && !take(*state)) return;
+        ++history;
       }
       if (!unit.empty()) return;
     }
@@ -117,6 +146,8 @@ void Handlers::get_state(Call& call) {
   const auto states = cluster().states.find(call.unit);
   if (states != cluster().states.end() && !states->second.empty()) {
     append_state(json, states->second.begin()->second);
+  } else if (const auto finished = finished_state(cluster(), call.unit)) {
+    append_state(json, *finished);
   } else if (cluster().units.find(call.unit) != cluster().units.end()) {
     // fleet's own client crashes on a 404 while it waits for a unit that has no state yet.
     json.begin_object().field("name", call.unit).end_object();

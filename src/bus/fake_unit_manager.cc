@@ -60,6 +60,7 @@ void FakeUnitManager::finish_jobs() {
 }
 
 void FakeUnitManager::end_process(const std::string& unit, bool failed) {
+  if (finish_oneshot(unit, failed ? JobResult::kFailed : JobResult::kDone)) return;
   units_[unit].main_pid = 0;
   change(unit, failed ? "failed" : "inactive", failed ? "failed" : "dead");
 }
@@ -166,11 +167,17 @@ void FakeUnitManager::enqueue(const std::string& type, std::string_view unit, Jo
   const uint32_t id = next_job_++;
   jobs_.push_back({id, type, name, std::move(done)});
   if (type != "stop") change(name, "activating", "start");
-  if (!hold_jobs_) soon([this, id] { finish_job(id); });
+  const base::Micros* lasts = type != "stop" ? find_oneshot(name) : nullptr;
+  if (lasts != nullptr) {
+    jobs_.back().end = loop_.after(*lasts, [this, id] { finish_job(id); });
+  } else if (!hold_jobs_) {
+    soon([this, id] { finish_job(id); });
+  }
 }
 
 JobResult FakeUnitManager::carry_out(const Job& job) {
   if (job.type == "stop") {
+    finish_oneshot(job.unit, JobResult::kCanceled);
     const bool failed = units_[job.unit].active_state == "failed";
     units_[job.unit].main_pid = 0;
     if (!failed) change(job.unit, "inactive", "dead");
@@ -178,7 +185,9 @@ JobResult FakeUnitManager::carry_out(const Job& job) {
   }
   auto outcome = outcomes_.find(job.unit);
   const JobResult result = outcome != outcomes_.end() ? outcome->second : JobResult::kDone;
-  if (result == JobResult::kDone) {
+  if (result == JobResult::kDone && find_oneshot(job.unit) != nullptr) {
+    change(job.unit, "inactive", "dead");
+  } else if (result == JobResult::kDone) {
     units_[job.unit].main_pid = next_pid_++;
     change(job.unit, "active", "running");
   } else if (result == JobResult::kFailed || result == JobResult::kTimeout) {
@@ -189,13 +198,31 @@ JobResult FakeUnitManager::carry_out(const Job& job) {
   return result;
 }
 
-void FakeUnitManager::finish_job(uint32_t id) {
+const base::Micros* FakeUnitManager::find_oneshot(const std::string& unit) const {
+  for (const auto& [prefix, lasts] : oneshots_) {
+    if (unit.compare(0, prefix.size(), prefix) == 0) return &lasts;
+  }
+  return nullptr;
+}
+
+bool FakeUnitManager::finish_oneshot(const std::string& unit, JobResult result) {
+  const auto found = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& job) {
+    return job.unit == unit && job.end != nullptr;
+  });
+  if (found == jobs_.end()) return false;
+  finish_job(found->id, result);
+  return true;
+}
+
+void FakeUnitManager::finish_job(uint32_t id, std::optional<JobResult> result) {
   auto found =
       std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& job) { return job.id == id; });
   if (found == jobs_.end()) return;
   const Job job = std::move(*found);
   jobs_.erase(found);
+  if (result) outcomes_[job.unit] = *result;
   const JobRemoved removed{job.id, job.unit, carry_out(job)};
+  if (result) outcomes_.erase(job.unit);
   soon([this, removed, done = job.done] {
     const std::shared_ptr<bool> alive = alive_;
     if (done) done(removed.result);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ class FakeUnitManager final : public UnitManager {
   void add_file(const std::string& path, bool has_install_section);
   // What starting the unit comes to from now on; kFailed leaves it "failed".
   void set_start_result(const std::string& unit, JobResult result) { outcomes_[unit] = result; }
+  // Units whose names begin so are oneshots: starting one takes so long, or until end_process().
+  void add_oneshots(const std::string& prefix, base::Micros lasts) { oneshots_[prefix] = lasts; }
   // Jobs wait for finish_jobs() from now on, or end by themselves again.
   void hold_jobs(bool hold) { hold_jobs_ = hold; }
   void finish_jobs();
@@ -88,6 +91,7 @@ class FakeUnitManager final : public UnitManager {
     std::string type;
     std::string unit;
     Done<JobResult> done;
+    base::RegistrationPtr end = nullptr;  // of a oneshot
   };
 
   void soon(std::function<void()> work);
@@ -98,7 +102,9 @@ class FakeUnitManager final : public UnitManager {
   void reply(const Done<T>& done, base::Result<T> result);
   bool is_loadable(const std::string& unit) const;
   void enqueue(const std::string& type, std::string_view unit, JobMode mode, Done<JobResult> done);
-  void finish_job(uint32_t id);
+  const base::Micros* find_oneshot(const std::string& unit) const;
+  bool finish_oneshot(const std::string& unit, JobResult result);
+  void finish_job(uint32_t id, std::optional<JobResult> result = {});
   JobResult carry_out(const Job& job);
   void change(const std::string& unit, std::string active, std::string sub);
   void notify(const std::function<void(UnitManagerListener&)>& tell);
@@ -116,6 +122,7 @@ class FakeUnitManager final : public UnitManager {
   std::set<std::string> enabled_;
   std::map<std::string, Unit> units_;
   std::map<std::string, JobResult> outcomes_;
+  std::map<std::string, base::Micros> oneshots_;  // by prefix
   std::map<std::string, base::Error> failures_;
   std::map<std::string, Properties> properties_;
   std::vector<Job> jobs_;

@@ -28,6 +28,14 @@ registry::ScheduleEntry schedule_entry_of(const registry::Unit& unit, std::strin
   return entry;
 }
 
+registry::ScheduleEntry schedule_entry_of(const registry::Cluster& cluster, std::string_view unit,
+                                          std::string machine) {
+  registry::ScheduleEntry entry =
+      schedule_entry_of(cluster.units.find(unit)->second, std::move(machine));
+  entry.is_finished = cluster.find_finished(unit) != nullptr;
+  return entry;
+}
+
 registry::GlobalEntry global_entry_of(const registry::Unit& unit) {
   registry::GlobalEntry entry;
   entry.name = unit.name;
@@ -50,7 +58,7 @@ void apply_decisions(registry::Cluster& cluster, const std::vector<Decision>& de
       case Decision::Kind::kSchedule:
       case Decision::Kind::kUpdate:
         cluster.schedule[decision.unit][decision.machine] =
-            schedule_entry_of(cluster.units.at(decision.unit), decision.machine);
+            schedule_entry_of(cluster, decision.unit, decision.machine);
         break;
       case Decision::Kind::kPutGlobal:
         cluster.globals[decision.unit] = global_entry_of(cluster.units.at(decision.unit));

@@ -42,8 +42,10 @@ struct Verdict {
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
-// The schedule entry or global entry that a decision writes.
+// The schedule entry or global entry that a decision writes. Requires: the cluster has the unit.
 registry::ScheduleEntry schedule_entry_of(const registry::Unit& unit, std::string machine);
+registry::ScheduleEntry schedule_entry_of(const registry::Cluster& cluster, std::string_view unit,
+                                          std::string machine);
 registry::GlobalEntry global_entry_of(const registry::Unit& unit);
 
 // The cluster after the decisions, as the view will show it.

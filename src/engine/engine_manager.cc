@@ -281,7 +281,7 @@ store::Op EngineManager::operation_for(const Decision& decision) const {
     case Decision::Kind::kSchedule:
     case Decision::Kind::kUpdate: {
       if (!has_unit) break;  // deleted since it was decided; the next pass sees to the rest
-      registry::ScheduleEntry entry = schedule_entry_of(unit->second, decision.machine);
+      registry::ScheduleEntry entry = schedule_entry_of(cluster, decision.unit, decision.machine);
       if (const auto old = cluster.schedule.find(decision.unit); old != cluster.schedule.end()) {
         const auto on_machine = old->second.find(decision.machine);
         if (on_machine != old->second.end()) entry.extra = on_machine->second.extra;

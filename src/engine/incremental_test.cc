@@ -38,6 +38,8 @@ class RandomCluster {
         return change_state();
       case 6:
         return change_readability();
+      case 7:
+        return finish_unit();
       default:
         return put_unit();
     }
@@ -143,12 +145,21 @@ class RandomCluster {
     }
   }
 
+  void finish_unit() {
+    const std::string name = some_unit();
+    const auto unit = cluster.units.find(name);
+    change.units.insert(name);
+    if (cluster.histories.erase(name) > 0 || unit == cluster.units.end()) return;
+    cluster.histories[name] = {name, unit->second.hash, some_machine(), 1, {}, 0};
+  }
+
   void put_unit() {
     const std::string name = some_unit();
     change.units.insert(name);
     registry::Unit& unit = cluster.units[name];
     unit.name = name;
     unit.options = {{"Service", "ExecStart", "/bin/" + std::to_string(pick(2))}};
+    if (pick(4) == 0) unit.options.push_back({"Service", "Type", "oneshot"});
     for (const auto& [key, value] : some_wishes()) unit.options.push_back({"X-Fleet", key, value});
     unit.hash = unit::hash_hex(unit.options);
     unit.desired = pick(8) ? TargetState::kLaunched : TargetState::kInactive;

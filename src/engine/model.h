@@ -88,8 +88,11 @@ struct Job {
   bool exists : 1 = false;
   bool is_template : 1 = false;
   bool is_frozen : 1 = false;
-  bool is_counted : 1 = false;  // among what its machine runs
-  bool is_peer : 1 = false;     // some unit names it in MachineOf=
+  bool is_oneshot : 1 = false;
+  bool is_finished : 1 = false;         // a oneshot that is not to run again ...
+  bool is_record_finished : 1 = false;  // ... and whether its machine knows
+  bool is_counted : 1 = false;          // among what its machine runs
+  bool is_peer : 1 = false;             // some unit names it in MachineOf=
   bool is_parked : 1 = false;
   bool is_unplaced : 1 = false;  // should run and has no machine
   bool is_to_check : 1 = false;
@@ -108,9 +111,12 @@ struct Job {
     return exists && !is_template && !requirements().global &&
            desired != registry::TargetState::kInactive;
   }
+  bool wants_to_be_placed() const { return wants_to_run() && !is_finished; }
   bool runs_once() const {
     return requirements().wishes.stops_on_partition && !requirements().global;
   }
+  // It begins at a new place only when it is gone from the old one.
+  bool stops_first() const { return runs_once() || (is_oneshot && !requirements().global); }
 };
 
 inline bool ByName::operator()(const Job* a, const Job* b) const { return a->name < b->name; }

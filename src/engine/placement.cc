@@ -123,6 +123,8 @@ void Placement::count(Host& host, const Job& job, int by) {
     if (tag != group) host.counts.add_bearer(tag, by);
   }
   for (const TagId tag : job.cls->wants->conflicts) host.counts.add_opponent(tag, by);
+  // What has finished uses nothing, and is still there for those that follow it.
+  if (job.is_finished) return fleet_.note(host);
   const unit::PlacementWishes& wishes = job.requirements().wishes;
   const auto sign = static_cast<uint64_t>(int64_t{by});  // wraps round, and back
   host.load += sign * wishes.weight;
@@ -272,7 +274,7 @@ bool Placement::fits_group(const Job& job, const Host& host, bool is_there) cons
 
 bool Placement::fits_capacity(const Job& job, const Host& host, bool is_there) const {
   const unit::PlacementWishes& wishes = job.requirements().wishes;
-  if (!wishes.asks_for_capacity()) return true;
+  if (!wishes.asks_for_capacity() || job.is_finished) return true;
   const uint64_t self = is_there ? 1 : 0;
   return !is_too_much(wishes.cpu_millis, host.used.cpu_millis - self * wishes.cpu_millis,
                       host.capacity.cpu_millis) &&

@@ -9,6 +9,7 @@
 #include "registry/codec.h"
 #include "unit/fleet_glob.h"
 #include "unit/fleet_requirements.h"
+#include "unit/oneshot.h"
 
 namespace flotilla::engine {
 
@@ -71,6 +72,7 @@ class Plan {
   // Where it is, or is going to be.
   void count(const std::string& name, const unit::FleetRequirements& wants) {
     if (cluster_.units.at(name).desired == TargetState::kInactive) return;
+    if (cluster_.find_finished(name) != nullptr) return;
     if (wants.global) {
       for (const auto& [id, machine] : cluster_.machines) {
         if (wants.allows_metadata(cluster_.metadata_of(machine))) loads_[id] += wants.wishes.weight;
@@ -98,7 +100,7 @@ class Plan {
                             entry.hash == unit->second.hash &&
                             entry.target == unit->second.desired && !entry.is_leaving;
     const bool is_free = !wants.global && wants.replaces.empty() && wants.wishes.spread.empty() &&
-                         wants.wishes.prefer.empty();
+                         wants.wishes.prefer.empty() && !unit::is_oneshot(unit->second.options);
     return is_settled && is_free && wants.wishes.weight > 0 && !is_followed(name);
   }
 

@@ -149,12 +149,17 @@ bool Scheduler::drain() {
   }
   std::sort(there.begin(), there.end(), ByName());
   for (Job* job : there) {
+    if (job->is_finished) {
+      take_off(*job, "machine is being drained", Decision::Cause::kOther);
+      is_changed = true;
+      continue;
+    }
     Host* target = placement_.find_machine_for(*job);
     if (target == nullptr) continue;
     is_changed = true;
-    if (job->machine == job->before && !job->runs_once()) job->handed_over_by = job->before;
+    if (job->machine == job->before && !job->stops_first()) job->handed_over_by = job->before;
     take_off(*job, "machine is being drained", Decision::Cause::kOther);
-    if (job->runs_once()) continue;
+    if (job->stops_first()) continue;
     enter(*job, *target, By::kDecided);
     settle_globals();
   }
@@ -167,10 +172,10 @@ bool Scheduler::place_pending() {
   pending_.begin_sweep();
   while (Job* job = pending_.take()) {
     job->is_pending = false;
-    if (job->machine != nullptr || job->is_frozen || !job->wants_to_run()) continue;
-    // What must not run twice is not placed in the pass that takes it off: only then can nobody
+    if (job->machine != nullptr || job->is_frozen || !job->wants_to_be_placed()) continue;
+    // What must stop first is not placed in the pass that takes it off: only then can nobody
     // have been allowed to start it meanwhile.
-    if (job->runs_once() && (job->before != nullptr || why_not_yet(*job))) continue;
+    if (job->stops_first() && (job->before != nullptr || why_not_yet(*job))) continue;
     Host* host = placement_.find_machine_for(*job);
     if (host == nullptr) {
       park(*job);
@@ -190,7 +195,7 @@ bool Scheduler::place_pending() {
 
 // A machine that tells a state of the unit may run it still.
 std::optional<std::string> Scheduler::why_not_yet(const Job& job) const {
-  const Extra* more = job.runs_once() ? find_extra(job) : nullptr;
+  const Extra* more = job.stops_first() ? find_extra(job) : nullptr;
   if (more == nullptr || more->told_by == nullptr) return std::nullopt;
   return fmt::format("unit is not yet gone from Machine({})", more->told_by->id);
 }
@@ -252,6 +257,9 @@ void Scheduler::conclude_schedule(Job& job, std::vector<Decision>& decisions) {
   } else if (job.record_target != job.desired) {
     add(decisions, Decision::Kind::kUpdate, job, job.machine,
         fmt::format("target state {}", to_string(job.desired)));
+  } else if (job.is_record_finished != job.is_finished) {
+    add(decisions, Decision::Kind::kUpdate, job, job.machine,
+        job.is_finished ? "unit has finished" : "unit has not finished");
   }
 }
 
@@ -318,6 +326,10 @@ std::vector<Verdict> Scheduler::explain(std::string_view unit) {
 
 std::optional<std::string> Scheduler::why_not(const Job& job, const Host& host) const {
   if (job.is_template) return "unit is a template";
+  if (job.is_finished) {
+    return fmt::format("unit has finished on Machine({}), and is not run again",
+                       extras_.at(&job).finished_on->id);
+  }
   const bool is_there = job.is_counted && job.machine == &host;
   std::optional<std::string> why =
       job.requirements().global

@@ -54,6 +54,7 @@ class Scheduler {
     const std::map<std::string, registry::ScheduleEntry>* schedule = nullptr;
     const registry::GlobalEntry* global = nullptr;
     const std::map<std::string, registry::UnitState>* states = nullptr;
+    const registry::UnitHistory* finished = nullptr;  // Cluster::find_finished()
     bool is_unreadable = false;
   };
   void set_unit(const UnitFacts& facts);
@@ -83,17 +84,19 @@ class Scheduler {
     registry::TargetState target = registry::TargetState::kInactive;
     bool runs = false;  // it does, with its present text, and is active
     bool is_leaving = false;
+    bool is_finished = false;
     friend bool operator==(const Record&, const Record&) = default;
   };
   // What few units have.
   struct Extra {
     std::vector<Record> records;  // if there are several, by machine
     std::vector<Host*> doubles;   // machines it is scheduled to by mistake
-    Host* told_by = nullptr;      // what must not run twice: the first machine that tells its state
+    Host* told_by = nullptr;      // what stops first: the first machine that tells its state
+    Host* finished_on = nullptr;  // where it ended
     bool has_global = false;
     uint64_t global_hash = 0;
     registry::TargetState global_target = registry::TargetState::kInactive;
-    bool is_empty() const { return records.empty() && !told_by && !has_global; }
+    bool is_empty() const { return records.empty() && !told_by && !finished_on && !has_global; }
     friend bool operator==(const Extra&, const Extra&) = default;
   };
   struct Removal {

@@ -115,7 +115,9 @@ void Scheduler::check_all(Host& host) {
 }
 
 void Scheduler::pend(Job& job) {
-  if (job.is_pending || job.machine != nullptr || job.is_frozen || !job.wants_to_run()) return;
+  if (job.is_pending || job.machine != nullptr || job.is_frozen || !job.wants_to_be_placed()) {
+    return;
+  }
   job.is_pending = true;
   pending_.add(job);
 }
@@ -151,7 +153,7 @@ void Scheduler::touch(Job& job) {
 }
 
 void Scheduler::update_unplaced(Job& job) {
-  const bool is_unplaced = job.machine == nullptr && !job.is_frozen && job.wants_to_run();
+  const bool is_unplaced = job.machine == nullptr && !job.is_frozen && job.wants_to_be_placed();
   if (is_unplaced == job.is_unplaced) return;
   job.is_unplaced = is_unplaced;
   unplaced_ = is_unplaced ? unplaced_ + 1 : unplaced_ - 1;

@@ -3,6 +3,7 @@
 
 #include "engine/scheduler.h"
 #include "unit/fleet_name.h"
+#include "unit/oneshot.h"
 
 namespace flotilla::engine {
 
@@ -57,7 +58,7 @@ void Scheduler::update(const registry::Cluster& cluster, const registry::Cluster
   for (const std::string& name : change.states) {
     if (change.units.contains(name) || change.schedule.contains(name)) continue;
     const Job* job = placement_.find_job(name);
-    if (job != nullptr && (job->runs_once() || job->has_extra)) read_unit(cluster, name);
+    if (job != nullptr && (job->stops_first() || job->has_extra)) read_unit(cluster, name);
   }
 }
 
@@ -68,6 +69,7 @@ void Scheduler::read_unit(const registry::Cluster& cluster, std::string_view nam
   facts.schedule = find_in(cluster.schedule, name);
   facts.global = find_in(cluster.globals, name);
   facts.states = find_in(cluster.states, name);
+  facts.finished = cluster.find_finished(name);
   facts.is_unreadable = cluster.unreadable_units.contains(name);
   set_unit(facts);
 }
@@ -120,6 +122,7 @@ void Scheduler::set_unit(const UnitFacts& facts) {
   const bool exists = facts.unit != nullptr;
   const bool is_same =
       job.exists == exists && job.is_frozen == facts.is_unreadable && !job.is_gone &&
+      job.is_finished == (facts.finished != nullptr) &&
       (!exists || (job.desired == facts.unit->desired && !facts.unit->hash.empty() &&
                    job.hash == fingerprint(facts.unit->hash)));
   const bool had_extra = job.has_extra;
@@ -137,6 +140,7 @@ void Scheduler::set_unit(const UnitFacts& facts) {
                               record_before.before == job.before &&
                               record_before.record_hash == job.record_hash &&
                               record_before.record_target == job.record_target &&
+                              record_before.is_record_finished == job.is_record_finished &&
                               (!had_extra || extra_before == extras_.at(&job));
   if (!is_record_same) look_at(job);
   job.is_gone = !exists && facts.schedule == nullptr && facts.global == nullptr;
@@ -146,12 +150,12 @@ void Scheduler::set_unit(const UnitFacts& facts) {
 // The store has come to say what was decided, and there is nothing else to say of the unit.
 bool Scheduler::is_as_decided(const Job& job, const UnitFacts& facts) const {
   if (job.has_extra || facts.global != nullptr || facts.schedule == nullptr ||
-      facts.schedule->size() != 1 || !job.exists || job.runs_once() || job.machine == nullptr) {
+      facts.schedule->size() != 1 || !job.exists || job.stops_first() || job.machine == nullptr) {
     return false;
   }
   const auto& [machine, entry] = *facts.schedule->begin();
   return job.machine->id == machine && fingerprint(entry.hash) == job.hash &&
-         entry.target == job.desired;
+         entry.target == job.desired && entry.is_finished == job.is_finished;
 }
 
 void Scheduler::set_record(Job& job, const UnitFacts& facts) {
@@ -159,7 +163,7 @@ void Scheduler::set_record(Job& job, const UnitFacts& facts) {
   if (facts.schedule != nullptr) {
     for (const auto& [machine, entry] : *facts.schedule) {
       more.records.push_back({&placement_.host(machine), fingerprint(entry.hash), entry.target,
-                              runs_as_told(facts, machine), entry.is_leaving});
+                              runs_as_told(facts, machine), entry.is_leaving, entry.is_finished});
     }
   }
   const Record first = more.records.empty() ? Record() : more.records.front();
@@ -169,12 +173,14 @@ void Scheduler::set_record(Job& job, const UnitFacts& facts) {
     more.global_hash = fingerprint(facts.global->hash);
     more.global_target = facts.global->target;
   }
-  if (job.runs_once() && facts.states != nullptr && !facts.states->empty()) {
+  if (facts.finished != nullptr) more.finished_on = &placement_.host(facts.finished->finished_on);
+  if (job.stops_first() && facts.states != nullptr && !facts.states->empty()) {
     more.told_by = &placement_.host(facts.states->begin()->first);
   }
   job.before = first.host;
   job.record_hash = first.hash;
   job.record_target = first.target;
+  job.is_record_finished = first.is_finished;
   if (more.records.empty()) {
     doubled_.erase(&job);
   } else {
@@ -201,6 +207,8 @@ void Scheduler::change_nature(Job& job, const UnitFacts& facts) {
   const bool is_other_text = !exists || hash != job.hash || facts.unit->hash.empty() || !job.exists;
   job.exists = exists;
   job.is_frozen = facts.is_unreadable;
+  job.is_finished = facts.finished != nullptr;
+  if (is_other_text) job.is_oneshot = exists && unit::is_oneshot(facts.unit->options);
   job.is_template = is_template_name(job.name);
   job.hash = hash;
   job.desired = exists ? facts.unit->desired : TargetState::kInactive;
@@ -275,6 +283,7 @@ void Scheduler::settle_records(Job& job, Extra& more) {
   job.before = before->host;
   job.record_hash = before->hash;
   job.record_target = before->target;
+  job.is_record_finished = before->is_finished;
   if (giver != nullptr && !is_handed_over(job, *before)) job.handed_over_by = giver->host;
   more.doubles.clear();
   for (const Record& record : more.records) {
@@ -285,7 +294,7 @@ void Scheduler::settle_records(Job& job, Extra& more) {
 
 // Whether it runs on its new machine as it should, or need not run at all.
 bool Scheduler::is_handed_over(const Job& job, const Record& record) const {
-  return !job.exists || job.desired != TargetState::kLaunched || record.runs;
+  return !job.exists || job.desired != TargetState::kLaunched || job.is_finished || record.runs;
 }
 
 void Scheduler::look_at(Job& job) {

@@ -136,6 +136,13 @@ class ClusterView::Impl {
         cluster_.states[key.first].insert_or_assign(key.second, std::move(state));
         return {};
       }
+      case KeyKind::kHistory: {
+        FLOTILLA_ASSIGN(UnitHistory history, decode_history(kv.value));
+        history.name = key.first;
+        history.mod_revision = kv.mod_revision;
+        cluster_.histories.insert_or_assign(key.first, std::move(history));
+        return {};
+      }
       case KeyKind::kLeader: {
         FLOTILLA_ASSIGN(Leader leader, decode_leader(kv.value));
         leader.mod_revision = kv.mod_revision;
@@ -177,6 +184,9 @@ class ClusterView::Impl {
       case KeyKind::kState:
         erase_nested(cluster_.states, key->first, key->second);
         return;
+      case KeyKind::kHistory:
+        cluster_.histories.erase(key->first);
+        return;
       case KeyKind::kLeader:
         cluster_.leader.reset();
         return;
@@ -199,6 +209,7 @@ class ClusterView::Impl {
       case KeyKind::kFormat:
         return;
       case KeyKind::kUnit:
+      case KeyKind::kHistory:  // told as a change of the unit
         change_.units.insert(key.first);
         return;
       case KeyKind::kSchedule:

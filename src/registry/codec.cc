@@ -154,7 +154,10 @@ base::Result<Entry> decode_entry(std::string_view text) {
   entry.hash = reader.must_string("hash");
   entry.text = reader.must_string("text");
   entry.target = reader.must_target("target");
-  if constexpr (std::is_same_v<Entry, ScheduleEntry>) entry.is_leaving = reader.boolean("leaving");
+  if constexpr (std::is_same_v<Entry, ScheduleEntry>) {
+    entry.is_leaving = reader.boolean("leaving");
+    entry.is_finished = reader.boolean("finished");
+  }
   return reader.finish(std::move(entry));
 }
 
@@ -198,9 +201,10 @@ base::Result<Unit> decode_unit(std::string_view text) {
 }
 
 std::string encode(const ScheduleEntry& entry) {
-  if (!entry.is_leaving) return encode_entry(entry);
+  if (!entry.is_leaving && !entry.is_finished) return encode_entry(entry);
   json::object object = start_from(entry.extra);
-  object["leaving"] = true;
+  if (entry.is_leaving) object["leaving"] = true;
+  if (entry.is_finished) object["finished"] = true;
   ScheduleEntry marked = entry;
   marked.extra = json::serialize(object);
   return encode_entry(marked);
@@ -271,6 +275,24 @@ base::Result<UnitState> decode_unit_state(std::string_view text) {
   state.active_enter_usec = reader.number("active_enter_usec");
   state.launched = reader.boolean("launched");
   return reader.finish(std::move(state));
+}
+
+std::string encode(const UnitHistory& history) {
+  json::object object = start_from(history.extra);
+  object["hash"] = history.hash;
+  object["finished_on"] = history.finished_on;
+  object["finished_usec"] = history.finished_usec;
+  return json::serialize(object);
+}
+
+base::Result<UnitHistory> decode_history(std::string_view text) {
+  FLOTILLA_ASSIGN(json::object object, parse_object(text));
+  Reader reader(std::move(object));
+  UnitHistory history;
+  history.hash = reader.must_string("hash");
+  history.finished_on = reader.string("finished_on");
+  history.finished_usec = reader.number("finished_usec");
+  return reader.finish(std::move(history));
 }
 
 std::string encode(const Leader& leader) {

@@ -18,6 +18,7 @@ std::string encode(const ScheduleEntry& entry);
 std::string encode(const GlobalEntry& entry);
 std::string encode(const Machine& machine);
 std::string encode(const UnitState& state);
+std::string encode(const UnitHistory& history);
 std::string encode(const Leader& leader);
 std::string encode(const Metadata& edits);
 
@@ -26,6 +27,7 @@ base::Result<ScheduleEntry> decode_schedule_entry(std::string_view text);
 base::Result<GlobalEntry> decode_global_entry(std::string_view text);
 base::Result<Machine> decode_machine(std::string_view text);
 base::Result<UnitState> decode_unit_state(std::string_view text);
+base::Result<UnitHistory> decode_history(std::string_view text);
 base::Result<Leader> decode_leader(std::string_view text);
 base::Result<Metadata> decode_metadata(std::string_view text);
 

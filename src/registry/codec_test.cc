@@ -141,6 +141,18 @@ TEST(Codec, TheOtherObjectsAreReadBackAsTheyWereWritten) {
   entry.extra = R"({"more":1})";
   EXPECT_EQ(*decode_schedule_entry(encode(entry)), entry);
 
+  EXPECT_EQ(encode(entry).find("finished"), std::string::npos);
+  entry.is_finished = true;
+  EXPECT_EQ(*decode_schedule_entry(encode(entry)), entry);
+
+  UnitHistory history;
+  history.hash = "h";
+  history.finished_on = "m";
+  history.finished_usec = 1'700'000'000'000'000;
+  history.extra = R"({"more":1})";
+  EXPECT_EQ(*decode_history(encode(history)), history);
+  EXPECT_FALSE(decode_history("{}"));
+
   const Metadata edits{{"a", ""}, {"b", "c"}};
   EXPECT_EQ(*decode_metadata(encode(edits)), edits);
 }

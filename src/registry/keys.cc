@@ -20,6 +20,7 @@ constexpr Folder kFolders[] = {
     {"unit", KeyKind::kUnit, false},         {"schedule", KeyKind::kSchedule, true},
     {"global", KeyKind::kGlobal, false},     {"machine", KeyKind::kMachine, false},
     {"metadata", KeyKind::kMetadata, false}, {"state", KeyKind::kState, true},
+    {"history", KeyKind::kHistory, false},
 };
 
 }  // namespace

@@ -25,6 +25,7 @@ enum class KeyKind : uint8_t {
   kState,     // first: unit, second: machine
   kLeader,
   kRebalance,
+  kHistory,  // first: unit
 };
 
 struct ParsedKey {
@@ -45,6 +46,7 @@ class Keys {
   std::string rebalance() const { return prefix_ + "/rebalance"; }
   std::string unit(std::string_view name) const { return join("/unit/", name); }
   std::string global(std::string_view name) const { return join("/global/", name); }
+  std::string history(std::string_view unit) const { return join("/history/", unit); }
   std::string globals() const { return prefix_ + "/global/"; }
   std::string machine(std::string_view id) const { return join("/machine/", id); }
   std::string metadata(std::string_view id) const { return join("/metadata/", id); }

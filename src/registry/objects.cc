@@ -40,7 +40,17 @@ const std::string* Cluster::machine_of(std::string_view unit) const {
   return &found->second.begin()->first;
 }
 
+const UnitHistory* Cluster::find_finished(std::string_view unit) const {
+  const auto history = histories.find(unit);
+  if (history == histories.end() || history->second.finished_on.empty()) return nullptr;
+  const auto record = units.find(unit);
+  const bool is_meant = record != units.end() && record->second.desired == TargetState::kLaunched &&
+                        record->second.hash == history->second.hash;
+  return is_meant ? &history->second : nullptr;
+}
+
 TargetState Cluster::current_state(std::string_view unit) const {
+  if (find_finished(unit) != nullptr) return TargetState::kLaunched;
   const std::string* machine = machine_of(unit);
   const auto of_unit = states.find(unit);
   const auto record = units.find(unit);

@@ -45,7 +45,8 @@ struct ScheduleEntry {
   std::string hash;
   std::string text;  // unit::serialize() of the options
   TargetState target = TargetState::kInactive;
-  bool is_leaving = false;  // it runs here until it runs at the other place it is scheduled to
+  bool is_leaving = false;   // it runs here until it runs at the other place it is scheduled to
+  bool is_finished = false;  // it has done its work: it is not started any more
   ExtraFields extra;
   store::Revision mod_revision = 0;
 
@@ -108,6 +109,19 @@ struct UnitState {
   friend bool operator==(const UnitState&, const UnitState&) = default;
 };
 
+// What is to be known of a unit when its states are gone with their machine. Of one text and one
+// launch: an operation that changes either forgets it.
+struct UnitHistory {
+  std::string name;
+  std::string hash;         // of the text it is about
+  std::string finished_on;  // the machine on which a oneshot ended well; empty: it has not
+  uint64_t finished_usec = 0;
+  ExtraFields extra;
+  store::Revision mod_revision = 0;
+
+  friend bool operator==(const UnitHistory&, const UnitHistory&) = default;
+};
+
 // Who schedules.
 struct Leader {
   std::string machine;
@@ -139,6 +153,7 @@ struct Cluster {
   std::map<std::string, Machine, std::less<>> machines;         // those that are there
   std::map<std::string, Metadata, std::less<>> metadata_edits;  // machine id -> edits
   std::map<std::string, std::map<std::string, UnitState>, std::less<>> states;  // unit -> machine
+  std::map<std::string, UnitHistory, std::less<>> histories;                    // of few units
   std::optional<Leader> leader;
   bool wants_rebalance = false;  // the leader is asked to even out what machines have
   // Records that cannot be read, by key, with the reason. The last value that could be read stands
@@ -151,8 +166,11 @@ struct Cluster {
 
   // The machine the unit is scheduled to, or null.
   const std::string* machine_of(std::string_view unit) const;
-  // fleet's currentState: inactive unless scheduled somewhere and known there with the unit's
-  // present hash; then launched if its agent has started it, else loaded.
+  // Of a unit that is wanted launched and has finished, else null.
+  const UnitHistory* find_finished(std::string_view unit) const;
+  // fleet's currentState: launched if it has finished; inactive unless scheduled somewhere and
+  // known there with the unit's present hash; then launched if its agent has started it, else
+  // loaded.
   TargetState current_state(std::string_view unit) const;
   Metadata metadata_of(const Machine& machine) const;
 };

@@ -54,6 +54,7 @@ struct Registry::Shared : std::enable_shared_from_this<Shared> {
     bool erase = false;                // ... or this ...
     store::Revision unchanged_at = 0;  // ... or nothing: what is there is right
     PutOutcome::Kind kind = PutOutcome::Kind::kUnchanged;
+    std::string forgotten;  // the key of what ends with the record as it was; empty: nothing
   };
   using Editor = std::function<base::Result<Edit>(const store::KeyValue* current)>;
 
@@ -84,6 +85,9 @@ struct Registry::Shared : std::enable_shared_from_this<Shared> {
       txn.then_ops.emplace_back(store::PutOp{key, std::move(*edit->put)});
     } else {
       txn.then_ops.emplace_back(store::DeleteRangeOp{key, {}});
+    }
+    if (!edit->forgotten.empty()) {
+      txn.then_ops.emplace_back(store::DeleteRangeOp{std::move(edit->forgotten), {}});
     }
     store::RangeRequest again;
     again.key = key;
@@ -202,8 +206,10 @@ void Registry::put_unit(const std::string& name, std::vector<unit::UnitOption> o
   wanted.hash = unit::hash_hex(options);
   wanted.options = std::move(options);
   wanted.desired = desired;
-  const auto editor = [wanted](const store::KeyValue* current) -> base::Result<Shared::Edit> {
+  const auto editor = [wanted, history = shared_->keys.history(name)](
+                          const store::KeyValue* current) -> base::Result<Shared::Edit> {
     Shared::Edit edit;
+    edit.forgotten = history;
     edit.kind = PutOutcome::Kind::kCreated;
     Unit next = wanted;
     if (current != nullptr) {
@@ -212,7 +218,7 @@ void Registry::put_unit(const std::string& name, std::vector<unit::UnitOption> o
         next.extra = old->extra;
         if (old->hash == next.hash) {
           if (old->desired == next.desired) {
-            return Shared::Edit{{}, false, current->mod_revision, PutOutcome::Kind::kUnchanged};
+            return Shared::Edit{{}, false, current->mod_revision, PutOutcome::Kind::kUnchanged, {}};
           }
           edit.kind = PutOutcome::Kind::kStateChanged;
         }
@@ -241,7 +247,8 @@ void Registry::put_contents(const std::string& name, std::vector<unit::UnitOptio
     });
   }
   const std::string hash = unit::hash_hex(options);
-  const auto editor = [name, hash, options = std::move(options)](
+  const auto editor = [name, hash, options = std::move(options),
+                       history = shared_->keys.history(name)](
                           const store::KeyValue* current) -> base::Result<Shared::Edit> {
     if (current == nullptr) return base::not_found("unit {} does not exist", name);
     base::Result<Unit> unit = decode_unit(current->value);
@@ -255,6 +262,7 @@ void Registry::put_contents(const std::string& name, std::vector<unit::UnitOptio
     }
     unit->hash = hash;
     unit->options = options;
+    edit.forgotten = history;
     edit.kind = PutOutcome::Kind::kOverwritten;
     edit.put = encode(*unit);
     if (edit.put->size() > store::kMaxValueBytes) {
@@ -268,8 +276,8 @@ void Registry::put_contents(const std::string& name, std::vector<unit::UnitOptio
 
 void Registry::set_desired(const std::string& name, TargetState desired,
                            Callback<PutOutcome> done) {
-  const auto editor = [name,
-                       desired](const store::KeyValue* current) -> base::Result<Shared::Edit> {
+  const auto editor = [name, desired, history = shared_->keys.history(name)](
+                          const store::KeyValue* current) -> base::Result<Shared::Edit> {
     if (current == nullptr) return base::not_found("unit {} does not exist", name);
     base::Result<Unit> unit = decode_unit(current->value);
     if (!unit) {
@@ -281,6 +289,7 @@ void Registry::set_desired(const std::string& name, TargetState desired,
       return edit;
     }
     unit->desired = desired;
+    edit.forgotten = history;
     edit.kind = PutOutcome::Kind::kStateChanged;
     edit.put = encode(*unit);
     return edit;
@@ -293,10 +302,12 @@ void Registry::set_desired(const std::string& name, TargetState desired,
 }
 
 void Registry::delete_unit(const std::string& name, Callback<store::Revision> done) {
-  const auto editor = [name](const store::KeyValue* current) -> base::Result<Shared::Edit> {
+  const auto editor = [name, history = shared_->keys.history(name)](
+                          const store::KeyValue* current) -> base::Result<Shared::Edit> {
     if (current == nullptr) return base::not_found("unit {} does not exist", name);
     Shared::Edit edit;
     edit.erase = true;
+    edit.forgotten = history;
     edit.kind = PutOutcome::Kind::kStateChanged;
     return edit;
   };
@@ -364,6 +375,23 @@ void Registry::claim_unit(const UnitState& state, store::Revision entry_revision
   txn.then_ops.emplace_back(
       store::PutOp{shared_->keys.state(state.name, state.machine), encode(state), lease});
   store_.txn(std::move(txn), [self = shared_, unit = state.name,
+                              done = std::move(done)](base::Result<store::TxnResponse> result) {
+    if (self->ended) return;
+    if (!result) return done(base::unexpected(std::move(result).error()));
+    if (!result->succeeded) return done(base::conflict("{} is not scheduled here as it was", unit));
+    done({});
+  });
+}
+
+void Registry::put_finished(const UnitHistory& history, store::Revision entry_revision,
+                            Callback<void> done) {
+  const Keys& keys = shared_->keys;
+  store::TxnRequest txn;
+  txn.compares.push_back(
+      store::mod_is(keys.schedule(history.finished_on, history.name), entry_revision));
+  txn.compares.push_back(store::key_exists(keys.unit(history.name)));
+  txn.then_ops.emplace_back(store::PutOp{keys.history(history.name), encode(history)});
+  store_.txn(std::move(txn), [self = shared_, unit = history.name,
                               done = std::move(done)](base::Result<store::TxnResponse> result) {
     if (self->ended) return;
     if (!result) return done(base::unexpected(std::move(result).error()));

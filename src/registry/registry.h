@@ -75,6 +75,12 @@ class Registry {
   void claim_unit(const UnitState& state, store::Revision entry_revision, store::LeaseId lease,
                   Callback<void> done);
 
+  // A oneshot that the schedule entry of that revision asks for has ended well on `machine`:
+  // written for as long as the unit is meant as it is. kConflict if it is not scheduled there so
+  // any more.
+  void put_finished(const UnitHistory& history, store::Revision entry_revision,
+                    Callback<void> done);
+
   // Unit states of one machine, under its lease. Sent in as few transactions as the store allows.
   // kNotFound: the lease is gone. Requires: neither list is empty.
   void put_states(const std::vector<UnitState>& states, store::LeaseId lease, Callback<void> done);

@@ -272,6 +272,51 @@ TEST_F(RegistryTest, CurrentStateIsFleetsAndKnowsOverwrittenUnits) {
   EXPECT_EQ(cluster.current_state("a.service"), TargetState::kInactive);
 }
 
+TEST_F(RegistryTest, WhatHasFinishedIsKnownUntilTheUnitIsAnotherOrIsLaunchedAnew) {
+  ClusterView view(*store, loop, "/flotilla");
+  view.open();
+  const auto finish = [&] {
+    store::TxnRequest place;
+    place.then_ops.emplace_back(store::PutOp{keys.schedule("m1", "a.service"), "{}"});
+    store::Revision revision = 0;
+    store->txn(std::move(place), [&](auto done) { revision = done->revision; });
+    loop.settle();
+    UnitHistory history;
+    history.name = "a.service";
+    history.hash = view.cluster().units.contains("a.service")
+                       ? view.cluster().units.at("a.service").hash
+                       : "h";
+    history.finished_on = "m1";
+    base::Status status;
+    registry.put_finished(history, revision - 1, [&](auto done) { status = done; });
+    loop.settle();
+    EXPECT_EQ(status.error().message, "a.service is not scheduled here as it was");
+    registry.put_finished(history, revision, [&](auto done) { status = done; });
+    loop.settle();
+    return status.has_value() && view.cluster().find_finished("a.service") != nullptr;
+  };
+  const auto is_forgotten = [&] {
+    loop.settle();
+    return view.cluster().histories.empty();
+  };
+  EXPECT_FALSE(finish()) << "there is no such unit";
+  ASSERT_TRUE(put("a.service", TargetState::kLaunched));
+  loop.settle();
+  EXPECT_TRUE(finish());
+  EXPECT_EQ(view.cluster().current_state("a.service"), TargetState::kLaunched);
+  registry.set_desired("a.service", TargetState::kLaunched, [](auto) {});
+  EXPECT_FALSE(is_forgotten()) << "it is that already";
+  registry.set_desired("a.service", TargetState::kInactive, [](auto) {});
+  EXPECT_TRUE(is_forgotten());
+  registry.set_desired("a.service", TargetState::kLaunched, [](auto) {});
+  EXPECT_TRUE(finish());
+  registry.put_contents("a.service", {{"Service", "ExecStart", "/other"}}, [](auto) {});
+  EXPECT_TRUE(is_forgotten());
+  EXPECT_TRUE(finish());
+  registry.delete_unit("a.service", [](auto) {});
+  EXPECT_TRUE(is_forgotten());
+}
+
 // --- Machine sessions ---
 
 struct SessionTest : RegistryTest {

@@ -64,6 +64,7 @@ class Import : public std::enable_shared_from_this<Import> {
       txn.compares.push_back(store::mod_is(keys_.unit(unit_.name), current->mod_revision));
     }
     txn.then_ops.emplace_back(store::PutOp{keys_.unit(unit_.name), encode(next)});
+    txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.history(unit_.name), {}});
     store::RangeRequest again;
     again.key = keys_.unit(unit_.name);
     txn.else_ops.emplace_back(std::move(again));

@@ -92,6 +92,7 @@ void Machine::power_on() {
   std::filesystem::create_directories(directory_ + "/run");
   manager_loop_ = std::make_unique<MachineLoop>(world_);
   manager_ = std::make_unique<bus::FakeUnitManager>(*manager_loop_);
+  manager_->add_oneshots("job", std::chrono::seconds(3));
   subscription_ = manager_->subscribe(*this);
   start_daemon();
 }

@@ -54,6 +54,7 @@ class Scenario {
       case 3:
         return fmt::format("zoned{}.service", i);
       case 4:
+        if (i % 12 == 10) return fmt::format("job{}.service", i);
         return fmt::format("plain{}.service", i);
       default:
         return i == 5 ? "everywhere.service" : fmt::format("plain{}.service", i);
@@ -72,6 +73,11 @@ class Scenario {
         return head + fmt::format("MachineOf={}\n", name_of(i + 2));
       case 3:
         return head + (random_.one_in(2) ? "MachineMetadata=zone=a\n" : "MachineMetadata=zone=b\n");
+      case 4:
+        if (i % 12 == 10) {
+          return fmt::format("[Service]\nType=oneshot\nExecStart=/bin/run {}\n", random_.below(3));
+        }
+        [[fallthrough]];
       default:
         return i == 5 ? head + "Global=true\n" : head + "MachineMetadata=zone!=c\n";
     }

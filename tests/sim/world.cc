@@ -9,6 +9,7 @@
 #include "store/memory_store.h"
 #include "unit/fleet_file.h"
 #include "unit/fleet_requirements.h"
+#include "unit/oneshot.h"
 
 namespace flotilla::sim {
 
@@ -269,10 +270,19 @@ void World::note_schedule(const registry::ClusterChange& change) {
     for (const auto& [machine, entry] : found->second) {
       auto& [revision, since] = entries_[{unit, machine}];
       if (revision == entry.mod_revision) continue;
+      if (revision == 0) check_finished(entry);
       revision = entry.mod_revision;
       since = loop_.clock().monotonic();
     }
   }
+}
+
+// What has finished is given to no machine any more.
+void World::check_finished(const registry::ScheduleEntry& entry) {
+  const registry::UnitHistory* finished = truth_.cluster().find_finished(entry.name);
+  if (finished == nullptr || finished->mod_revision > entry.mod_revision) return;
+  violate(fmt::format("{} is scheduled to {} although it has finished on {}", entry.name,
+                      entry.machine, finished->finished_on));
 }
 
 // --- What must hold at every moment ---
@@ -307,7 +317,8 @@ void World::check_run_once(const std::string& unit) {
 
 void World::check_reason_to_stop(size_t index, const std::string& unit) {
   const Machine& machine = *machines_[index];
-  if (!machine.is_on() || may_run_once_only(unit)) return;
+  const bool ends_by_itself = unit.starts_with("job");
+  if (!machine.is_on() || may_run_once_only(unit) || ends_by_itself) return;
   const auto entry = entries_.find({unit, machine.id()});
   if (entry == entries_.end()) return;
   const auto unit_entry = truth_.cluster().schedule.find(unit);
@@ -396,7 +407,11 @@ void World::check_machine_at_rest(const Machine& machine) {
     const bool is_global = unit::extract_requirements(unit.options, name).global;
     if (!is_here && !is_global) continue;
     if (is_global) continue;
-    const bool should_run = unit.desired == TargetState::kLaunched;
+    const bool is_job = unit::is_oneshot(unit.options);
+    const bool should_run = unit.desired == TargetState::kLaunched && !is_job;
+    if (is_job && unit.desired == TargetState::kLaunched && !cluster.find_finished(name)) {
+      violate(fmt::format("{} has ended on {}, and nobody knows", name, machine.id()));
+    }
     auto& real = const_cast<Machine&>(machine);
     if (machine.runs(name) != should_run) {
       violate(fmt::format("{} {} on {}", name, should_run ? "does not run" : "runs", machine.id()));

@@ -87,6 +87,7 @@ class World final : public Tap {
   void check_run_once(const std::string& unit);
   void check_reason_to_stop(size_t machine, const std::string& unit);
   void note_schedule(const registry::ClusterChange& change);
+  void check_finished(const registry::ScheduleEntry& entry);
   void check_unit_at_rest(const registry::Unit& unit);
   void check_machine_at_rest(const Machine& machine);
   bool may_run_once_only(const std::string& unit) const;
