@@ -142,7 +142,9 @@ class RegistryTransport::Impl {
   std::vector<api::Eligibility> explain(const std::string& unit) const {
     std::vector<api::Eligibility> machines;
     for (engine::Verdict& verdict : engine::explain(view_->cluster(), unit)) {
-      machines.push_back({verdict.machine, verdict.why_not.empty(), verdict.why_not});
+      const bool is_eligible = verdict.why_not.empty();
+      machines.push_back(
+          {verdict.machine, is_eligible, is_eligible ? verdict.note : verdict.why_not});
     }
     return machines;
   }

@@ -38,6 +38,7 @@ enum class Absence : uint8_t { kTrusted, kDoubted };
 struct Verdict {
   std::string machine;
   std::string why_not;
+  std::string note = {};  // what is to be said of it there all the same
 
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };

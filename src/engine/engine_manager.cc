@@ -36,16 +36,22 @@ base::Status EngineManager::start_up() {
 }
 
 void EngineManager::on_change(const registry::ClusterChange& change) {
-  if (scheduler_) scheduler_->update(view_.cluster(), change);
+  if (scheduler_) {
+    scheduler_->update(view_.cluster(), change);
+    failures_.update(view_.cluster(), change, times());
+  }
   if (is_of_interest(change)) engine_.ensure_soon();
 }
 
 std::vector<Verdict> EngineManager::explain(std::string_view unit) {
-  return scheduler_ ? scheduler_->explain(unit) : engine::explain(view_.cluster(), unit);
+  if (!scheduler_) return engine::explain(view_.cluster(), unit);
+  std::vector<Verdict> verdicts = scheduler_->explain(unit);
+  note_moves(view_.cluster(), unit, verdicts);
+  return verdicts;
 }
 
 // Unit states alone decide nothing, but that a unit which must not run twice is gone from where it
-// was, and that one which is handed over runs at its new place.
+// was, that one which is handed over runs at its new place, and that one has failed which may move.
 bool EngineManager::is_of_interest(const registry::ClusterChange& change) const {
   const bool is_states_alone = !change.leader && change.units.empty() && change.schedule.empty() &&
                                change.machines.empty() && !change.states.empty();
@@ -53,6 +59,7 @@ bool EngineManager::is_of_interest(const registry::ClusterChange& change) const 
   const registry::Cluster& cluster = view_.cluster();
   return std::any_of(change.states.begin(), change.states.end(), [&](const std::string& unit) {
     if (!cluster.units.contains(unit)) return false;
+    if (failures_.is_watching(unit)) return true;
     const auto scheduled = cluster.schedule.find(unit);
     if (scheduled == cluster.schedule.end()) return !cluster.states.contains(unit);
     return scheduled->second.size() > 1;  // it is being handed over
@@ -88,12 +95,16 @@ base::Status EngineManager::ensure() {
   if (!scheduler_) {
     scheduler_ = std::make_unique<Scheduler>();
     scheduler_->read(view_.cluster());
+    failures_ = {};
+    failures_.read(view_.cluster(), times());
   }
   std::vector<Decision> decisions = scheduler_->decide(look_out_for_storms());
   counters_.unplaced += scheduler_->unplaced();
   counters_.pass_time += loop_.clock().monotonic() - begin;
   if (!decisions.empty()) {
     write(std::move(decisions));
+  } else if (tend_to_failures()) {
+    // What follows from it comes first.
   } else if (view_.cluster().wants_rebalance) {
     rebalance();
   }
@@ -224,28 +235,74 @@ void EngineManager::on_write_failed(const Writing& writing, size_t from, size_t 
   engine_.ensure_before(kRetry);
 }
 
+FailureMoves::Times EngineManager::times() const {
+  return {loop_.clock().monotonic(), loop_.clock().wall()};
+}
+
+// All is where it should be but for what has failed. Tells whether something is done about it.
+bool EngineManager::tend_to_failures() {
+  FailureMoves::Due due = failures_.due(times().now);
+  if (due.next != base::Micros(0)) engine_.ensure_before(due.next);
+  std::vector<registry::Move> moves;
+  for (const std::string& unit : due.moves) {
+    std::string to = scheduler_->find_other_machine(unit);
+    // It stays where its state shows what is wrong with it.
+    if (to.empty()) continue;
+    moves.push_back({unit, *view_.cluster().machine_of(unit), std::move(to)});
+    if (moves.size() == kMovesAtOnce) break;
+  }
+  if (!moves.empty()) {
+    move_failed(moves);
+  } else if (!due.well.empty()) {
+    forget_moves(std::move(due.well));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void EngineManager::move_failed(const std::vector<registry::Move>& moves) {
+  send(engine::move_failed(view_.cluster(), keys_, moves, times().wall, leads_at_), "move units",
+       [moves] {
+         for (const registry::Move& move : moves) {
+           SPDLOG_INFO("Moved Unit({}) from Machine({}), where it failed, to Machine({})",
+                       move.unit, move.from, move.to);
+         }
+       });
+}
+
+void EngineManager::forget_moves(std::vector<std::string> units) {
+  if (units.size() > kMovesAtOnce) units.resize(kMovesAtOnce);
+  send(engine::forget_moves(view_.cluster(), keys_, units, leads_at_), "forget moves", [] {});
+}
+
 // Somebody has asked for it, and all is where it should be. What does not fit into one transaction
 // is planned anew.
 void EngineManager::rebalance() {
   const std::vector<registry::Move> moves = plan_rebalance(view_.cluster());
+  send(begin_moves(view_.cluster(), keys_, moves, leads_at_), "rebalance",
+       [count = moves.size()] { SPDLOG_INFO("Rebalancing: {} units to move", count); });
+}
+
+// What was decided on the view as it is, in one transaction.
+void EngineManager::send(store::TxnRequest txn, const char* what, std::function<void()> done) {
   is_writing_ = true;
-  store_.txn(
-      begin_moves(view_.cluster(), keys_, moves, leads_at_),
-      [this, alive = alive_, moves, leads_at = leads_at_](base::Result<store::TxnResponse> result) {
-        if (!*alive) return;
-        is_writing_ = false;
-        if (!result) {
-          ++counters_.failed_writes;
-          SPDLOG_ERROR("Failed to rebalance: {}", result.error().message);
-          if (result.error().code != base::Errc::kUnavailable) unanswered_at_ = leads_at;
-          return engine_.ensure_before(kRetry);
-        }
-        // Refused: something has changed, and the view will tell what.
-        if (!result->succeeded) return engine_.ensure_before(kRetry);
-        written_ = std::max(written_, result->revision);
-        SPDLOG_INFO("Rebalancing: {} units to move", moves.size());
-        engine_.ensure_soon();
-      });
+  store_.txn(std::move(txn), [this, alive = alive_, what, done = std::move(done),
+                              leads_at = leads_at_](base::Result<store::TxnResponse> result) {
+    if (!*alive) return;
+    is_writing_ = false;
+    if (!result) {
+      ++counters_.failed_writes;
+      SPDLOG_ERROR("Failed to {}: {}", what, result.error().message);
+      if (result.error().code != base::Errc::kUnavailable) unanswered_at_ = leads_at;
+      return engine_.ensure_before(kRetry);
+    }
+    // Refused: something has changed, and the view will tell what.
+    if (!result->succeeded) return engine_.ensure_before(kRetry);
+    written_ = std::max(written_, result->revision);
+    done();
+    engine_.ensure_soon();
+  });
 }
 
 // A write without an answer may have been done without our having seen it, or be done later. Any

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/failure_moves.h"
 #include "engine/scheduler.h"
 #include "engine/storm_guard.h"
 #include "overlord/state_engine.h"
@@ -75,6 +76,11 @@ class EngineManager final : public overlord::StateManager {
   void on_write_failed(const Writing& writing, size_t from, size_t end,
                        const base::Result<store::TxnResponse>& result);
   void rebalance();
+  bool tend_to_failures();
+  void move_failed(const std::vector<registry::Move>& moves);
+  void forget_moves(std::vector<std::string> units);
+  void send(store::TxnRequest txn, const char* what, std::function<void()> done);
+  FailureMoves::Times times() const;
   bool is_fence_due() const;
   void fence();
   store::Op operation_for(const Decision& decision) const;
@@ -88,6 +94,7 @@ class EngineManager final : public overlord::StateManager {
   registry::ClusterView& view_;
   overlord::StateEngine& engine_;
   std::unique_ptr<Scheduler> scheduler_;  // while we lead
+  FailureMoves failures_;                 //
   StormGuard storm_guard_;
   bool said_storm_ = false;
   base::RegistrationPtr subscription_;

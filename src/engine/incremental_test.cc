@@ -150,7 +150,9 @@ class RandomCluster {
     const auto unit = cluster.units.find(name);
     change.units.insert(name);
     if (cluster.histories.erase(name) > 0 || unit == cluster.units.end()) return;
-    cluster.histories[name] = {name, unit->second.hash, some_machine(), 1, {}, 0};
+    registry::UnitHistory& history = cluster.histories[name];
+    history.hash = unit->second.hash;
+    history.finished_on = some_machine();
   }
 
   void put_unit() {

@@ -30,7 +30,9 @@ struct OneshotTest : testing::Test {
     if (!on.empty()) cluster.schedule[name][on] = schedule_entry_of(made, on);
   }
   void finish(const std::string& name, const std::string& on) {
-    cluster.histories[name] = {name, cluster.units.at(name).hash, on, 1, {}, 0};
+    registry::UnitHistory& history = cluster.histories[name];
+    history.hash = cluster.units.at(name).hash;
+    history.finished_on = on;
   }
   std::vector<std::string> decisions() {
     std::vector<std::string> lines;

@@ -338,6 +338,12 @@ Host* Placement::find_machine_for(Job& job) {
   return found;
 }
 
+Host* Placement::find_other_machine_for(const Job& job) const {
+  std::vector<Host*> others = fleet_.hosts;
+  std::erase(others, job.machine);
+  return find_among(others, job);
+}
+
 // Whether no machine could take a unit of the class, and none that could has changed since.
 bool Placement::is_still_hopeless(Job& job) {
   Class& cls = *job.cls;

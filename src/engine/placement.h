@@ -78,6 +78,8 @@ class Placement {
 
   // Of the machines that can take it the first in Ranking's order, or null.
   Host* find_machine_for(Job& job);
+  // The same without the one it is on.
+  Host* find_other_machine_for(const Job& job) const;
 
   // Whether `job` pushes `other` off a machine. Not if `other` does, directly or through others,
   // the same to `job`: such a ring would push for ever.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "engine/failure_moves.h"
+
 namespace flotilla::engine {
 
 namespace {
@@ -313,6 +315,14 @@ bool Scheduler::has_units_away() const {
   });
 }
 
+std::string Scheduler::find_other_machine(std::string_view unit) {
+  prepare();
+  const Job* job = placement_.find_job(unit);
+  if (job == nullptr || job->machine == nullptr || job->is_frozen) return {};
+  const Host* other = placement_.find_other_machine_for(*job);
+  return other != nullptr ? std::string(other->id) : std::string();
+}
+
 std::vector<Verdict> Scheduler::explain(std::string_view unit) {
   std::vector<Verdict> verdicts;
   prepare();
@@ -352,7 +362,9 @@ std::vector<Decision> decide(const registry::Cluster& cluster, Absence absence) 
 std::vector<Verdict> explain(const registry::Cluster& cluster, std::string_view unit) {
   Scheduler scheduler;
   scheduler.read(cluster);
-  return scheduler.explain(unit);
+  std::vector<Verdict> verdicts = scheduler.explain(unit);
+  note_moves(cluster, unit, verdicts);
+  return verdicts;
 }
 
 }  // namespace flotilla::engine

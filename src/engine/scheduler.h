@@ -71,6 +71,8 @@ class Scheduler {
   // For each machine that is there, by id. The reasons are those of the decisions; a machine's
   // metadata are named beside. Empty if there is no such unit.
   std::vector<Verdict> explain(std::string_view unit);
+  // The machine a unit would go to if it left the one it is on; empty if there is none.
+  std::string find_other_machine(std::string_view unit);
   // Units that should run and have no machine.
   size_t unplaced() const { return unplaced_; }
   // Units that are scheduled to machines that are not there.

@@ -1,5 +1,6 @@
 #include "registry/codec.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -280,8 +281,14 @@ base::Result<UnitState> decode_unit_state(std::string_view text) {
 std::string encode(const UnitHistory& history) {
   json::object object = start_from(history.extra);
   object["hash"] = history.hash;
-  object["finished_on"] = history.finished_on;
-  object["finished_usec"] = history.finished_usec;
+  if (!history.finished_on.empty()) {
+    object["finished_on"] = history.finished_on;
+    object["finished_usec"] = history.finished_usec;
+  }
+  if (history.moves != 0) {
+    object["moves"] = history.moves;
+    object["moved_usec"] = history.moved_usec;
+  }
   return json::serialize(object);
 }
 
@@ -292,6 +299,9 @@ base::Result<UnitHistory> decode_history(std::string_view text) {
   history.hash = reader.must_string("hash");
   history.finished_on = reader.string("finished_on");
   history.finished_usec = reader.number("finished_usec");
+  // What nobody can have written counts as the most.
+  history.moves = static_cast<uint32_t>(std::min<uint64_t>(reader.number("moves"), UINT32_MAX));
+  history.moved_usec = reader.number("moved_usec");
   return reader.finish(std::move(history));
 }
 

@@ -149,6 +149,8 @@ TEST(Codec, TheOtherObjectsAreReadBackAsTheyWereWritten) {
   history.hash = "h";
   history.finished_on = "m";
   history.finished_usec = 1'700'000'000'000'000;
+  history.moves = 3;
+  history.moved_usec = 1'700'000'000'000'001;
   history.extra = R"({"more":1})";
   EXPECT_EQ(*decode_history(encode(history)), history);
   EXPECT_FALSE(decode_history("{}"));

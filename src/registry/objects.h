@@ -116,6 +116,8 @@ struct UnitHistory {
   std::string hash;         // of the text it is about
   std::string finished_on;  // the machine on which a oneshot ended well; empty: it has not
   uint64_t finished_usec = 0;
+  uint32_t moves = 0;       // to other machines, as it had failed
+  uint64_t moved_usec = 0;  // the last time
   ExtraFields extra;
   store::Revision mod_revision = 0;
 

@@ -11,8 +11,9 @@ namespace flotilla::unit {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> kKeys = {
-    "CPU", "Disk", "MaxPerMachine", "Memory", "OnPartition", "Prefer", "Spread", "Weight"};
+constexpr std::array<std::string_view, 9> kKeys = {
+    "CPU",    "Disk",  "MaxPerMachine", "Memory", "OnPartition", "Prefer", "RescheduleOnFailure",
+    "Spread", "Weight"};
 constexpr uint32_t kMaxCount = 1'000'000;
 constexpr double kMaxCpus = 1'000'000;
 
@@ -69,6 +70,7 @@ base::Status read_placement_wish(std::string_view key, std::string_view value,
                                  PlacementWishes& wishes) {
   if (key == "Weight") return read_count(key, value, wishes.weight);
   if (key == "MaxPerMachine") return read_count(key, value, wishes.max_per_machine);
+  if (key == "RescheduleOnFailure") return read_count(key, value, wishes.reschedules);
   if (key == "CPU") return read_cpus(value, wishes.cpu_millis);
   if (key == "Memory") return read_bytes(key, value, wishes.memory_bytes);
   if (key == "Disk") return read_bytes(key, value, wishes.disk_bytes);

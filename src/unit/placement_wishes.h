@@ -23,6 +23,7 @@ struct PlacementWishes {
   uint64_t memory_bytes = 0;                                 // Memory=
   uint64_t disk_bytes = 0;                                   // Disk=
   bool stops_on_partition = false;                           // OnPartition=stop
+  uint32_t reschedules = 0;  // RescheduleOnFailure=: moves at most so often when it has failed
 
   bool asks_for_capacity() const { return cpu_millis != 0 || memory_bytes != 0 || disk_bytes != 0; }
   bool operator==(const PlacementWishes&) const = default;

@@ -23,6 +23,7 @@ TEST(PlacementWishes, AreReadFromTheSection) {
                                            {"X-Fleet", "Memory", "1G"},
                                            {"X-Fleet", "Disk", "10G"},
                                            {"X-Fleet", "OnPartition", "stop"},
+                                           {"X-Fleet", "RescheduleOnFailure", "5"},
                                            {"Service", "Weight", "9"}},
                                           "a.service");
   EXPECT_EQ(wants.wishes.weight, 3u);
@@ -35,6 +36,7 @@ TEST(PlacementWishes, AreReadFromTheSection) {
   EXPECT_EQ(wants.wishes.memory_bytes, uint64_t{1} << 30);
   EXPECT_EQ(wants.wishes.disk_bytes, uint64_t{10} << 30);
   EXPECT_TRUE(wants.wishes.stops_on_partition);
+  EXPECT_EQ(wants.wishes.reschedules, 5u);
   EXPECT_TRUE(wants.unknown.empty());
   EXPECT_EQ(extract_requirements({{"X-Fleet", "Global", "true"}}, "a.service").wishes,
             PlacementWishes{});
@@ -49,6 +51,8 @@ TEST(PlacementWishes, SayWhatIsExpected) {
   EXPECT_EQ(why_not("Memory", "lots"), "Memory=: expected a size like 512M or 2G, got \"lots\"");
   EXPECT_EQ(why_not("Spread", ""), "Spread=: expected a metadata key, got \"\"");
   EXPECT_EQ(why_not("Prefer", "ssd"), "Prefer=: expected a term like disk=ssd, got \"ssd\"");
+  EXPECT_EQ(why_not("RescheduleOnFailure", "often"),
+            "RescheduleOnFailure=: expected a number from 1 to 1000000, got \"often\"");
   EXPECT_EQ(why_not("OnPartition", "die"), "OnPartition=: expected keep or stop, got \"die\"");
 }
 

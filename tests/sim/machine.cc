@@ -93,6 +93,9 @@ void Machine::power_on() {
   manager_loop_ = std::make_unique<MachineLoop>(world_);
   manager_ = std::make_unique<bus::FakeUnitManager>(*manager_loop_);
   manager_->add_oneshots("job", std::chrono::seconds(3));
+  // Something that "frail" units need is missing on some machines.
+  const bool is_bad = options_.id.back() % 3 == 0;
+  if (is_bad) manager_->set_start_result(kFrail, bus::JobResult::kFailed);
   subscription_ = manager_->subscribe(*this);
   start_daemon();
 }

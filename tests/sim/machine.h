@@ -22,6 +22,9 @@
 namespace flotilla::sim {
 
 inline constexpr const char* kPrefix = "/flotilla";
+// Moved when it fails, as it does on some machines, so often.
+inline constexpr const char* kFrail = "frail11.service";
+inline constexpr uint32_t kFrailMoves = 2;
 
 struct MachineOptions {
   std::string id;

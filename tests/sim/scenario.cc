@@ -57,6 +57,7 @@ class Scenario {
         if (i % 12 == 10) return fmt::format("job{}.service", i);
         return fmt::format("plain{}.service", i);
       default:
+        if (i == 11) return kFrail;
         return i == 5 ? "everywhere.service" : fmt::format("plain{}.service", i);
     }
   }
@@ -79,6 +80,7 @@ class Scenario {
         }
         [[fallthrough]];
       default:
+        if (i == 11) return head + fmt::format("RescheduleOnFailure={}\n", kFrailMoves);
         return i == 5 ? head + "Global=true\n" : head + "MachineMetadata=zone!=c\n";
     }
   }

@@ -258,6 +258,7 @@ void World::check_put_of_machine(const store::PutOp& put, store::Revision revisi
 }
 
 void World::note_schedule(const registry::ClusterChange& change) {
+  if (change.units.contains(kFrail)) check_moves();
   for (const std::string& unit : change.schedule) {
     const auto found = truth_.cluster().schedule.find(unit);
     for (auto it = entries_.lower_bound({unit, ""});
@@ -283,6 +284,24 @@ void World::check_finished(const registry::ScheduleEntry& entry) {
   if (finished == nullptr || finished->mod_revision > entry.mod_revision) return;
   violate(fmt::format("{} is scheduled to {} although it has finished on {}", entry.name,
                       entry.machine, finished->finished_on));
+}
+
+// One after the other, and no more than the unit allows; with each it goes elsewhere in one step.
+void World::check_moves() {
+  const auto found = truth_.cluster().histories.find(kFrail);
+  if (found == truth_.cluster().histories.end()) {
+    frail_moves_ = {};
+    return;
+  }
+  const registry::UnitHistory& history = found->second;
+  if (frail_moves_.first != history.hash) frail_moves_ = {history.hash, 0};
+  const uint32_t before = std::exchange(frail_moves_.second, history.moves);
+  if (history.moves > kFrailMoves) {
+    violate(fmt::format("{} was moved {} times", kFrail, history.moves));
+  }
+  if (history.moves < before || history.moves > before + 1) {
+    violate(fmt::format("the moves of {} went from {} to {}", kFrail, before, history.moves));
+  }
 }
 
 // --- What must hold at every moment ---
@@ -396,6 +415,19 @@ void World::check_unit_at_rest(const registry::Unit& unit) {
   }
 }
 
+// What has failed has been moved as often as it may, or nobody else can take it.
+void World::check_frail_at_rest(const Machine& machine, const registry::Unit& unit) {
+  const registry::Cluster& cluster = truth_.cluster();
+  if (unit.desired != TargetState::kLaunched || machine.runs(unit.name)) return;
+  const auto history = cluster.histories.find(unit.name);
+  if (history != cluster.histories.end() && history->second.moves >= kFrailMoves) return;
+  for (const engine::Verdict& verdict : engine::explain(cluster, unit.name)) {
+    if (verdict.machine == machine.id() || !verdict.why_not.empty()) continue;
+    violate(fmt::format("{} has failed on {} and is not moved to {}", unit.name, machine.id(),
+                        verdict.machine));
+  }
+}
+
 void World::check_machine_at_rest(const Machine& machine) {
   const registry::Cluster& cluster = truth_.cluster();
   if (!cluster.machines.contains(machine.id())) {
@@ -408,12 +440,15 @@ void World::check_machine_at_rest(const Machine& machine) {
     if (!is_here && !is_global) continue;
     if (is_global) continue;
     const bool is_job = unit::is_oneshot(unit.options);
+    const bool may_have_failed = name == kFrail;
     const bool should_run = unit.desired == TargetState::kLaunched && !is_job;
     if (is_job && unit.desired == TargetState::kLaunched && !cluster.find_finished(name)) {
       violate(fmt::format("{} has ended on {}, and nobody knows", name, machine.id()));
     }
     auto& real = const_cast<Machine&>(machine);
-    if (machine.runs(name) != should_run) {
+    if (may_have_failed) {
+      check_frail_at_rest(machine, unit);
+    } else if (machine.runs(name) != should_run) {
       violate(fmt::format("{} {} on {}", name, should_run ? "does not run" : "runs", machine.id()));
     }
     if (machine.text_of(name) != unit::serialize(unit.options)) {

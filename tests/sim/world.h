@@ -88,8 +88,10 @@ class World final : public Tap {
   void check_reason_to_stop(size_t machine, const std::string& unit);
   void note_schedule(const registry::ClusterChange& change);
   void check_finished(const registry::ScheduleEntry& entry);
+  void check_moves();
   void check_unit_at_rest(const registry::Unit& unit);
   void check_machine_at_rest(const Machine& machine);
+  void check_frail_at_rest(const Machine& machine, const registry::Unit& unit);
   bool may_run_once_only(const std::string& unit) const;
 
   const WorldOptions options_;
@@ -109,6 +111,7 @@ class World final : public Tap {
   // Since when a schedule entry says what it says now: (unit, machine) -> revision, time.
   std::map<std::pair<std::string, std::string>, std::pair<store::Revision, base::MonotonicTime>>
       entries_;
+  std::pair<std::string, uint32_t> frail_moves_;  // of the text with that hash
   uint64_t schedule_writes_ = 0;
   std::vector<std::string> violations_;
   std::set<std::string> said_;

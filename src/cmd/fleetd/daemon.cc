@@ -159,7 +159,9 @@ std::vector<api::Eligibility> Daemon::explain(const std::string& unit) const {
   std::vector<engine::Verdict> verdicts =
       engine_manager_ ? engine_manager_->explain(unit) : engine::explain(view_->cluster(), unit);
   for (engine::Verdict& verdict : verdicts) {
-    machines.push_back({verdict.machine, verdict.why_not.empty(), verdict.why_not});
+    const bool is_eligible = verdict.why_not.empty();
+    machines.push_back(
+        {verdict.machine, is_eligible, is_eligible ? verdict.note : verdict.why_not});
   }
   return machines;
 }
