@@ -261,10 +261,12 @@ void AgentManager::publish(const std::string& unit) {
   state.active_state = local.shown.state.active_state;
   state.sub_state = local.shown.state.sub_state;
   state.active_enter_usec = local.active_enter_usec;
-  state.launched = local.shown.reached == TargetState::kLaunched;
-  // What the service manager has been asked to start will not stay as it is.
+  const bool is_launched = local.shown.reached == TargetState::kLaunched;
   const UnitMark* mark = marks_.find(unit);
-  const bool is_starting = state.launched && mark != nullptr && !mark->is_confirmed;
+  const bool is_starting = is_launched && mark != nullptr && !mark->is_confirmed;
+  // What failed before it was started again must not be taken for what has come of this start.
+  state.launched = is_launched && !(is_starting && state.active_state == "failed");
+  // What the service manager has been asked to start will not stay as it is.
   const bool is_passing =
       state.active_state == "activating" || (is_starting && state.active_state == "inactive");
   publisher_.publish(std::move(state), is_passing ? Lasting::kUnlikely : Lasting::kLikely);

@@ -307,5 +307,21 @@ TEST_F(AgentTest, AnIdleAgentWritesAndAsksNothing) {
   EXPECT_THAT(manager.calls(), IsEmpty());
 }
 
+TEST_F(AgentTest, AnOldFailureIsNotToldAsThatOfANewStart) {
+  manager.set_start_result("a.service", bus::JobResult::kFailed);
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_EQ(state_of("a.service"), "loaded/failed/failed launched");
+  schedule("a.service", TargetState::kLoaded);
+  EXPECT_EQ(state_of("a.service"), "loaded/failed/failed loaded");
+  std::vector<std::string> told;
+  const auto subscription = view.subscribe([&](const registry::ClusterChange& change) {
+    if (change.states.contains("a.service")) told.push_back(state_of("a.service"));
+  });
+  manager.set_start_result("a.service", bus::JobResult::kDone);
+  schedule("a.service", TargetState::kLaunched);
+  EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
+  EXPECT_THAT(told, testing::Not(testing::Contains("loaded/failed/failed launched")));
+}
+
 }  // namespace
 }  // namespace flotilla::agent
