@@ -119,10 +119,12 @@ class SystemdWorld : public RealWorld {
   bool start() {
     root_.write("units/foreign.service", kForeign);
     if (!systemd_.start()) return false;
+    // Read from standard input: the namespace need not see the source tree.
     relay_ = std::make_unique<BackgroundCommand>(
-        std::vector<std::string>{"nsenter", "-t", std::to_string(systemd_.first_process()), "-a",
-                                 "python3", FLOTILLA_SOURCE_DIR "/tests/system/socket_relay.py",
-                                 root_ / "bus", "/run/systemd/private"},
+        std::vector<std::string>{
+            "sh", "-c", "exec nsenter -t \"$0\" -a python3 - \"$1\" /run/systemd/private <\"$2\"",
+            std::to_string(systemd_.first_process()), root_ / "bus",
+            FLOTILLA_SOURCE_DIR "/tests/system/socket_relay.py"},
         root_ / "relay.log");
     return wait_until([&] { return root_.has("bus"); }) && connect(root_ / "bus");
   }
