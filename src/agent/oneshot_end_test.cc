@@ -31,6 +31,7 @@ struct OneshotEndTest : AgentTest {
 
 TEST_F(OneshotEndTest, TheClusterIsToldWhenOneHasEndedWell) {
   launch("job.service");
+  loop.advance(1s);  // what is passing is told a little later
   EXPECT_EQ(state_of("job.service"), "loaded/activating/start launched");
   EXPECT_EQ(finished_on(), "");
   end(false);
