@@ -119,7 +119,7 @@ LastSchedule::LastSchedule(base::EventLoop& loop, overlord::Executor& executor, 
                            std::string machine)
     : loop_(loop),
       executor_(executor),
-      path_(std::filesystem::absolute(path).string()),
+      path_(std::filesystem::absolute(std::move(path)).string()),
       machine_(std::move(machine)) {}
 
 LastSchedule::~LastSchedule() { *alive_ = false; }

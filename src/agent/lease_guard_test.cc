@@ -19,7 +19,7 @@ using testing::Not;
 const std::vector<std::string> kNone;
 
 struct LeaseGuardTest : testing::Test {
-  void start(std::vector<std::string> bound = {"a.service"}) {
+  void start(const std::vector<std::string>& bound = {"a.service"}) {
     guard = std::make_unique<LeaseGuard>(LeaseGuardParts{
         loop, "boot", "fleet-lease.service", [this] { return record; },
         [this](base::BoottimeTime at) {
