@@ -14,6 +14,7 @@
 #include "bus/fake_unit_manager.h"
 #include "registry/cluster_view.h"
 #include "registry/codec.h"
+#include "registry/raw_record.h"
 #include "store/memory_store.h"
 
 namespace flotilla::agent {
@@ -77,13 +78,7 @@ struct AgentTest : testing::Test {
   }
   void boot() { boot_over(manager, *store); }
   void raw(std::string key, std::optional<std::string> value) {
-    store::TxnRequest txn;
-    if (value) {
-      txn.then_ops.emplace_back(store::PutOp{std::move(key), std::move(*value), 0});
-    } else {
-      txn.then_ops.emplace_back(store::DeleteRangeOp{std::move(key), {}});
-    }
-    store->txn(std::move(txn), [](auto result) { EXPECT_TRUE(result); });
+    registry::write_raw_record(*store, std::move(key), std::move(value));
     loop.advance(kNow);
   }
   void schedule(const std::string& unit, TargetState target, const std::string& exec = "/bin/x",

@@ -15,6 +15,7 @@
 #include "base/fake_event_loop.h"
 #include "registry/codec.h"
 #include "registry/keys.h"
+#include "registry/raw_record.h"
 #include "store/memory_store.h"
 
 namespace flotilla::api {
@@ -46,10 +47,8 @@ class ApiTest : public testing::Test {
     EXPECT_EQ(response.status, status);
     EXPECT_EQ(response.body, error_response(status, message).body);
   }
-  void put_raw(const std::string& key, const std::string& value) {
-    store::TxnRequest txn;
-    txn.then_ops.emplace_back(store::PutOp{key, value, 0});
-    store->txn(txn, [](const base::Result<store::TxnResponse>& done) { ASSERT_TRUE(done); });
+  void put_raw(const std::string& key, std::optional<std::string> value) {
+    registry::write_raw_record(*store, key, std::move(value));
     loop.settle();
   }
   void schedule(const std::string& unit, const std::string& machine) {

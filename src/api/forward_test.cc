@@ -40,9 +40,7 @@ TEST_F(Forwarding, AsksTheMachineThatRunsTheUnit) {
 TEST_F(Forwarding, NamesAndQueriesCannotBreakOutOfTheRequest) {
   const std::string machine = "m&x=1 2";
   add_machine(machine, {});
-  store::TxnRequest txn;
-  txn.then_ops.emplace_back(store::DeleteRangeOp{keys.schedule("other", "a.service"), {}});
-  store->txn(txn, [](const base::Result<store::TxnResponse>& done) { ASSERT_TRUE(done); });
+  put_raw(keys.schedule("other", "a.service"), std::nullopt);
   schedule("a.service", machine);
   EXPECT_EQ(call("GET", "/fleet/v1/units/a.service/status?x=%0d%0a").status, 204);
   EXPECT_THAT(peers.asked, ElementsAre("http://192.0.2.10:1 GET /fleet/v1/units/a.service/status"
@@ -66,10 +64,7 @@ TEST_F(Forwarding, SaysWhyAMachineCannotBeAsked) {
   expect_error(call("GET", "/fleet/v1/units/a.service/status"), 503,
                "unit runs on machine other, which announces no address of its API (api_address= of "
                "its fleetd)");
-  store::TxnRequest txn;
-  txn.then_ops.emplace_back(store::DeleteRangeOp{keys.machine("other"), {}});
-  store->txn(txn, [](const base::Result<store::TxnResponse>& done) { ASSERT_TRUE(done); });
-  loop.settle();
+  put_raw(keys.machine("other"), std::nullopt);
   expect_error(call("GET", "/fleet/v1/units/a.service/status"), 503,
                "unit runs on machine other, which is not there at the moment");
 }

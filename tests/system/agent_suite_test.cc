@@ -14,6 +14,7 @@
 #include "registry/cluster_view.h"
 #include "registry/codec.h"
 #include "registry/keys.h"
+#include "registry/raw_record.h"
 #include "store/memory_store.h"
 #include "systemd_namespace.h"
 
@@ -204,13 +205,7 @@ class AgentSuite : public testing::Test {
   }
 
   void put(std::string key, std::optional<std::string> value) {
-    store::TxnRequest txn;
-    if (value) {
-      txn.then_ops.emplace_back(store::PutOp{std::move(key), std::move(*value), 0});
-    } else {
-      txn.then_ops.emplace_back(store::DeleteRangeOp{std::move(key), {}});
-    }
-    store_->txn(std::move(txn), [](auto result) { EXPECT_TRUE(result); });
+    registry::write_raw_record(*store_, std::move(key), std::move(value));
   }
   void schedule(const std::string& unit, TargetState target, int seconds = 10'000,
                 const std::string& more = "") {

@@ -6,6 +6,7 @@
 #include "registry/codec.h"
 #include "registry/cordon.h"
 #include "registry/keys.h"
+#include "registry/raw_record.h"
 #include "store/memory_store.h"
 
 namespace flotilla::fleetd {
@@ -23,13 +24,7 @@ struct DrainTest : testing::Test {
     }
   }
   void put(std::string key, std::optional<std::string> value) {
-    store::TxnRequest txn;
-    if (value) {
-      txn.then_ops.emplace_back(store::PutOp{std::move(key), std::move(*value), 0});
-    } else {
-      txn.then_ops.emplace_back(store::DeleteRangeOp{std::move(key), {}});
-    }
-    store->txn(std::move(txn), [](auto result) { EXPECT_TRUE(result); });
+    registry::write_raw_record(*store, std::move(key), std::move(value));
     loop.advance(1s);
   }
   // A unit that runs here.
