@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/rebalance.h"
 #include "registry/codec.h"
@@ -36,6 +37,7 @@ base::Status EngineManager::start_up() {
 }
 
 void EngineManager::on_change(const registry::ClusterChange& change) {
+  if (!change.machines.empty()) have_machines_changed_ = true;
   if (scheduler_) {
     scheduler_->update(view_.cluster(), change);
     failures_.update(view_.cluster(), change, times());
@@ -168,10 +170,14 @@ void EngineManager::campaign() {
 }
 
 Absence EngineManager::look_out_for_storms() {
-  std::set<std::string> present;
-  for (const auto& [id, machine] : view_.cluster().machines) present.insert(id);
   const base::MonotonicTime now = loop_.clock().monotonic();
-  storm_guard_.look(now, view_.uninterrupted_since(), present);
+  if (std::exchange(have_machines_changed_, false)) {
+    std::set<std::string> present;
+    for (const auto& [id, machine] : view_.cluster().machines) present.insert(id);
+    storm_guard_.look(now, view_.uninterrupted_since(), std::move(present));
+  } else {
+    storm_guard_.look(now, view_.uninterrupted_since());
+  }
   if (storm_guard_.is_storm() && !said_storm_) {
     SPDLOG_WARN(
         "More than a third of the machines vanished together; waiting for one more lease "

@@ -96,6 +96,7 @@ class EngineManager final : public overlord::StateManager {
   std::unique_ptr<Scheduler> scheduler_;  // while we lead
   FailureMoves failures_;                 //
   StormGuard storm_guard_;
+  bool have_machines_changed_ = true;  // since its last look
   bool said_storm_ = false;
   base::RegistrationPtr subscription_;
   store::Revision leads_at_ = 0;  // mod revision of the leader key while it is ours, else 0

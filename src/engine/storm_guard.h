@@ -21,7 +21,9 @@ class StormGuard {
   // Call with each new look at the cluster. `watching_since`: since when the view has been
   // uninterrupted.
   void look(base::MonotonicTime now, base::MonotonicTime watching_since,
-            const std::set<std::string>& present);
+            std::set<std::string> present);
+  // The same where no machine has come or gone since the last look.
+  void look(base::MonotonicTime now, base::MonotonicTime watching_since);
 
   // From when on absence may be believed; never() while there is no view.
   base::MonotonicTime trusted_from() const { return trusted_from_; }
@@ -29,6 +31,8 @@ class StormGuard {
   bool is_storm() const { return is_storm_; }
 
  private:
+  void judge(base::MonotonicTime now, base::MonotonicTime watching_since, bool has_new);
+
   base::Micros lease_time_;
   std::set<std::string> present_;
   std::map<std::string, base::MonotonicTime> vanished_;  // within the last lease time

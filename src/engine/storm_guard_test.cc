@@ -60,5 +60,18 @@ TEST(StormGuard, MachinesThatVanishFarApartAreNoStorm) {
   EXPECT_FALSE(guard.is_storm());
 }
 
+TEST(StormGuard, WithoutNewsTimeAloneEndsAStorm) {
+  StormGuard guard{30s};
+  guard.look(at(100s), at(10s), {"a", "b", "c"});
+  guard.look(at(101s), at(10s), {"a", "b"});
+  guard.look(at(102s), at(10s), {"a"});
+  EXPECT_TRUE(guard.is_storm());
+  guard.look(at(110s), at(10s));
+  EXPECT_TRUE(guard.is_storm());
+  guard.look(at(140s), at(10s));
+  EXPECT_FALSE(guard.is_storm());
+  EXPECT_LE(guard.trusted_from(), at(140s));
+}
+
 }  // namespace
 }  // namespace flotilla::engine
