@@ -70,8 +70,22 @@ struct Api::Impl : Handlers {
 
   void route(const Request& request, const ParsedTarget& target, Respond respond);
   std::optional<Response> answer_probe(const Request& request, std::string_view path);
-  bool is_available() const { return parts.is_available() && parts.view.has_data(); }
+  // Where the view is opened on demand, a request waits for it instead.
+  bool is_available() const {
+    return parts.is_available() && (parts.on_demand != nullptr || parts.view.has_data());
+  }
+  void route_with_view(const Request& request, Respond respond);
 };
+
+namespace {
+
+void refuse_without_store(const Respond& respond) {
+  Response response = error_response(503, "fleet server unable to communicate with etcd");
+  response.is_ours = false;
+  respond(std::move(response));
+}
+
+}  // namespace
 
 Api::Api(ApiParts parts) : impl_(std::make_shared<Impl>(std::move(parts))) {}
 Api::~Api() = default;
@@ -87,11 +101,7 @@ void Api::handle(const Request& request, Respond respond) {
     return respond(error_response(
         403, "your certificate may only read; api_admins= of fleetd names those that may change"));
   }
-  if (!impl_->is_available()) {
-    Response response = error_response(503, "fleet server unable to communicate with etcd");
-    response.is_ours = false;
-    return respond(std::move(response));
-  }
+  if (!impl_->is_available()) return refuse_without_store(respond);
   if (!target) return respond(error_response(400, "malformed request target"));
   if (const std::string clean = clean_path(target->path); clean != target->path) {
     return respond(redirect_to(clean, *target, request.method));
@@ -126,8 +136,23 @@ void Api::Impl::route(const Request& request, const ParsedTarget& target, Respon
   if (path->empty()) return respond(error_response(405, ""));
   const Match match = match_route(request.method, *path);
   if (match.route == nullptr) return respond(error_response(match.status, match.message));
+  if (match.route->needs_view && parts.on_demand != nullptr && !parts.on_demand->use()) {
+    return route_with_view(request, std::move(respond));
+  }
   Call call{request, target, match.unit, std::move(respond)};
   (this->*match.route->handler)(call);
+}
+
+// Later, when there is a view.
+void Api::Impl::route_with_view(const Request& request, Respond respond) {
+  parts.on_demand->when_there(
+      [weak = weak_from_this(), request, respond = std::move(respond)](bool is_there) {
+        const auto self = std::static_pointer_cast<Impl>(weak.lock());
+        if (!self) return;
+        const std::optional<ParsedTarget> target = parse_target(request.target);
+        if (!is_there || !target) return refuse_without_store(respond);
+        self->route(request, *target, respond);
+      });
 }
 
 }  // namespace flotilla::api

@@ -16,6 +16,7 @@
 #include "api/unit_inspector.h"
 #include "registry/cluster_view.h"
 #include "registry/registry.h"
+#include "registry/view_on_demand.h"
 
 namespace flotilla::api {
 
@@ -42,6 +43,8 @@ struct ApiParts {
   PeerApi* peers = nullptr;
   // What the leader would move to even out what machines have.
   std::function<std::vector<registry::Move>()> plan_moves = {};
+  // Opens `view` for the requests that need it, which wait until it is there. None: it is open.
+  registry::ViewOnDemand* on_demand = nullptr;
 };
 
 class Api {

@@ -45,9 +45,9 @@ Response failure_response(const base::Error& error) {
 }
 
 void Handlers::respond_at(store::Revision revision, Response response, Respond respond) {
-  parts.view.when_at(revision, [response = std::move(response), respond = std::move(respond)] {
-    respond(response);
-  });
+  // Held until then, however long the store is away.
+  parts.view.when_at(revision, [response = std::move(response), respond = std::move(respond),
+                                hold = std::shared_ptr(parts.view.hold())] { respond(response); });
 }
 
 base::Result<UnitBody> read_unit_body(const Call& call) {

@@ -22,6 +22,7 @@ struct Route {
   std::string_view request = {};   // schema of the body
   std::string_view response = {};  // schema of the answer
   std::string_view query = {};     // parameters, separated by blanks
+  bool needs_view = true;          // of the cluster
 };
 
 // What a request comes to: a route and the name in its path, or a refusal.

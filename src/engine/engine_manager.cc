@@ -25,6 +25,7 @@ EngineManager::EngineManager(store::Store& store, base::EventLoop& loop, std::st
       session_(session),
       view_(view),
       engine_(engine),
+      leader_watch_(store, loop, keys_.leader(), [this] { engine_.ensure_soon(); }),
       storm_guard_(session.ttl()) {}
 
 EngineManager::~EngineManager() { *alive_ = false; }
@@ -32,7 +33,7 @@ EngineManager::~EngineManager() { *alive_ = false; }
 base::Status EngineManager::start_up() {
   subscription_ =
       view_.subscribe([this](const registry::ClusterChange& change) { on_change(change); });
-  view_.open();
+  leader_watch_.open();
   return {};
 }
 
@@ -42,7 +43,7 @@ void EngineManager::on_change(const registry::ClusterChange& change) {
     scheduler_->update(view_.cluster(), change);
     failures_.update(view_.cluster(), change, times());
   }
-  if (is_of_interest(change)) engine_.ensure_soon();
+  if (is_leader() && is_of_interest(change)) engine_.ensure_soon();
 }
 
 std::vector<Verdict> EngineManager::explain(std::string_view unit) {
@@ -70,9 +71,11 @@ bool EngineManager::is_of_interest(const registry::ClusterChange& change) const 
 
 void EngineManager::stop() {
   subscription_.reset();
+  leader_watch_.close();
   *alive_ = false;
   leads_at_ = 0;
   scheduler_.reset();
+  view_hold_.reset();
 }
 
 void EngineManager::resign(std::function<void()> done) {
@@ -113,19 +116,21 @@ base::Status EngineManager::ensure() {
   return {};
 }
 
-// Our own record must be in the view before we lead: a leader that does not see itself would take
-// its own units away.
+// The view must show our lead, and with it everything that was written under earlier ones; and our
+// own record: a leader that does not see itself would take its own units away.
 bool EngineManager::has_caught_up() const {
   if (!view_.is_ready() || view_.cluster().revision < written_) return false;
+  const auto& leader = view_.cluster().leader;
+  if (!leader || leader->mod_revision != leads_at_) return false;
   const auto self = view_.cluster().machines.find(session_.self().id);
   return self != view_.cluster().machines.end() && self->second.nonce == session_.self().nonce &&
          self->second.lease == session_.lease();
 }
 
 void EngineManager::follow_leader() {
-  const auto& leader = view_.cluster().leader;
-  const bool is_ours = view_.is_ready() && session_.is_registered() && leader &&
-                       leader->machine == session_.self().id &&
+  const auto& leader = leader_watch_.leader();
+  const bool is_known = leader_watch_.is_live() && session_.is_registered();
+  const bool is_ours = is_known && leader && leader->machine == session_.self().id &&
                        leader->nonce == session_.self().nonce && leader->lease == session_.lease();
   if (is_ours != is_leader()) {
     SPDLOG_INFO("Engine leadership {}", is_ours ? "acquired" : "lost");
@@ -134,9 +139,19 @@ void EngineManager::follow_leader() {
   leads_at_ = is_ours ? leader->mod_revision : 0;
   if (!is_ours) scheduler_.reset();
   if (leader) note_leader(leader->machine);
-  if (is_ours || is_campaigning_ || !session_.is_registered() || !has_caught_up()) return;
+  if (is_ours && !view_hold_) view_hold_ = view_.hold();
+  if (is_ours || !is_known) return;
   // A key of our own machine is left from an earlier run of ours.
-  if (!leader || leader->machine == session_.self().id) campaign();
+  const bool may_be_ours =
+      leader_watch_.is_vacant() || (leader && leader->machine == session_.self().id);
+  if (!may_be_ours) {
+    view_hold_.reset();
+    view_since_ = base::MonotonicTime::never();
+    storm_guard_ = StormGuard(session_.ttl());
+    have_machines_changed_ = true;
+  } else if (!is_campaigning_) {
+    campaign();
+  }
 }
 
 void EngineManager::note_leader(const std::string& machine) {
@@ -151,7 +166,7 @@ void EngineManager::note_leader(const std::string& machine) {
 
 void EngineManager::campaign() {
   is_campaigning_ = true;
-  const auto& leader = view_.cluster().leader;
+  const auto& leader = leader_watch_.leader();
   store::TxnRequest txn;
   txn.compares.push_back(leader ? store::mod_is(keys_.leader(), leader->mod_revision)
                                 : store::key_is_absent(keys_.leader()));
@@ -162,11 +177,20 @@ void EngineManager::campaign() {
   store_.txn(std::move(txn), [this, alive = alive_](auto result) {
     if (!*alive) return;
     is_campaigning_ = false;
-    // Won or lost, the view will tell who leads.
-    if (result) return engine_.ensure_soon();
-    SPDLOG_WARN("Failed to become the engine leader: {}", result.error().message);
+    // Won or lost, the watch will tell who leads.
+    if (!result) SPDLOG_WARN("Failed to become the engine leader: {}", result.error().message);
     engine_.ensure_before(kRetry);
   });
+}
+
+// That the store was there without interruption is what makes absence credible: every machine that
+// lives has had the time to say so. The leader's key, which was watched before our election, tells
+// that as well as a view that has been read only since then.
+base::MonotonicTime EngineManager::watching_since() {
+  const base::MonotonicTime of_view = view_.uninterrupted_since();
+  if (view_since_ == base::MonotonicTime::never()) view_since_ = of_view;
+  const base::MonotonicTime of_key = leader_watch_.since();
+  return of_view == view_since_ ? of_key : std::max(of_view, of_key);
 }
 
 Absence EngineManager::look_out_for_storms() {
@@ -174,9 +198,9 @@ Absence EngineManager::look_out_for_storms() {
   if (std::exchange(have_machines_changed_, false)) {
     std::set<std::string> present;
     for (const auto& [id, machine] : view_.cluster().machines) present.insert(id);
-    storm_guard_.look(now, view_.uninterrupted_since(), std::move(present));
+    storm_guard_.look(now, watching_since(), std::move(present));
   } else {
-    storm_guard_.look(now, view_.uninterrupted_since());
+    storm_guard_.look(now, watching_since());
   }
   if (storm_guard_.is_storm() && !said_storm_) {
     SPDLOG_WARN(

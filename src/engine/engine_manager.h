@@ -2,6 +2,9 @@
 // changes in the view while it leads, and writes what it decided in transactions that only the
 // leader's can succeed.
 //
+// Until it leads it listens to the leader's key alone. Once elected it holds the view, decides when
+// that has been read, and lets it go when another leads; while the store is away it keeps it.
+//
 // Owned by fleetd's composition; loop thread only.
 #pragma once
 
@@ -12,6 +15,7 @@
 #include <vector>
 
 #include "engine/failure_moves.h"
+#include "engine/leader_watch.h"
 #include "engine/scheduler.h"
 #include "engine/storm_guard.h"
 #include "overlord/state_engine.h"
@@ -38,7 +42,7 @@ struct EngineCounters {
 
 class EngineManager final : public overlord::StateManager {
  public:
-  // Requires: all references outlive the manager; `view` is opened by start_up().
+  // Requires: all references outlive the manager; `view` is held while it is needed.
   EngineManager(store::Store& store, base::EventLoop& loop, std::string prefix,
                 registry::MachineSession& session, registry::ClusterView& view,
                 overlord::StateEngine& engine);
@@ -54,7 +58,7 @@ class EngineManager final : public overlord::StateManager {
 
   bool is_leader() const { return leads_at_ != 0; }
   const EngineCounters& counters() const { return counters_; }
-  // See Scheduler; the leader, who has one, answers faster than others.
+  // See Scheduler; the leader, who has one, answers faster than others. Requires: the view has data.
   std::vector<Verdict> explain(std::string_view unit);
 
  private:
@@ -63,6 +67,7 @@ class EngineManager final : public overlord::StateManager {
   bool has_caught_up() const;
   void follow_leader();
   void campaign();
+  base::MonotonicTime watching_since();
   void note_leader(const std::string& machine);
   Absence look_out_for_storms();
   // Decisions on their way to the store, and the revision of the leader key under which they were
@@ -93,6 +98,10 @@ class EngineManager final : public overlord::StateManager {
   registry::MachineSession& session_;
   registry::ClusterView& view_;
   overlord::StateEngine& engine_;
+  LeaderWatch leader_watch_;
+  base::RegistrationPtr view_hold_;  // from an election of ours until another leads
+  // uninterrupted_since() of the view when it was first looked at under this hold, else never().
+  base::MonotonicTime view_since_ = base::MonotonicTime::never();
   std::unique_ptr<Scheduler> scheduler_;  // while we lead
   FailureMoves failures_;                 //
   StormGuard storm_guard_;

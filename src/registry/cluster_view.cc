@@ -1,5 +1,6 @@
 #include "registry/cluster_view.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include "registry/codec.h"
@@ -8,6 +9,13 @@
 
 namespace flotilla::registry {
 
+namespace {
+
+// A view of fewer objects leaves nothing behind that is worth a look through the whole heap.
+constexpr size_t kWorthTrimming = 1000;
+
+}  // namespace
+
 class ClusterView::Impl {
  public:
   Impl(store::Store& store, base::EventLoop& loop, std::string prefix)
@@ -15,6 +23,11 @@ class ClusterView::Impl {
   ~Impl() { *alive_ = false; }
 
   void open() {
+    is_kept_ = true;
+    read();
+  }
+
+  void read() {
     if (mirror_) return;
     MirrorHandler handler;
     handler.on_put = [this](const store::KeyValue& kv) { on_put(kv); };
@@ -29,12 +42,25 @@ class ClusterView::Impl {
   }
 
   void close() {
+    const bool was_large = cluster_.units.size() + cluster_.states.size() > kWorthTrimming;
+    is_kept_ = false;
     mirror_.reset();
     waiting_.clear();
     cluster_ = {};
     change_ = {};
     whole_ = {};
     since_ = base::MonotonicTime::never();
+    if (was_large) malloc_trim(0);
+  }
+
+  base::RegistrationPtr hold();
+
+  void let_go() {
+    if (--holds_ > 0 || is_kept_) return;
+    // Later: it may be one of the view's own calls that does without it.
+    loop_.post([this, alive = alive_] {
+      if (*alive && holds_ == 0 && !is_kept_) close();
+    });
   }
 
   bool is_ready() const { return mirror_ && mirror_->is_live(); }
@@ -50,6 +76,7 @@ class ClusterView::Impl {
   }
 
  private:
+  class Hold;
   class Subscription;
   using Listeners = std::map<uint64_t, std::function<void(const ClusterChange&)>>;
 
@@ -281,6 +308,8 @@ class ClusterView::Impl {
   std::multimap<store::Revision, std::function<void()>> waiting_;
   std::shared_ptr<Listeners> listeners_ = std::make_shared<Listeners>();
   uint64_t next_listener_ = 1;
+  bool is_kept_ = false;  // by open()
+  size_t holds_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<Mirror> mirror_;
 };
@@ -303,12 +332,31 @@ base::RegistrationPtr ClusterView::Impl::subscribe(
   return std::make_unique<Subscription>(listeners_, id);
 }
 
+class ClusterView::Impl::Hold final : public base::Registration {
+ public:
+  explicit Hold(Impl& view) : view_(view), alive_(view.alive_) { ++view_.holds_; }
+  ~Hold() override {
+    if (*alive_) view_.let_go();
+  }
+
+ private:
+  Impl& view_;
+  const std::shared_ptr<bool> alive_;
+};
+
+base::RegistrationPtr ClusterView::Impl::hold() {
+  auto hold = std::make_unique<Hold>(*this);
+  read();
+  return hold;
+}
+
 ClusterView::ClusterView(store::Store& store, base::EventLoop& loop, std::string prefix)
     : impl_(std::make_unique<Impl>(store, loop, std::move(prefix))) {}
 ClusterView::~ClusterView() = default;
 
 void ClusterView::open() { impl_->open(); }
 void ClusterView::close() { impl_->close(); }
+base::RegistrationPtr ClusterView::hold() { return impl_->hold(); }
 bool ClusterView::is_ready() const { return impl_->is_ready(); }
 bool ClusterView::has_data() const { return impl_->has_data(); }
 base::MonotonicTime ClusterView::uninterrupted_since() const {

@@ -2,6 +2,9 @@
 // engine and the API. Nobody polls; after a lost watch it resumes, after a compaction it reads
 // everything anew and tells only what is different.
 //
+// It costs memory for each unit there is, and etcd a message for each change: a fleetd holds it only
+// while it leads, drains, or its API is asked (ViewOnDemand).
+//
 // Owned by fleetd's composition; loop thread only. A listener may destroy its registration, not
 // the view.
 #pragma once
@@ -35,10 +38,13 @@ class ClusterView {
   ClusterView& operator=(const ClusterView&) = delete;
 
   // Starts reading; on_ready is told through subscribe()'s listener like any change. A second call
-  // does nothing.
+  // does nothing. Open until close().
   void open();
-  // Forgets everything and stops listening.
+  // Forgets everything and stops listening, whoever holds it.
   void close();
+  // Opens the view, and keeps it open while the registration lives: in a turn of the loop after the
+  // last one has ended it is closed, unless it was opened by open(). The view may end before them.
+  base::RegistrationPtr hold();
 
   // Whether cluster() has been read whole and its watch stands.
   bool is_ready() const;

@@ -58,20 +58,15 @@ Daemon::Daemon(Link::Parts parts, base::FakeEventLoop& world, bus::UnitManager& 
   if (const base::Status started = state_engine.start_up(); !started) {
     throw std::runtime_error(started.error().message);
   }
-  open_registry(options.disable_engine);
+  open_registry();
 }
 
 Daemon::~Daemon() { state_engine.stop(); }
 
-void Daemon::open_registry(bool disable_engine) {
-  registry.open([this, disable_engine](const base::Status& status) {
-    if (!status) {
-      retry_ = loop.after(kRetry, [this, disable_engine] { open_registry(disable_engine); });
-      return;
-    }
-    // Only who schedules needs the whole cluster.
-    if (!disable_engine) view.open();
-    session.start();
+void Daemon::open_registry() {
+  registry.open([this](const base::Status& status) {
+    if (status) return session.start();
+    retry_ = loop.after(kRetry, [this] { open_registry(); });
   });
 }
 

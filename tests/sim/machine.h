@@ -60,7 +60,7 @@ class Daemon {
   base::RegistrationPtr end_limit;
 
  private:
-  void open_registry(bool disable_engine);
+  void open_registry();
   base::RegistrationPtr retry_;
 };
 

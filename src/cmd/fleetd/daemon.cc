@@ -71,6 +71,7 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   const std::string prefix(is_alone ? registry::kDefaultPrefix : config_.key_prefix);
   registry_ = std::make_unique<registry::Registry>(*store_, prefix);
   view_ = std::make_unique<registry::ClusterView>(*store_, loop_, prefix);
+  on_demand_ = std::make_unique<registry::ViewOnDemand>(*view_, loop_);
   registry::SessionOptions session_options;
   session_options.ttl = config_.agent_ttl;
   session_options.sole_daemon = is_alone;
@@ -125,7 +126,7 @@ base::Status Daemon::open_api(Listeners& open_sockets) {
       *registry_, *view_, *inspector_, session_->self().id, [this] { return is_available(); },
       config_.token_limit, [this](const std::string& unit) { return explain(unit); },
       [this] { return metrics(); }, peers_.get(),
-      [this] { return engine::plan_rebalance(view_->cluster()); }});
+      [this] { return engine::plan_rebalance(view_->cluster()); }, on_demand_.get()});
   server_ = std::make_unique<api::Server>(loop_, *api_, std::move(plain));
   if (!encrypted.empty()) {
     tls_front_ = std::make_unique<api::TlsFront>(loop_, *server_, std::move(as_server),
@@ -135,7 +136,6 @@ base::Status Daemon::open_api(Listeners& open_sockets) {
 }
 
 std::string Daemon::metrics() const {
-  const registry::Cluster& cluster = view_->cluster();
   Figures figures;
   if (engine_manager_) {
     figures.engine = engine_manager_->counters();
@@ -146,9 +146,13 @@ std::string Daemon::metrics() const {
     ++figures.differences;
     if (!difference.problem.empty()) ++figures.problems;
   }
-  figures.units = cluster.units.size();
-  for (const auto& [unit, machines] : cluster.states) figures.states += machines.size();
-  figures.machines = cluster.machines.size();
+  if (view_->has_data()) {
+    const registry::Cluster& cluster = view_->cluster();
+    figures.cluster.emplace();
+    figures.cluster->units = cluster.units.size();
+    for (const auto& [unit, machines] : cluster.states) figures.cluster->states += machines.size();
+    figures.cluster->machines = cluster.machines.size();
+  }
   figures.connections = server_->connections();
   figures.answers = server_->answers();
   return metrics_text(figures);
@@ -187,7 +191,6 @@ void Daemon::open_registry() {
 }
 
 void Daemon::join_cluster() {
-  view_->open();
   session_->start();
   away_limit_ = loop_.after(kStorePatience, [this] {
     if (session_->state() == registry::MachineSession::State::kStarting) {
@@ -204,20 +207,15 @@ void Daemon::hand_over() {
 void Daemon::take_over(std::vector<api::Connection> connections, base::Micros limit) {
   server_->pause({});
   server_->adopt(std::move(connections));
-  view_change_ = view_->subscribe([this](const registry::ClusterChange&) {
-    // Not from inside: the call ends the subscription.
-    loop_.post([this] { resume_if_available(); });
-  });
   take_over_limit_ = loop_.after(limit, [this] {
     SPDLOG_WARN("The registry does not answer; serving without it");
-    view_change_.reset();
+    take_over_limit_.reset();
     server_->resume();
   });
 }
 
 void Daemon::resume_if_available() {
-  if (!view_change_ || !is_available()) return;
-  view_change_.reset();
+  if (!take_over_limit_ || !is_available()) return;
   take_over_limit_.reset();
   server_->resume();
 }
@@ -252,6 +250,11 @@ void Daemon::print_state() const {
       "\n";
   std::fputs(line.c_str(), stdout);
   std::fflush(stdout);
+  if (!view_->has_data()) {
+    SPDLOG_INFO("Machine({}): {} API connections, no view of the cluster", session_->self().id,
+                server_->connections());
+    return;
+  }
   SPDLOG_INFO("Machine({}): {} units, {} machines, {} API connections", session_->self().id,
               view_->cluster().units.size(), view_->cluster().machines.size(),
               server_->connections());

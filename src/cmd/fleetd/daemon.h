@@ -23,6 +23,7 @@
 #include "registry/cluster_view.h"
 #include "registry/machine_session.h"
 #include "registry/registry.h"
+#include "registry/view_on_demand.h"
 #include "store/metered_store.h"
 
 namespace flotilla::fleetd {
@@ -64,7 +65,7 @@ class Daemon {
   void join_cluster();
   void resign_and_end();
   void on_session_change();
-  bool is_available() const { return session_->is_registered() && view_->has_data(); }
+  bool is_available() const { return session_->is_registered(); }
   void resume_if_available();
   std::string metrics() const;
   std::vector<api::Eligibility> explain(const std::string& unit) const;
@@ -77,6 +78,7 @@ class Daemon {
   std::unique_ptr<store::MeteredStore> store_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<registry::ClusterView> view_;
+  std::unique_ptr<registry::ViewOnDemand> on_demand_;
   std::unique_ptr<registry::MachineSession> session_;
   std::unique_ptr<Drain> drain_;
   std::unique_ptr<bus::Systemd1Client> unit_manager_;
@@ -89,8 +91,7 @@ class Daemon {
   std::unique_ptr<api::Server> server_;
   std::unique_ptr<api::TlsFront> tls_front_;  // if TLS is configured
   base::RegistrationPtr retry_;
-  base::RegistrationPtr view_change_;  // while the server is paused
-  base::RegistrationPtr take_over_limit_;
+  base::RegistrationPtr take_over_limit_;  // while the server is paused
   base::RegistrationPtr end_limit_;
   base::RegistrationPtr away_limit_;
   bool has_said_ready_ = false;

@@ -46,6 +46,16 @@ void Drain::begin(base::Micros limit, std::function<void()> done) {
   done_ = std::move(done);
   limit_ =
       loop_.after(limit, [this] { finish("not all units have found another machine in time"); });
+  view_hold_ = view_.hold();
+  if (view_.has_data()) return begin_with_view();
+  change_ = view_.subscribe([this](const registry::ClusterChange&) {
+    if (!view_.has_data()) return;
+    change_.reset();
+    begin_with_view();
+  });
+}
+
+void Drain::begin_with_view() {
   const auto& edits = view_.cluster().metadata_edits;
   const auto found = edits.find(machine_);
   std::string before;
@@ -93,6 +103,7 @@ void Drain::finish(const char* how) {
   change_.reset();
   limit_.reset();
   look_.reset();
+  view_hold_.reset();
   SPDLOG_INFO("Draining: {}", how);
   // Not from inside the view's call.
   loop_.post([alive = alive_, done = std::exchange(done_, {})] {

@@ -31,6 +31,7 @@ class Drain {
   void undo();
 
  private:
+  void begin_with_view();
   void mark(std::optional<std::string> value, std::function<void()> then);
   void look();
   bool has_movable_units();
@@ -44,6 +45,7 @@ class Drain {
   const std::function<bool()> has_stopped_;
   std::unique_ptr<engine::Scheduler> scheduler_;  // while it is draining: asked, never obeyed
   std::function<void()> done_;
+  base::RegistrationPtr view_hold_;  // while it is draining
   base::RegistrationPtr change_;
   base::RegistrationPtr limit_;
   base::RegistrationPtr look_;

@@ -114,15 +114,19 @@ void add_store(Families& out, const store::StoreFigures& store) {
 }
 
 void add_own(Families& out, const Figures& figures) {
-  out.gauge("flotilla_units", "Units in the registry.", static_cast<double>(figures.units));
-  out.gauge("flotilla_unit_states", "Units that a machine tells of, counted on each machine.",
-            static_cast<double>(figures.states));
+  if (figures.cluster) {
+    out.gauge("flotilla_units", "Units in the registry.",
+              static_cast<double>(figures.cluster->units));
+    out.gauge("flotilla_unit_states", "Units that a machine tells of, counted on each machine.",
+              static_cast<double>(figures.cluster->states));
+    out.gauge("flotilla_machines", "Machines that are there.",
+              static_cast<double>(figures.cluster->machines));
+  }
   out.gauge("flotilla_agent_units_differing",
             "Units of this machine that are not yet what is scheduled.",
             static_cast<double>(figures.differences));
   out.gauge("flotilla_agent_units_failing", "Those of them of which an operation has failed.",
             static_cast<double>(figures.problems));
-  out.gauge("flotilla_machines", "Machines that are there.", static_cast<double>(figures.machines));
   out.gauge("flotilla_api_connections", "Open connections to the API.",
             static_cast<double>(figures.connections));
   out.counter("flotilla_store_watches_total", "Watches asked of the store.",

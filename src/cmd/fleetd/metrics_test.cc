@@ -1,5 +1,6 @@
 #include "cmd/fleetd/metrics.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +8,7 @@ namespace flotilla::fleetd {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(Metrics, HaveFleetsNames) {
   Figures figures;
@@ -31,6 +33,19 @@ TEST(Metrics, HaveFleetsNames) {
                            "# TYPE fleet_registry_operation_count_total counter\n",
                            "http_requests_total{code=\"200\",handler=\"fleet\",method=\"GET\"} 9\n",
                            "# TYPE process_resident_memory_bytes gauge\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(Metrics, CountTheClusterOnlyWhereItIsInView) {
+  Figures figures;
+  for (const char* name : {"flotilla_units", "flotilla_unit_states", "flotilla_machines"}) {
+    EXPECT_THAT(metrics_text(figures), Not(HasSubstr(fmt::format("{} ", name))));
+  }
+  figures.cluster = Figures::OfCluster{20, 30, 4};
+  const std::string text = metrics_text(figures);
+  for (const char* line :
+       {"\nflotilla_units 20\n", "\nflotilla_unit_states 30\n", "\nflotilla_machines 4\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
 }
