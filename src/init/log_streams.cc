@@ -53,6 +53,31 @@ void LogStreams::take_back(const std::string& kept_name, base::Fd read_end) {
   unclaimed_[kept_name] = std::move(read_end);
 }
 
+void LogStreams::add_inlet(logs::InletKind kind, base::Fd socket) {
+  inlets_.push_back(std::make_unique<Inlet>(
+      kind, std::move(socket), Callback<void(uint32_t)>::to<&LogStreams::on_inlet>(*this)));
+  tend_inlets();
+}
+
+// While no log process runs, somebody has to see that one is needed.
+void LogStreams::tend_inlets() {
+  const bool watches = !client_ && !restart_.is_armed() && !is_shut_down_;
+  for (const auto& inlet : inlets_) {
+    if (watches == inlet->source.is_watched()) continue;
+    if (!watches) {
+      loop_.unwatch(inlet->source);
+    } else if (const auto watched = loop_.watch(inlet->source, inlet->socket.get(), EPOLLIN);
+               !watched) {
+      say(watched.error().message);
+    }
+  }
+}
+
+void LogStreams::on_inlet(uint32_t) {
+  if (!client_ && !restart_.is_armed() && !is_shut_down_) start_logd();
+  flush();
+}
+
 void LogStreams::drop_unclaimed() {
   for (const auto& [name, fd] : unclaimed_) static_cast<void>(keeper_.remove(name));
   unclaimed_.clear();
@@ -213,6 +238,7 @@ void LogStreams::flush() {
           loop_.change(source_, client_->wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN));
     }
   }
+  if (!inlets_.empty()) tend_inlets();
   if (!stderr_buffer_.empty()) {
     // What stderr does not take is lost: the manager never waits for who reads it.
     if (write(options_.stderr_fd, stderr_buffer_.data(), stderr_buffer_.size()) < 0) errno = 0;
@@ -257,6 +283,7 @@ void LogStreams::start_logd() {
   if (const auto watched = loop_.watch(source_, client_->fd(), EPOLLIN); !watched) {
     say(watched.error().message);
   }
+  for (const auto& inlet : inlets_) client_->add_inlet(inlet->kind, inlet->socket.get());
   to_add_.clear();
   for (const auto& stream : streams_) {
     stream->is_added = false;
@@ -268,6 +295,7 @@ void LogStreams::shut_down() {
   flush();
   // What is still said goes to stderr alone: a log process started now would outlive the manager.
   is_shut_down_ = true;
+  tend_inlets();
   if (!watch_.is_watching()) return;
   const pid_t logd = watch_.pid();
   loop_.unwatch(source_);

@@ -40,6 +40,9 @@ class LogStreams final : public UnitLogs {
 
   // A pipe's read end that the keeper held for the manager before. Before the units are adopted.
   void take_back(const std::string& kept_name, base::Fd read_end);
+  // A socket that programs log to by themselves; the log process reads it, and is started for it
+  // when somebody has written.
+  void add_inlet(logs::InletKind kind, base::Fd socket);
   // Drops those that no unit has asked for since.
   void drop_unclaimed();
   // Lines above this priority's number are left out.
@@ -84,7 +87,17 @@ class LogStreams final : public UnitLogs {
     }
   };
 
+  struct Inlet {
+    Inlet(logs::InletKind of_kind, base::Fd of_socket, Callback<void(uint32_t)> on_ready)
+        : kind(of_kind), socket(std::move(of_socket)), source(Priority::kIdle, on_ready) {}
+    logs::InletKind kind;
+    base::Fd socket;
+    FdSource source;
+  };
+
   void start_logd();
+  void tend_inlets();
+  void on_inlet(uint32_t events);
   void on_logd_exit(const ChildExit& exit);
   void on_client(uint32_t events);
   void on_restart();
@@ -111,6 +124,7 @@ class LogStreams final : public UnitLogs {
   std::string stderr_buffer_;
   uint64_t next_id_ = 1;
 
+  std::vector<std::unique_ptr<Inlet>> inlets_;
   std::unique_ptr<logs::LogClient> client_;
   FdSource source_;
   ChildWatch watch_;

@@ -15,6 +15,7 @@
 #include "init/cgroup.h"
 #include "init/earlier_life.h"
 #include "init/idle_memory.h"
+#include "init/journal_sockets.h"
 #include "init/linux_exec_helper.h"
 #include "init/linux_processes.h"
 #include "init/linux_spawner.h"
@@ -245,6 +246,15 @@ void ManagerProgram::take_inheritance() {
   for (KeeperLink::Inheritance::Kept& kept : inheritance_.fds) {
     if (kept.name.compare(0, 3, "log") == 0) logs_->take_back(kept.name, std::move(kept.fd));
   }
+  if (!is_pid1_ || find_log_program(options_).empty()) return;
+  JournalSockets journal(runtime_host_path());
+  for (KeeperLink::Inheritance::Kept& kept : inheritance_.fds) {
+    journal.take_back(kept.name, kept.fd);
+  }
+  if (const auto opened = journal.open(keeper_); !opened) {
+    problems_.push_back(opened.error().message);
+  }
+  journal.hand_over(*logs_);
 }
 
 ManagerOptions ManagerProgram::manager_options() {

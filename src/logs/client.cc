@@ -25,9 +25,7 @@ void LogClient::open_message(MessageType type, std::uint64_t argument) {
 void LogClient::seal() {
   if (open_.bytes().empty()) return;
   Sealed sealed{std::string(open_.bytes()), {}};
-  if (open_type_ == MessageType::kAddStreams) {
-    sealed.fds.assign(open_fds_.data(), open_fds_.data() + open_.count());
-  }
+  sealed.fds.assign(open_fds_.data(), open_fds_.data() + open_fd_count());
   sealed_.push_back(std::move(sealed));
   open_.clear();
 }
@@ -55,6 +53,12 @@ base::Status LogClient::add_stream(const StreamSpec& spec, int pipe_read_end) {
   }
   open_fds_[open_.count() - 1] = pipe_read_end;
   return {};
+}
+
+void LogClient::add_inlet(InletKind kind, int socket) {
+  seal();
+  open_message(MessageType::kAddInlet, static_cast<std::uint64_t>(kind));
+  open_fds_[0] = socket;
 }
 
 void LogClient::set_pid(std::uint64_t stream_id, std::int32_t pid) {
@@ -108,6 +112,11 @@ int LogClient::send_message(std::string_view bytes, const int* fds, std::size_t 
   return sent < 0 ? errno : 0;
 }
 
+std::size_t LogClient::open_fd_count() const noexcept {
+  if (open_type_ == MessageType::kAddInlet) return 1;
+  return open_type_ == MessageType::kAddStreams ? open_.count() : 0;
+}
+
 int LogClient::send_sealed() {
   std::size_t sent = 0;
   int failure = 0;
@@ -122,8 +131,7 @@ int LogClient::send_sealed() {
 
 int LogClient::send_open() {
   if (open_.bytes().empty()) return 0;
-  const bool with_fds = open_type_ == MessageType::kAddStreams;
-  const int failure = send_message(open_.bytes(), open_fds_.data(), with_fds ? open_.count() : 0);
+  const int failure = send_message(open_.bytes(), open_fds_.data(), open_fd_count());
   if (failure == 0) open_.clear();
   return failure;
 }

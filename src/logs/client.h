@@ -38,6 +38,8 @@ class LogClient {
   // the stream has ended (kStreamEnded, kStreamRefused) or the client is closed. Fails with
   // kInvalid on a bad unit name or an identifier over its limit.
   base::Status add_stream(const StreamSpec& spec, int pipe_read_end);
+  // Like a stream's, the descriptor stays the caller's, and must be open until flush() has sent it.
+  void add_inlet(InletKind kind, int socket);
   void set_pid(std::uint64_t stream_id, std::int32_t pid);
   // The log process reads what is readable, then drops the unit's streams (each still ends with
   // kStreamEnded) and closes its files.
@@ -64,6 +66,7 @@ class LogClient {
   void open_message(MessageType type, std::uint64_t argument = 0);
   void seal();
   int send_message(std::string_view bytes, const int* fds, std::size_t fd_count);
+  std::size_t open_fd_count() const noexcept;
   int send_sealed();
   int send_open();
   void wait_for_reader();

@@ -22,7 +22,7 @@ constexpr int kMaxEpollEvents = 64;
 constexpr int kMaxReadsInTurn = 8;  // then the other streams have theirs
 constexpr int kLossReportMsec = 10'000;
 constexpr std::size_t kMaxFdsInMessage = 253;  // the kernel's
-constexpr std::size_t kReservedFds = 32;
+constexpr std::size_t kReservedFds = 72;
 
 int watch(int epoll, int operation, int fd, std::uint32_t events, void* tag) noexcept {
   epoll_event event{};
@@ -84,7 +84,7 @@ bool LogDaemon::turn(int timeout_msec) noexcept {
     } else if (tag == &config_.control) {
       if ((events[i].events & EPOLLOUT) != 0) control_blocked_ = false;
       if (!on_control()) go_on = false;
-    } else {
+    } else if (!on_inlet(tag)) {
       auto& stream = *static_cast<LogStream*>(tag);
       if (!stream.ended) on_stream(stream);
     }
@@ -96,6 +96,7 @@ bool LogDaemon::turn(int timeout_msec) noexcept {
 }
 
 void LogDaemon::finish() noexcept {
+  drain_inlets();
   streams_.for_each([this](LogStream& stream) {
     if (!stream.ended) drain(stream);
     if (!stream.ended) end_stream(stream, LineSplitter::Rest::kPiece);
@@ -161,6 +162,9 @@ void LogDaemon::on_message(const char* bytes, std::size_t size, base::Fd* fds,
     case MessageType::kSync:
       sync(message.argument());
       break;
+    case MessageType::kAddInlet:
+      if (fd_count > 0) add_inlet(message.argument(), std::move(fds[0]));
+      break;
     case MessageType::kEvents:  // ours to send
       break;
   }
@@ -219,7 +223,7 @@ void LogDaemon::forget_unit(std::string_view name) noexcept {
     drain(stream);
     if (stream.ended) return;
     end_stream(stream, LineSplitter::Rest::kLine);
-    post({EventType::kStreamEnded, 0, stream.id});
+    tell_ended(stream);
   });
   unit->log.report_losses(config_.place);
   unlist(*unit);
@@ -228,6 +232,7 @@ void LogDaemon::forget_unit(std::string_view name) noexcept {
 }
 
 void LogDaemon::sync(std::uint64_t id) noexcept {
+  drain_inlets();
   streams_.for_each([this](LogStream& stream) {
     if (!stream.ended) drain(stream);
   });
@@ -298,7 +303,7 @@ long LogDaemon::read_once(LogStream& stream) noexcept {
   if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return 0;
   if (got <= 0) {
     end_stream(stream, LineSplitter::Rest::kLine);
-    post({EventType::kStreamEnded, 0, stream.id});
+    tell_ended(stream);
     return 0;
   }
   if (!rest.empty()) std::memcpy(begin, rest.data(), rest.size());
@@ -349,9 +354,15 @@ void LogDaemon::end_stream(LogStream& stream, LineSplitter::Rest rest) noexcept 
   ended_ = &stream;
 }
 
+// The manager knows nothing of those that programs have opened by themselves.
+void LogDaemon::tell_ended(const LogStream& stream) noexcept {
+  if (stream.id < kFirstOwnStream) post({EventType::kStreamEnded, 0, stream.id});
+}
+
 void LogDaemon::sweep_ended() noexcept {
   while (ended_ != nullptr) {
     LogStream* stream = ended_;
+    if (stream->id >= kFirstOwnStream) --own_streams_;
     ended_ = stream->next_ended;
     UnitEntry* unit = stream->unit;
     streams_.erase(stream);
@@ -395,12 +406,11 @@ void LogDaemon::tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept
   if (unit.log.lost_lines() > 0) has_losses_ = true;
 }
 
-void LogDaemon::write_batch(LogStream& stream) noexcept {
+void LogDaemon::write_batch(UnitEntry& unit, SourceSlot& source) noexcept {
   if (batch_.count() == 0) return;
-  UnitEntry& unit = *stream.unit;
   if (!unit.log.is_open()) make_room_for(unit, Idle::kErase);
   const bool had_lost = unit.log.lost_lines() > 0;
-  unit.log.append(config_.place, batch_.view(), stream.source);
+  unit.log.append(config_.place, batch_.view(), source);
   batch_.clear();
   if (unit.log.is_open()) note_open(unit);
   if (unit.log.lost_lines() == 0) return;

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "base/fd.h"
+#include "logs/journal_message.h"
 #include "logs/line_batch.h"
 #include "logs/log_stream.h"
 #include "logs/protocol.h"
@@ -48,6 +49,7 @@ class LogDaemon {
 
  private:
   static constexpr std::size_t kReadSize = std::size_t{64} * 1024;
+  static constexpr std::uint64_t kFirstOwnStream = std::uint64_t{1} << 63;
 
   bool on_control() noexcept;
   void on_message(const char* bytes, std::size_t size, base::Fd* fds,
@@ -58,6 +60,18 @@ class LogDaemon {
   void forget_unit(std::string_view name) noexcept;
   void sync(std::uint64_t id) noexcept;
 
+  // log_daemon_inlets.cc
+  int add_inlet(std::uint64_t kind, base::Fd socket) noexcept;
+  bool on_inlet(void* tag) noexcept;
+  bool read_datagrams(InletKind kind) noexcept;
+  void on_datagram(InletKind kind, std::int32_t pid, std::string_view bytes) noexcept;
+  void on_large_datagram(std::int32_t pid, int fd) noexcept;
+  void add_message(std::int32_t pid, const JournalMessage& message) noexcept;
+  const char* unit_of_sender(std::int32_t pid) noexcept;
+  void accept_streams() noexcept;
+  void on_greeting(base::Fd& connection) noexcept;
+  void drain_inlets() noexcept;
+
   void on_stream(LogStream& stream) noexcept;
   long read_once(LogStream& stream) noexcept;
   void drain(LogStream& stream) noexcept;
@@ -67,7 +81,9 @@ class LogDaemon {
                 bool partial) noexcept;
   bool is_let_through(LogStream& stream, std::uint8_t priority, bool partial) noexcept;
   void tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept;
-  void write_batch(LogStream& stream) noexcept;
+  void write_batch(LogStream& stream) noexcept { write_batch(*stream.unit, stream.source); }
+  void write_batch(UnitEntry& unit, SourceSlot& source) noexcept;
+  void tell_ended(const LogStream& stream) noexcept;
 
   enum class Idle { kErase, kKeep };
   void make_room_for(const UnitEntry& unit, Idle idle) noexcept;
@@ -90,6 +106,19 @@ class LogDaemon {
   UnitEntry* oldest_open_ = nullptr;
   std::size_t open_logs_ = 0;
   bool has_losses_ = false;
+
+  // What programs send to by themselves.
+  static constexpr std::size_t kMaxGreetings = 32;
+  base::Fd inlets_[kInletCount];
+  base::Fd greetings_[kMaxGreetings];  // connections that have not said yet what they are
+  std::size_t next_greeting_ = 0;
+  std::uint64_t next_own_stream_ = 0;
+  std::size_t own_streams_ = 0;
+  // Of the datagram before: the next one is often of the same process.
+  std::int32_t sender_ = 0;
+  char sender_unit_[kMaxUnitName + 1] = "";
+  char sender_name_[32] = "";
+  char own_cgroup_[512] = "";
 
   // Events that wait for room in the socket.
   struct EventQueue {

@@ -135,7 +135,7 @@ MessageReader::MessageReader(std::string_view message) noexcept : rest_(message)
   MessageHeader header{};
   if (!take(&header, sizeof(header)) || header.magic != kMagic ||
       header.type < static_cast<std::uint16_t>(MessageType::kAddStreams) ||
-      header.type > static_cast<std::uint16_t>(MessageType::kEvents)) {
+      header.type > static_cast<std::uint16_t>(MessageType::kAddInlet)) {
     damaged_ = true;
     return;
   }

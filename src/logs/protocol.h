@@ -8,6 +8,8 @@
 //     order kSetPid        PidChange entries: the process that writes to a stream from now on
 //     kForgetUnit    one unit name: read what is readable, then drop its streams and files
 //     kSync          no entry; `argument` comes back in kSyncDone
+//     kAddInlet      no entry; `argument` is an InletKind, with one descriptor: a socket that others
+//     send to
 //   log process → manager
 //     kEvents        Event entries
 //
@@ -46,7 +48,16 @@ enum class MessageType : std::uint16_t {
   kForgetUnit = 3,
   kSync = 4,
   kEvents = 5,
+  kAddInlet = 6,
 };
+
+// Sockets under /run/systemd/journal that are not of one service.
+enum class InletKind : std::uint64_t {
+  kSyslog = 0,  // dev-log: datagrams of syslog(3)
+  kNative = 1,  // socket: datagrams of sd_journal_send(3)
+  kStdout = 2,  // stdout: listens for streams of sd_journal_stream_fd(3)
+};
+inline constexpr std::size_t kInletCount = 3;
 
 struct StreamSpec {
   std::uint64_t id = 0;  // the manager's choice; unique among its live streams

@@ -1,0 +1,194 @@
+// What programs send to the journal's sockets by themselves. The sender is this very process, which
+// is in no unit below the daemon's own place in the tree.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+
+#include "logs/client.h"
+#include "logs/log_daemon.h"
+#include "logs/scratch_log.h"
+
+namespace flotilla::logs {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr char kNobody[] = "-.slice";
+
+class LogInletsTest : public ::testing::Test {
+ protected:
+  LogInletsTest() {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    client_ = std::make_unique<LogClient>(base::Fd(ends[0]));
+    control_.reset(ends[1]);
+    DaemonConfig config;
+    config.place = scratch_.place;
+    config.control = control_.get();
+    daemon_ = std::make_unique<LogDaemon>(config);
+    EXPECT_EQ(daemon_->start(), 0);
+  }
+  // Our end of a datagram socket of this kind.
+  base::Fd open_inlet(InletKind kind) {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+    const int on = 1;
+    EXPECT_EQ(::setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
+    const base::Fd theirs(ends[1]);
+    client_->add_inlet(kind, theirs.get());
+    settle();
+    return base::Fd(ends[0]);
+  }
+  static void send_to(const base::Fd& inlet, std::string_view text) {
+    ASSERT_EQ(::send(inlet.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  }
+  // Everything queued is sent, and everything readable is written.
+  void settle() {
+    client_->sync(++syncs_);
+    for (int i = 0; i < 1000; ++i) {
+      EXPECT_TRUE(client_->flush());
+      daemon_->turn(0);
+      for (Event event; client_->next_event(event);) {
+        EXPECT_EQ(event.type, EventType::kSyncDone);
+        if (event.id == syncs_) return;
+      }
+    }
+    ADD_FAILURE() << "the daemon does not answer";
+  }
+
+  ScratchLog scratch_;
+  base::Fd control_;
+  std::unique_ptr<LogClient> client_;
+  std::unique_ptr<LogDaemon> daemon_;
+  std::uint64_t syncs_ = 1000;
+};
+
+TEST_F(LogInletsTest, WritesWhatIsSaidToSyslog) {
+  const base::Fd log = open_inlet(InletKind::kSyslog);
+  send_to(log, "<27>Nov 21 19:00:00 cron[12]: one");
+  send_to(log, "<165>two: x\n");
+  send_to(log, "");
+  settle();
+  const std::vector<Entry> entries = scratch_.entries(kNobody);
+  ASSERT_THAT(messages_of(entries), ElementsAre("one", "x"));
+  EXPECT_EQ(entries[0].identifier, "cron");
+  EXPECT_EQ(entries[0].priority, 3);
+  EXPECT_EQ(entries[0].pid, ::getpid());
+  EXPECT_THAT(entries[0].fields, IsEmpty());
+  EXPECT_THAT(entries[1].fields, ElementsAre("SYSLOG_FACILITY=20"));
+}
+
+TEST_F(LogInletsTest, WritesEntriesOfFieldsLineByLine) {
+  const base::Fd log = open_inlet(InletKind::kNative);
+  send_to(log, "MESSAGE=one\nPRIORITY=2\nSYSLOG_IDENTIFIER=me\n\nMESSAGE=other\n");
+  std::string lines("MESSAGE\n\x05\0\0\0\0\0\0\0a\nb\nc\n", 22);
+  send_to(log, lines);
+  send_to(log, "MESSAGE=" + std::string(kMaxMessage + 1, 'x') + "\n");
+  send_to(log, "garbage");
+  settle();
+  const std::vector<Entry> entries = scratch_.entries(kNobody);
+  ASSERT_EQ(entries.size(), 7U);
+  EXPECT_EQ(entries[0].message, "one");
+  EXPECT_EQ(entries[0].priority, 2);
+  EXPECT_EQ(entries[0].identifier, "me");
+  EXPECT_EQ(entries[1].identifier, "logs_test");
+  EXPECT_EQ(entries[2].message + entries[3].message + entries[4].message, "abc");
+  EXPECT_TRUE(entries[5].partial);
+  EXPECT_EQ(entries[6].message, "x");
+}
+
+TEST_F(LogInletsTest, WhatIsLargeComesAsAFileInMemory) {
+  const base::Fd log = open_inlet(InletKind::kNative);
+  const auto pass = [&](int fd) {
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(rights), &fd, sizeof(int));
+    ASSERT_EQ(::sendmsg(log.get(), &message, 0), 0);
+  };
+  const base::Fd memory(::memfd_create("entry", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const std::string text = "MESSAGE=" + std::string(100, 'y') + "\n";
+  ASSERT_EQ(::write(memory.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  pass(memory.get());
+  pass(scratch_.place.directory);
+  pass(control_.get());
+  settle();
+  EXPECT_THAT(messages_of(scratch_.entries(kNobody)), ElementsAre(std::string(100, 'y')));
+}
+
+TEST_F(LogInletsTest, StreamsSayWhatTheyAreAndThenWrite) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = scratch_.path() + "/stdout";
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const auto* where = reinterpret_cast<const sockaddr*>(&address);
+  const base::Fd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(listening.get(), where, sizeof(address)), 0);
+  ASSERT_EQ(::listen(listening.get(), 5), 0);
+  client_->add_inlet(InletKind::kStdout, listening.get());
+  settle();
+  const auto connect = [&] {
+    base::Fd stream(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(stream.get(), where, sizeof(address)), 0);
+    return stream;
+  };
+  base::Fd good = connect();
+  send_to(good, "cat\n\n4\n1\n");
+  settle();
+  EXPECT_EQ(daemon_->stream_count(), 0U);
+  send_to(good, "0\n0\n0\none\n<2>tw");
+  settle();
+  EXPECT_EQ(daemon_->stream_count(), 1U);
+  send_to(good, "o");
+  base::Fd bad = connect();
+  send_to(bad, "cat\n\nloud\n1\n0\n0\n0\nnever\n");
+  const base::Fd silent = connect();
+  settle();
+  char byte = 0;
+  EXPECT_EQ(::recv(bad.get(), &byte, 1, MSG_DONTWAIT), -1);
+  good.reset();
+  settle();
+  EXPECT_EQ(daemon_->stream_count(), 0U);
+  const std::vector<Entry> entries = scratch_.entries(kNobody);
+  ASSERT_THAT(messages_of(entries), ElementsAre("one", "two"));
+  EXPECT_EQ(entries[0].priority, 4);
+  EXPECT_EQ(entries[0].identifier, "cat");
+  EXPECT_EQ(entries[0].pid, ::getpid());
+  EXPECT_EQ(entries[1].priority, 2);
+}
+
+TEST_F(LogInletsTest, ManyThatSayNothingMakeRoomForOneAnother) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = scratch_.path() + "/stdout";
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const auto* where = reinterpret_cast<const sockaddr*>(&address);
+  const base::Fd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(listening.get(), where, sizeof(address)), 0);
+  ASSERT_EQ(::listen(listening.get(), 100), 0);
+  client_->add_inlet(InletKind::kStdout, listening.get());
+  std::vector<base::Fd> silent;
+  for (int i = 0; i < 80; ++i) {
+    silent.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(silent.back().get(), where, sizeof(address)), 0);
+  }
+  for (int i = 0; i < 10; ++i) settle();
+  send_to(silent.back(), "cat\n\n6\n0\n0\n0\n0\nheard\n");
+  settle();
+  settle();
+  EXPECT_THAT(messages_of(scratch_.entries(kNobody)), ElementsAre("heard"));
+}
+
+}  // namespace
+}  // namespace flotilla::logs
