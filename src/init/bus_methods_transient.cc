@@ -19,9 +19,16 @@ constexpr size_t kMaxUnits = 1'000;
 
 using Markers = std::optional<std::vector<std::string>>;
 
+// Whether who calls can be told something by name, later.
+enum class Caller : uint8_t { kOnBus, kConnected };
+
+Caller caller_of(const BusRequest& request) {
+  return request.call.peer().bus_name.empty() ? Caller::kConnected : Caller::kOnBus;
+}
+
 // The next argument, "a(sv)", of a unit of this name. Marks are no setting: they go to `markers`.
 Result<std::vector<PropertyText>> read_properties(bus::MessageReader& reader,
-                                                  const unit::UnitName& unit,
+                                                  const unit::UnitName& unit, Caller caller,
                                                   Markers* markers = nullptr) {
   std::vector<PropertyText> settings;
   PropertyWriter writer(unit);
@@ -35,6 +42,12 @@ Result<std::vector<PropertyText>> read_properties(bus::MessageReader& reader,
     FLOTILLA_TRY(reader.leave());
     // Whether the caller wants the unit kept for it: it is for as long as it runs.
     if (name == "AddRef" && value.signature == "b") continue;
+    if (name == "Controller" && unit.type() == unit::UnitType::kScope &&
+        caller == Caller::kConnected) {
+      return base::unexpected({base::Errc::kUnsupported,
+                               "Sorry, Controller= logic only supported via the bus.", 0,
+                               "org.freedesktop.DBus.Error.NotSupported"});
+    }
     if (markers != nullptr && name == "Markers" && value.signature == "as") {
       markers->emplace();
       for (const bus::Value& word : *value.as_list()) (*markers)->push_back(*word.as_string());
@@ -53,11 +66,12 @@ base::Unexpected invalid_name() {
 }
 
 // The units are read as a whole before anything is made of them.
-Result<std::vector<TransientUnit>> read_units(bus::MessageReader& reader, const std::string& name) {
+Result<std::vector<TransientUnit>> read_units(bus::MessageReader& reader, const std::string& name,
+                                              Caller caller) {
   std::vector<TransientUnit> units;
   const auto first = unit::UnitName::parse(name);
   if (!first) return invalid_name();
-  FLOTILLA_ASSIGN(std::vector<PropertyText> settings, read_properties(reader, *first));
+  FLOTILLA_ASSIGN(std::vector<PropertyText> settings, read_properties(reader, *first, caller));
   units.push_back({name, std::move(settings)});
   FLOTILLA_TRY(reader.enter('a', "(sa(sv))"));
   while (true) {
@@ -67,7 +81,8 @@ Result<std::vector<TransientUnit>> read_units(bus::MessageReader& reader, const 
     FLOTILLA_ASSIGN(const std::string other, reader.string());
     const auto parsed = unit::UnitName::parse(other);
     if (!parsed) return invalid_name();
-    FLOTILLA_ASSIGN(std::vector<PropertyText> more_settings, read_properties(reader, *parsed));
+    FLOTILLA_ASSIGN(std::vector<PropertyText> more_settings,
+                    read_properties(reader, *parsed, caller));
     units.push_back({other, std::move(more_settings)});
     FLOTILLA_TRY(reader.leave());
   }
@@ -80,7 +95,7 @@ void set_properties(BusRequest& request, bus::MessageReader& reader, const std::
   if (!parsed)
     return answer_error(request, kBusInvalidArgs, "Unit name " + name + " is not valid.");
   Markers markers;
-  const auto settings = read_properties(reader, *parsed, &markers);
+  const auto settings = read_properties(reader, *parsed, caller_of(request), &markers);
   if (!settings) return request.call.send_error(settings.error());
   for (const PropertyText& setting : *settings) {
     if (setting.is_live) continue;
@@ -110,7 +125,7 @@ void bus_start_transient_unit(BusRequest& request) {
     return answer_error(request, "org.freedesktop.systemd1.UnitExists",
                         "Unit " + name + " was already loaded or has a fragment file.");
   }
-  const auto units = read_units(reader, name);
+  const auto units = read_units(reader, name, caller_of(request));
   if (!units) return request.call.send_error(units.error());
   const Result<uint32_t> job = request.manager.start_transient(*units, mode);
   if (!job) return request.call.send_error(job.error());

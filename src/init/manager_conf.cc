@@ -195,6 +195,8 @@ ManagerConf read_manager_conf(const base::FileTree& tree, ManagerScope scope,
 bool is_default_for(const Setting& setting, unit::UnitType type) {
   using unit::UnitType;
   if (setting.section == "Unit") return true;
+  // A mount has one time limit for whatever it does, and its default is that of a start.
+  if (type == UnitType::kMount && setting.key == "TimeoutStartSec") return true;
   if (setting.section == "Service") return type == UnitType::kService;
   // Slices hold many: a number that is meant for one unit is none for them.
   if (type == UnitType::kSlice) return setting.key != "TasksMax";

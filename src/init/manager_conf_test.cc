@@ -58,6 +58,8 @@ TEST_F(ManagerConfTest, DefaultsStandFirstInEveryUnitTheyAreFor) {
   EXPECT_EQ(a.exec->limits[RLIMIT_NOFILE]->rlim_cur, 2000u);
   EXPECT_EQ(a.exec->standard_output.kind, StreamSetting::Kind::kNull);
   EXPECT_EQ(a.exec->oom_score_adjust, 7);
+  put("/etc/systemd/system/srv-x.mount", "[Mount]\nWhat=tmpfs\nWhere=/srv/x\n");
+  EXPECT_EQ(load("srv-x.mount").service.timeout_start, Micros(11'000'000));
   // Who runs once may take as long as it takes.
   EXPECT_EQ(load("once.service").service.timeout_start, kInfinity);
 }

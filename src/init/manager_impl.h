@@ -154,6 +154,8 @@ class Manager::Impl {
   // --- Processes on their way to their programs (manager_spawn.cc) ---
   // Waits for the last one that was begun, if it is, and says what went wrong.
   void settle_spawn();
+  void expect_execution(const Unit& unit, pid_t pid);
+  void on_executed();
 
   // --- Idle services (manager_spawn.cc) ---
   // Lets go those of Type=idle that wait for the last job.
@@ -407,6 +409,14 @@ class Manager::Impl {
     std::shared_ptr<PreparedExec> exec;  // which the process reads; null: none is on its way
   };
   BegunSpawn begun_;
+  // Main processes of Type=exec whose programs have begun, the first one first.
+  struct Executed {
+    UnitId unit;
+    pid_t pid;
+    base::MonotonicTime believed_at;
+  };
+  std::vector<Executed> executed_;
+  Timer executed_timer_{Callback<void()>::to<&Impl::on_executed>(*this)};
   std::vector<UnitId> going_groups_;  // of units whose group_goes
   Timer last_words_{Callback<void()>::to<&Impl::on_last_words>(*this)};
 };

@@ -243,8 +243,9 @@ void Manager::Impl::read_report(Unit& unit, bool is_main) {
   }
   if (outcome == HelperRun::Outcome::kPending) return;
   slot.reset();
-  if (outcome == HelperRun::Outcome::kExecuted && is_main) {
-    feed(unit, ServiceEvent::of(Kind::kExecuted));
+  const bool is_awaited = unit.settings.service.type == ServiceType::kExec;
+  if (outcome == HelperRun::Outcome::kExecuted && is_main && is_awaited) {
+    expect_execution(unit, unit.service->state.main_pid);
   }
 }
 

@@ -17,6 +17,9 @@ namespace {
 using base::Status;
 using Kind = ServiceEvent::Kind;
 
+// About what systemd takes from the beginning of a program to its word that it runs.
+constexpr base::Micros kExecutionGrace{1'500};
+
 std::string_view file_name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // What its lines are marked with: the program it is about, as all its commands share one stream.
@@ -232,7 +235,31 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   if (runtime.streams_open) edges.logs.set_pid(unit.id, result.pid);
   runtime.uid = exec.uid();
   runtime.gid = exec.gid();
+  if (waits && result.is_running() && !is_helped_on) {
+    expect_execution(unit, result.pid);
+    return ServiceEvent::spawned(result.pid, false);
+  }
   return ServiceEvent::spawned(result.pid, result.is_running() && !is_helped_on);
+}
+
+// A program that ends as soon as it has begun has failed to start: its exit is waited for a little.
+void Manager::Impl::expect_execution(const Unit& unit, pid_t pid) {
+  const auto at = edges.timers.clock().monotonic() + kExecutionGrace;
+  executed_.push_back({unit.graph_id, pid, at});
+  if (!executed_timer_.is_armed()) edges.timers.arm(executed_timer_, at);
+}
+
+void Manager::Impl::on_executed() {
+  const auto now = edges.timers.clock().monotonic();
+  while (!executed_.empty() && executed_.front().believed_at <= now) {
+    const Executed executed = executed_.front();
+    executed_.erase(executed_.begin());
+    Unit* const unit = unit_at(executed.unit);
+    if (unit == nullptr || !unit->service || unit->service->state.main_pid != executed.pid)
+      continue;
+    feed(*unit, ServiceEvent::of(Kind::kExecuted));
+  }
+  if (!executed_.empty()) edges.timers.arm(executed_timer_, executed_.front().believed_at);
 }
 
 void Manager::Impl::settle_spawn() {

@@ -49,6 +49,29 @@ TEST_F(ManagerTest, StopsAServiceBySignalAndForgetsIt) {
   EXPECT_FALSE(manager_->find_job(job));
 }
 
+TEST_F(ManagerTest, AProgramThatEndsAsSoonAsItHasBegunHasFailedToStart) {
+  const std::string text = "[Service]\nType=exec\nExecStart=/bin/x\n";
+  unit("a.service", text);
+  unit("b.service", text);
+  boot();
+  ask("a.service", "start");
+  ask("b.service", "start");
+  EXPECT_EQ(state_of("a.service"), "activating/start");
+  exit(main_pid("a.service"), CLD_EXITED, 1);
+  EXPECT_EQ(state_of("a.service"), "failed/failed");
+  advance(Micros(2'000));
+  EXPECT_EQ(state_of("b.service"), "active/running");
+}
+
+TEST_F(ManagerTest, WhatIsNamedForWhatItIsHasNoInstances) {
+  boot();
+  for (const char* name : {"a@b.mount", "a@b.slice", "a@b.scope", "a@b.swap", "a@b.device"}) {
+    const auto job = manager_->enqueue_job(name, "start", "replace");
+    ASSERT_FALSE(job) << name;
+    EXPECT_EQ(job.error().message, "Invalid argument");
+  }
+}
+
 TEST_F(ManagerTest, KillsWhatDoesNotStopInTime) {
   unit("a.service", "[Service]\nExecStart=/bin/a\nTimeoutStopSec=5\n");
   boot();

@@ -73,6 +73,16 @@ std::vector<std::string> lines_of_others(std::string_view text, const PropertyTe
   return lines;
 }
 
+// DeviceAllow= as all files of the unit have it.
+std::string allowed_devices(const Unit& unit) {
+  std::string text;
+  if (!unit.settings.cgroup) return text;
+  for (const auto& [device, permissions] : unit.settings.cgroup->device_allow) {
+    text += fmt::format("DeviceAllow={} {}\n", device, permissions);
+  }
+  return text;
+}
+
 base::Unexpected invalid_arguments(std::string text) {
   return base::unexpected(
       {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
@@ -191,6 +201,7 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
       unit.transient ? transient_directory()
       : runtime      ? fmt::format("{}/systemd/{}.control", options.runtime_directory, kind)
                      : fmt::format("{}/{}.control", parent_of(options.config_directory), kind);
+  bool has_no_devices = false;
   for (const PropertyText& setting : settings) {
     const std::string prefix = fmt::format("{}/{}.d/", directory, unit.id);
     const std::string path = prefix + drop_in_name(setting);
@@ -199,11 +210,15 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
     if (is_device_list(directive)) {
       if (!takes_all_away(setting)) {
         const auto before = edges.tree.read(path, unit::kMaxUnitFileSize);
-        const std::vector<std::string> kept =
-            lines_of_others(before ? std::string_view(*before) : std::string_view(), setting);
+        const bool is_in_settings = directive == "DeviceAllow" && !has_no_devices;
+        const std::string known = is_in_settings ? allowed_devices(unit)
+                                  : before       ? *before
+                                                 : std::string();
+        const std::vector<std::string> kept = lines_of_others(known, setting);
         written.lines.insert(written.lines.begin(), directive + "=");
         written.lines.insert(written.lines.end(), kept.begin(), kept.end());
       }
+      has_no_devices = has_no_devices || (directive == "DeviceAllow" && takes_all_away(setting));
       // An empty line ends a list.
       written.lines.emplace_back();
     }

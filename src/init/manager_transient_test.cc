@@ -102,6 +102,14 @@ TEST_F(TransientTest, DevicesAreAddedToThoseGivenBefore) {
   EXPECT_EQ(text(), "[Service]\nDeviceAllow=\n\n");
 }
 
+TEST_F(TransientTest, DevicesOfTheUnitFileStayBesideTheNewOnes) {
+  unit("a.service", "[Service]\nExecStart=/bin/true\nDeviceAllow=/dev/null rw\n");
+  boot();
+  ASSERT_TRUE(
+      manager_->set_properties("a.service", true, {line("Service", "DeviceAllow", "/dev/zero r")}));
+  EXPECT_EQ(manager_->find_unit("a.service")->settings.cgroup->device_allow.size(), 2U);
+}
+
 TEST_F(TransientTest, AShareHasAFileOfItsOwnAndTheLastWordCounts) {
   unit("a.service", "[Service]\nExecStart=/bin/true\n");
   boot();

@@ -43,6 +43,16 @@ Unit* Manager::Impl::find(std::string_view name) const noexcept {
   return id == kNoUnit ? nullptr : unit_at(id);
 }
 
+namespace {
+
+// Slices, scopes, mounts, swaps and devices are named for what they are.
+bool may_be_template(UnitType type) noexcept {
+  return type == UnitType::kService || type == UnitType::kSocket || type == UnitType::kTarget ||
+         type == UnitType::kTimer || type == UnitType::kPath;
+}
+
+}  // namespace
+
 Result<Unit*> Manager::Impl::load(std::string_view name) {
   auto parsed = UnitName::parse(name);
   if (!parsed) {
@@ -52,6 +62,10 @@ Result<Unit*> Manager::Impl::load(std::string_view name) {
   if (parsed->is_template()) {
     return base::unexpected({base::Errc::kInvalid,
                              fmt::format("Unit name {} is missing the instance name.", name), 0,
+                             "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
+  if (parsed->is_instance() && !may_be_template(parsed->type())) {
+    return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL,
                              "org.freedesktop.DBus.Error.InvalidArgs"});
   }
   Unit* unit = load_name(*parsed);

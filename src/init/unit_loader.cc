@@ -471,6 +471,10 @@ void UnitLoader::apply_defaults(Load& load) const {
     if (!is_default_for(setting, type)) continue;
     unit::Setting written = setting;
     if (written.section.empty()) written.section = unit_section_of(type);
+    if (type == UnitType::kMount && written.key == "TimeoutStartSec") {
+      written.section = "Mount";
+      written.key = "TimeoutSec";
+    }
     apply_setting(load, written, "system.conf");
   }
   // Nobody has said these things of this very unit.
