@@ -8,8 +8,8 @@
 //     order kSetPid        PidChange entries: the process that writes to a stream from now on
 //     kForgetUnit    one unit name: read what is readable, then drop its streams and files
 //     kSync          no entry; `argument` comes back in kSyncDone
-//     kAddInlet      no entry; `argument` is an InletKind, with one descriptor: a socket that others
-//     send to
+//     kAddInlet      no entry; `argument` is an InletKind, with one descriptor: a socket that
+//     others send to
 //   log process → manager
 //     kEvents        Event entries
 //
