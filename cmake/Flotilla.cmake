@@ -38,8 +38,8 @@ add_compile_options(
   "$<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>"
   "$<$<CONFIG:Debug>:-g1>"
 )
-# Sanitizers at -O0 make programs too slow to test, at -O1 tests too slow to compile: each gets its own.
-set(FLOTILLA_SANITIZE_LEVEL -O1 CACHE STRING "Optimisation of what is built with sanitizers")
+# Sanitizers at -O0 make programs too slow to test, at -O1 they take half as long again to compile.
+set(FLOTILLA_SANITIZE_LEVEL -Og CACHE STRING "Optimisation of what is built with sanitizers")
 if(FLOTILLA_SANITIZE)
   add_compile_options("$<$<CONFIG:Debug>:${FLOTILLA_SANITIZE_LEVEL}>")
 endif()
