@@ -329,10 +329,16 @@ void Manager::Impl::finish(JobId id, JobResult result, Recursion recursion) {
   if (jobs.find(id) == nullptr) return;
   const JobFinish end = finish_job(view(), id, result, recursion);
   if (end.continues_as_start) {
+    const UnitId unit = jobs.find(id)->unit;
+    Unit* const restarted = unit_at(unit);
+    // Of a restart that had something to stop the stop is told of as well.
+    const Job& half = *jobs.find(id);
+    if (restarted != nullptr && half.state == JobState::kRunning) {
+      log_job_end(half, *restarted, JobResult::kDone);
+    }
     jobs.continue_as_start(id);
     if (observer != nullptr) events_.changed_jobs.push_back(id);
-    const UnitId unit = jobs.find(id)->unit;
-    if (Unit* restarted = unit_at(unit)) save(*restarted);
+    if (restarted != nullptr) save(*restarted);
     queue_job(unit);
   }
   for (const FinishedJob& finished : end.finished) finish_one(finished);

@@ -272,6 +272,7 @@ TEST_F(ManagerTest, ReloadReadsFilesAgainAndKeepsProcesses) {
   EXPECT_FALSE(manager_->need_daemon_reload(*manager_->find_unit("a.service")));
   ask("a.service", "restart");
   exit(pid, CLD_KILLED, SIGTERM);
+  EXPECT_TRUE(logs_.has("a.service|Stopped a.service - New."));
   EXPECT_EQ(spawner_.last().path, "/bin/other");
 }
 
