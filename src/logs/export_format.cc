@@ -93,11 +93,29 @@ void append_value(std::string& out, std::string_view value) {
   out += '"';
 }
 
-std::string json_of(const Entry& entry, const LogOrigin& origin) {
+// With what is known of the entry itself in front.
+Fields whole_fields_of(const Entry& entry, const LogOrigin& origin) {
   Fields fields = fields_of(entry, origin);
   fields.insert(fields.begin(),
                 {{"__CURSOR", std::to_string(entry.cursor)},
                  {"__REALTIME_TIMESTAMP", std::to_string(entry.time.since_epoch.count())}});
+  return fields;
+}
+
+// What stands between the parts of an object: nothing, or lines and tabs.
+struct JsonLayout {
+  const char* begin = "{";
+  const char* next = ",";
+  const char* colon = ":";
+  const char* list = "[";
+  const char* item = ",";
+  const char* list_end = "]";
+  const char* end = "}\n";
+};
+constexpr JsonLayout kPretty{"{\n\t", ",\n\t", " : ", "[\n\t\t", ",\n\t\t", "\n\t]", "\n}\n"};
+
+std::string json_of(const Entry& entry, const LogOrigin& origin, const JsonLayout& layout) {
+  const Fields fields = whole_fields_of(entry, origin);
   std::string out;
   for (size_t i = 0; i < fields.size(); ++i) {
     const std::string& name = fields[i].first;
@@ -109,15 +127,34 @@ std::string json_of(const Entry& entry, const LogOrigin& origin) {
     for (size_t j = i; j < fields.size(); ++j) {
       if (is_it(j)) values.push_back(fields[j].second);
     }
-    out.append(out.empty() ? "{\"" : ",\"").append(name).append("\":");
-    if (values.size() > 1) out += '[';
+    out.append(out.empty() ? layout.begin : layout.next).append("\"").append(name).append("\"");
+    out += layout.colon;
+    if (values.size() > 1) out += layout.list;
     for (size_t j = 0; j < values.size(); ++j) {
-      if (j > 0) out += ',';
+      if (j > 0) out += layout.item;
       append_value(out, values[j]);
     }
-    if (values.size() > 1) out += ']';
+    if (values.size() > 1) out += layout.list_end;
   }
-  return out += "}\n";
+  return out += layout.end;
+}
+
+// The journal's export format: a value that is no text has its size in front, and no "=".
+std::string export_of(const Entry& entry, const LogOrigin& origin) {
+  std::string out;
+  for (const auto& [name, value] : whole_fields_of(entry, origin)) {
+    out += name;
+    if (is_printable(value) && value.find('\n') == std::string::npos) {
+      out.append("=").append(value).append("\n");
+      continue;
+    }
+    out += '\n';
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+      out += static_cast<char>(static_cast<uint64_t>(value.size()) >> shift & 0xFFU);
+    }
+    out.append(value).append("\n");
+  }
+  return out += '\n';
 }
 
 // Safe for terminals.
@@ -146,24 +183,80 @@ std::string verbose_of(const Entry& entry, const LogOrigin& origin) {
 
 }  // namespace
 
+namespace {
+
+struct NamedForm {
+  std::string_view name;
+  LogForm form;
+};
+constexpr NamedForm kForms[] = {
+    {"short", LogForm::kShort},
+    {"short-precise", LogForm::kShortPrecise},
+    {"short-full", LogForm::kShortFull},
+    {"short-iso", LogForm::kShortIso},
+    {"short-iso-precise", LogForm::kShortIsoPrecise},
+    {"short-unix", LogForm::kShortUnix},
+    {"with-unit", LogForm::kWithUnit},
+    {"cat", LogForm::kCat},
+    {"verbose", LogForm::kVerbose},
+    {"export", LogForm::kExport},
+    {"json", LogForm::kJson},
+    {"json-pretty", LogForm::kJsonPretty},
+    {"json-sse", LogForm::kJsonSse},
+    {"json-seq", LogForm::kJsonSeq},
+};
+
+}  // namespace
+
 std::optional<LogForm> parse_log_form(std::string_view name) {
-  if (name == "short") return LogForm::kShort;
-  if (name == "cat") return LogForm::kCat;
-  if (name == "json") return LogForm::kJson;
-  if (name == "verbose") return LogForm::kVerbose;
+  for (const NamedForm& known : kForms) {
+    if (known.name == name) return known.form;
+  }
   return std::nullopt;
 }
 
+std::string log_form_names() {
+  std::string text;
+  for (const NamedForm& known : kForms) {
+    if (!text.empty()) text += known.form == LogForm::kJsonSeq ? " or " : ", ";
+    text += known.name;
+  }
+  return text;
+}
+
 std::string format_entry(const Entry& entry, LogForm form, const LogOrigin& origin) {
+  const auto line = [&](ShortTime time) {
+    return format_short(entry, origin.host, time, entry.identifier);
+  };
   switch (form) {
     case LogForm::kShort:
-      return format_short(entry, origin.host);
+      return line(ShortTime::kPlain);
+    case LogForm::kShortPrecise:
+      return line(ShortTime::kPrecise);
+    case LogForm::kShortFull:
+      return line(ShortTime::kFull);
+    case LogForm::kShortIso:
+      return line(ShortTime::kIso);
+    case LogForm::kShortIsoPrecise:
+      return line(ShortTime::kIsoPrecise);
+    case LogForm::kShortUnix:
+      return line(ShortTime::kUnix);
+    case LogForm::kWithUnit:
+      return format_short(entry, origin.host, ShortTime::kFull, origin.unit);
     case LogForm::kCat:
       return entry.message + "\n";
-    case LogForm::kJson:
-      return json_of(entry, origin);
     case LogForm::kVerbose:
       return verbose_of(entry, origin);
+    case LogForm::kExport:
+      return export_of(entry, origin);
+    case LogForm::kJson:
+      return json_of(entry, origin, {});
+    case LogForm::kJsonPretty:
+      return json_of(entry, origin, kPretty);
+    case LogForm::kJsonSse:
+      return "data: " + json_of(entry, origin, {}) + "\n";
+    case LogForm::kJsonSeq:
+      return "\x1e" + json_of(entry, origin, {});
   }
   return {};
 }

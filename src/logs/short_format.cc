@@ -3,17 +3,48 @@
 #include <ctime>
 
 namespace flotilla::logs {
+namespace {
 
-std::string format_short(const Entry& entry, std::string_view host) {
-  const std::time_t seconds = entry.time.since_epoch.count() / 1'000'000;
+std::string stamp_of(const Entry& entry, ShortTime time) {
+  const auto whole = entry.time.since_epoch.count();
+  std::string micros = std::to_string(whole % 1'000'000);
+  micros.insert(0, 6 - micros.size(), '0');
+  micros.insert(0, ".");
+  const std::time_t seconds = whole / 1'000'000;
   std::tm parts{};
   localtime_r(&seconds, &parts);
-  char stamp[32];
-  std::strftime(stamp, sizeof stamp, "%b %d %H:%M:%S", &parts);
+  const auto text = [&](const char* format) {
+    char stamp[96];
+    return std::string(stamp, std::strftime(stamp, sizeof stamp, format, &parts));
+  };
+  switch (time) {
+    case ShortTime::kPlain:
+      return text("%b %d %H:%M:%S");
+    case ShortTime::kPrecise:
+      return text("%b %d %H:%M:%S") + micros;
+    case ShortTime::kFull:
+      return text("%a %Y-%m-%d %H:%M:%S %Z");
+    case ShortTime::kIso:
+      return text("%Y-%m-%dT%H:%M:%S%z");
+    case ShortTime::kIsoPrecise:
+      return text("%Y-%m-%dT%H:%M:%S") + micros + text("%z");
+    case ShortTime::kUnix:
+      return std::to_string(seconds) + micros;
+  }
+  return {};
+}
 
-  std::string line = stamp;
+}  // namespace
+
+std::string format_short(const Entry& entry, std::string_view host) {
+  return format_short(entry, host, ShortTime::kPlain, entry.identifier);
+}
+
+std::string format_short(const Entry& entry, std::string_view host, ShortTime time,
+                         std::string_view name) {
+  std::string line = stamp_of(entry, time);
   line.append(" ").append(host).append(" ");
-  line.append(entry.identifier.empty() ? "unknown" : entry.identifier);
+  line.append(name.empty() ? "unknown" : name);
   if (entry.pid > 0) line.append("[").append(std::to_string(entry.pid)).append("]");
   line.append(": ");
   static constexpr char kHex[] = "0123456789abcdef";

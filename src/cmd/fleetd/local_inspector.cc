@@ -201,8 +201,8 @@ base::Result<std::shared_ptr<api::BodyStream>> LocalInspector::log(const std::st
   if (!request.form.empty()) {
     const auto form = logs::parse_log_form(request.form);
     if (!form) {
-      return base::invalid("invalid value \"{}\" for output: expected short, cat, json or verbose",
-                           request.form);
+      return base::invalid("invalid value \"{}\" for output: expected {}", request.form,
+                           logs::log_form_names());
     }
     look.form = *form;
   }
