@@ -157,8 +157,14 @@ base::Status settle_states(Context& context, const std::vector<std::string>& nam
 namespace {
 
 // A program that fails at once is active for a moment: what is active must have been so for this
-// long.
+// long. Most of many units have been by the time the last of them is; for that one it is a share of
+// the time that all took.
 constexpr milliseconds kStay{250};
+constexpr int kShareToStay = 6;
+
+milliseconds stay_of(size_t units, milliseconds elapsed) {
+  return units > kFewUnits ? std::min(kStay, elapsed / kShareToStay) : kStay;
+}
 
 // What is not yet done of the units that are waited for.
 struct Inactive {
@@ -169,12 +175,13 @@ struct Inactive {
 
 // How much longer what became active at `since` has to stay so. The machine's clock may differ:
 // never longer than the whole time.
-milliseconds left_to_stay(Context& context, std::chrono::microseconds since) {
+milliseconds left_to_stay(Context& context, milliseconds stay, std::chrono::microseconds since) {
   const auto age = std::chrono::duration_cast<milliseconds>(context.pacer.wall_clock() - since);
-  return age < milliseconds(0) ? kStay : kStay - std::min(age, kStay);
+  return age < milliseconds(0) ? stay : stay - std::min(age, stay);
 }
 
-base::Result<Inactive> find_inactive(Context& context, const std::vector<std::string>& names) {
+base::Result<Inactive> find_inactive(Context& context, const std::vector<std::string>& names,
+                                     milliseconds stay) {
   std::map<std::string, std::chrono::microseconds> active;  // since when
   const auto add = [&](const std::vector<client::UnitState>& states) {
     for (const client::UnitState& state : states) {
@@ -197,7 +204,7 @@ base::Result<Inactive> find_inactive(Context& context, const std::vector<std::st
     const auto found = active.find(name);
     if (found == active.end()) {
       inactive.missing.push_back(name);
-    } else if (const milliseconds left = left_to_stay(context, found->second);
+    } else if (const milliseconds left = left_to_stay(context, stay, found->second);
                left > milliseconds(0)) {
       inactive.young.push_back(name);
       inactive.left = std::max(inactive.left, left);
@@ -209,15 +216,16 @@ base::Result<Inactive> find_inactive(Context& context, const std::vector<std::st
 }  // namespace
 
 base::Status wait_until_active(Context& context, const std::vector<std::string>& names,
-                               Patience patience) {
+                               Patience patience, std::chrono::milliseconds began) {
   if (patience.kind == Patience::Kind::kNone || names.empty()) return {};
   std::vector<std::string> waiting = names;
   const auto look = [&]() -> base::Result<bool> {
-    FLOTILLA_ASSIGN(Inactive inactive, find_inactive(context, waiting));
+    const milliseconds stay = stay_of(names.size(), context.pacer.now() - began);
+    FLOTILLA_ASSIGN(Inactive inactive, find_inactive(context, waiting, stay));
     if (inactive.missing.empty() && !inactive.young.empty()) {
       context.pacer.pause(inactive.left);
       // Whatever a clock says, they have been looked at twice now.
-      FLOTILLA_ASSIGN(inactive, find_inactive(context, inactive.young));
+      FLOTILLA_ASSIGN(inactive, find_inactive(context, inactive.young, stay));
       inactive.young.clear();
     }
     waiting = std::move(inactive.missing);

@@ -32,10 +32,11 @@ base::Status settle_states(Context& context, const std::vector<std::string>& nam
 
 // Waits until systemd's state of each unit is loaded and active, and has been for a quarter of a
 // second: that long fleet needed to look, and a program that fails at once is active for a moment.
-// The time without a change for the better is at most 2 seconds, whatever the patience: a unit that
-// has failed is not waited for.
+// Of many units less: a share of the time since `began`, when the verb did. The time without a
+// change for the better is at most 2 seconds, whatever the patience: a unit that has failed is not
+// waited for.
 base::Status wait_until_active(Context& context, const std::vector<std::string>& names,
-                               Patience patience);
+                               Patience patience, std::chrono::milliseconds began);
 
 // Waits until the units and their states are gone. Calls `on_gone` for each as soon as it is.
 // Returns those that were not gone in time.
