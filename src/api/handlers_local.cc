@@ -174,7 +174,9 @@ void Handlers::restart_unit(Call& call) {
     }
     self->parts.inspector.restart(unit, [respond](const base::Result<void>& done) {
       if (done) return respond(empty_response(204));
-      const int code = base::names_of(done.error().code).http_status;
+      // A service manager that was lost under way has restarted it, or has not.
+      const bool is_open = done.error().code == base::Errc::kUnavailable;
+      const int code = is_open ? 504 : base::names_of(done.error().code).http_status;
       respond(error_response(code, done.error().message));
     });
   };

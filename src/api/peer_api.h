@@ -27,7 +27,7 @@ class PeerApi {
  public:
   virtual ~PeerApi() = default;
   // Loop thread only; `respond` is called once, in a later turn: with the answer of the machine, or
-  // with a 503 that says why there is none.
+  // with a 503 that says why there is none; 504 if the machine may have done what no GET asked for.
   virtual void ask(const PeerRequest& request, Respond respond) = 0;
 };
 

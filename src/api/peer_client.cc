@@ -124,6 +124,7 @@ class PeerClient::Call : public std::enable_shared_from_this<PeerClient::Call> {
   std::array<char, kPieceBytes> piece_{};
   std::string body_;
   std::function<void()> ready_;
+  bool is_sent_ = false;  // as far as is known here: the other machine may have got it
   bool is_reading_ = false;
   bool is_over_ = false;
 };
@@ -227,6 +228,7 @@ void PeerClient::Call::on_encrypted(base::Result<tls::Opened> opened) {
 }
 
 void PeerClient::Call::send_request() {
+  is_sent_ = true;
   if (request_.answer == PeerRequest::Answer::kWhenDone) {
     stream_->expires_never();
   } else {
@@ -322,9 +324,12 @@ void PeerClient::Call::answer(Response response) {
 void PeerClient::Call::fail(const std::string& why) {
   is_over_ = true;
   deadline_.reset();
-  answer(error_response(503, fmt::format("unit runs on machine {}, whose API at {} cannot be used: "
-                                         "{}",
-                                         request_.machine, request_.address, why)));
+  // 503 says that nothing was done: who gets it may try another way.
+  const bool is_open = is_sent_ && request_.method != "GET";
+  answer(error_response(
+      is_open ? 504 : 503,
+      fmt::format("unit runs on machine {}, whose API at {} {}: {}", request_.machine,
+                  request_.address, is_open ? "did not answer" : "cannot be used", why)));
 }
 
 void PeerClient::Call::drop() {

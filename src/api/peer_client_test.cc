@@ -192,6 +192,24 @@ TEST_F(PeerClientTest, SaysInOneSentenceWhyThereIsNoAnswer) {
   expect("Connection refused");
 }
 
+TEST_F(PeerClientTest, SaysThatARestartMayHaveBeenDone) {
+  std::string address;
+  base::Fd listener = listen_somewhere(address);
+  const PeerRequest restart{"m1", address, "POST", "/x", PeerRequest::Answer::kWhenDone};
+  ask(restart);
+  {
+    const base::Fd peer = accept_from(listener);
+    receive(peer, "\r\n\r\n");
+  }
+  EXPECT_EQ(answer().status, 504);
+  EXPECT_EQ(answer().body, error_response(504, "unit runs on machine m1, whose API at " + address +
+                                                   " did not answer: it hung up")
+                               .body);
+  listener.reset();
+  ask(restart);
+  EXPECT_EQ(answer().status, 503) << "nothing was sent";
+}
+
 class PeerClientInAHurry : public PeerClientTest {
  protected:
   PeerClientInAHurry() { peer_limits.answering = std::chrono::milliseconds(50); }

@@ -49,8 +49,25 @@ TEST_F(Failover, DoesNotAskTwiceForWhatMayHaveBeenDone) {
   Server& rude = serve([](const std::string&) { return std::string(); });
   Server& good = serve([](const std::string&) { return std::string(kNoContent); });
   HttpClient client({rude.endpoint(), good.endpoint()});
-  EXPECT_FALSE(client.request("POST", "/restart", {}));
+  const auto response = client.request("POST", "/restart", {});
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, base::Errc::kTimedOut);
   EXPECT_EQ(good.connections(), 0);
+}
+
+TEST_F(Failover, APostIsNotSentAgainOnABrokenConnectionThatWasInUse) {
+  std::atomic<int> posts{0};
+  Server& server = serve([&](const std::string& head) {
+    if (head.compare(0, 4, "POST") != 0) return with_body(200, "here");
+    ++posts;
+    return std::string();
+  });
+  HttpClient client(server.endpoint());
+  ASSERT_TRUE(client.request("GET", "/x", {}));
+  const auto response = client.request("POST", "/restart", {});
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, base::Errc::kTimedOut);
+  EXPECT_EQ(posts, 1);
 }
 
 std::vector<HttpRequest> numbered_requests(int count) {

@@ -50,6 +50,12 @@ class HttpClient::Wire {
                    fcntl(connection_.fd(), F_DUPFD_CLOEXEC, 0));
   }
 
+  // Whether the server has closed it while nothing was asked.
+  bool is_stale() const {
+    char byte = 0;
+    return recv(connection_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  }
+
   // Why it broke: the server's certificate, or ours, tells more than the end of the connection.
   std::string describe_end(const error_code& error) const {
     const std::string why = connection_.failure();
@@ -99,14 +105,14 @@ base::Result<HttpResponse> HttpClient::request(std::string_view method, const st
     // What may have been done is not asked for again elsewhere; 503 says that nothing was.
     const bool refused = response && response->status == 503;
     const bool broken = !response && response.error().code == base::Errc::kUnavailable;
-    if (tries >= endpoints_.size() || (!refused && !(broken && request.method != "POST"))) {
-      return response;
-    }
+    if (tries >= endpoints_.size() || (!refused && !broken)) return response;
     use_next();
   }
 }
 
 base::Result<HttpResponse> HttpClient::request_once(const HttpRequest& request) {
+  const bool is_repeatable = request.method != "POST";
+  if (!is_repeatable && wire_ && wire_->is_stale()) wire_.reset();
   for (;;) {
     FLOTILLA_TRY(connect());
     const bool reused = std::exchange(wire_->used_, true);
@@ -130,12 +136,14 @@ base::Result<HttpResponse> HttpClient::request_once(const HttpRequest& request) 
     wire_.reset();
     // An idle connection may have been closed by the server just now: that request was not
     // received.
-    if (reused && nothing_came) continue;
+    if (reused && nothing_came && is_repeatable) continue;
     if (error == http::error::body_limit) {
       return base::too_large("the answer of the API at {} has more than 64 MiB",
                              describe(endpoint()));
     }
-    return base::unavailable("the API at {} did not answer: {}", describe(endpoint()), why);
+    const std::string text =
+        fmt::format("the API at {} did not answer: {}", describe(endpoint()), why);
+    return is_repeatable ? base::unavailable("{}", text) : base::timed_out("{}", text);
   }
 }
 

@@ -23,8 +23,8 @@ class HttpClient {
   explicit HttpClient(Endpoint endpoint) : HttpClient(std::vector<Endpoint>{std::move(endpoint)}) {}
   ~HttpClient();
 
-  // Errors: kUnavailable if nobody listens or the connection breaks, kTooLarge for a body over 64
-  // MiB.
+  // Errors: kUnavailable if nobody listens or the connection breaks, kTimedOut if it breaks under a
+  // POST, which is never sent twice, kTooLarge for a body over 64 MiB.
   base::Result<HttpResponse> request(std::string_view method, const std::string& target,
                                      const std::string& json_body);
   // Many requests in few round trips: they are sent without waiting for each answer. Requires: each

@@ -27,7 +27,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  // Errors: kUnavailable where there is no answer.
+  // Errors: kUnavailable where there is no answer; kTimedOut where it is not known whether what a
+  // POST asks for was done.
   virtual base::Result<HttpResponse> request(std::string_view method, const std::string& target,
                                              const std::string& json_body) = 0;
   // One answer for each. Requires: each may be repeated without harm.

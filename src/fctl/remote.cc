@@ -53,6 +53,10 @@ bool may_fall_back(const base::Error& error) {
   }
 }
 
+bool is_surely_undone(const base::Error& error) {
+  return error.code == base::Errc::kUnavailable || error.code == base::Errc::kUnsupported;
+}
+
 base::Result<client::Machine> find_machine(Context& context, const std::string& beginning) {
   FLOTILLA_ASSIGN(const std::vector<client::Machine> machines, context.api.machines());
   const client::Machine* found = nullptr;

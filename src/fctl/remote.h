@@ -18,6 +18,8 @@ base::Result<int> run_on_machine(Context& context, const std::string& machine_id
 // Whether a failed request to a unit's machine may be made good by SSH: the machine was not
 // reached, or its API knows no such request. Otherwise the answer stands.
 bool may_fall_back(const base::Error& error);
+// The same of what must not be done twice: nobody has got the request.
+bool is_surely_undone(const base::Error& error);
 
 // The machine whose id begins so. Errors: "machine does not exist", "found more than one machine".
 base::Result<client::Machine> find_machine(Context& context, const std::string& beginning);
