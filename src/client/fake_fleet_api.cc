@@ -197,11 +197,12 @@ base::Result<StatusText> FakeFleetApi::unit_status(const std::string& name,
   return StatusText{name + ": " + (active ? "active" : "inactive") + "\n", active ? 0 : 3};
 }
 
-base::Status FakeFleetApi::unit_log(const std::string& name, const std::string& machine, int lines,
-                                    bool follow,
+base::Status FakeFleetApi::unit_log(const std::string& name, const std::string& machine,
+                                    const LogWish& wish,
                                     const std::function<void(std::string_view)>& sink) {
   const std::lock_guard lock(log_mutex_);
-  calls.push_back("log " + name + " " + std::to_string(lines) + (follow ? " follow" : "") +
+  calls.push_back("log " + name + " " + std::to_string(wish.lines) +
+                  (wish.follow ? " follow" : "") + (wish.form.empty() ? "" : " as " + wish.form) +
                   (machine.empty() ? "" : " " + machine));
   FLOTILLA_TRY(check_inspection());
   sink("hello, world\n");

@@ -34,7 +34,7 @@ class FakeFleetApi final : public FleetApi {
   base::Result<bool> import_unit(const Unit& unit, bool replaces) override;
   base::Result<StatusText> unit_status(const std::string& name,
                                        const std::string& machine) override;
-  base::Status unit_log(const std::string& name, const std::string& machine, int lines, bool follow,
+  base::Status unit_log(const std::string& name, const std::string& machine, const LogWish& wish,
                         const std::function<void(std::string_view)>& sink) override;
   base::Status restart_unit(const std::string& name, const std::string& machine) override;
   base::Result<Rebalance> rebalance_plan() override;

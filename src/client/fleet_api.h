@@ -16,6 +16,13 @@
 
 namespace flotilla::client {
 
+// What is wanted of a log.
+struct LogWish {
+  int lines = 10;
+  bool follow = false;
+  std::string form{};  // one of journalctl's; empty: "short"
+};
+
 class FleetApi {
  public:
   virtual ~FleetApi() = default;
@@ -62,8 +69,10 @@ class FleetApi {
   virtual base::Result<StatusText> unit_status(const std::string& name,
                                                const std::string& machine) = 0;
   // Calls `sink` with text as it comes, whole lines; with `follow` until the connection ends.
-  virtual base::Status unit_log(const std::string& name, const std::string& machine, int lines,
-                                bool follow, const std::function<void(std::string_view)>& sink) = 0;
+  virtual base::Status unit_log(const std::string& name, const std::string& machine,
+                                const LogWish& wish,
+                                const std::function<void(std::string_view)>& sink) = 0;
+  // kTimedOut and kInternal: it may have been restarted, or may be still.
   virtual base::Status restart_unit(const std::string& name, const std::string& machine) = 0;
 
   virtual base::Result<Rebalance> rebalance_plan() = 0;

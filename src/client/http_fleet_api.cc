@@ -137,7 +137,7 @@ base::Error error_of(const HttpResponse& response) {
   base::Errc code = base::Errc::kInternal;
   for (const base::Errc known :
        {base::Errc::kInvalid, base::Errc::kNotFound, base::Errc::kConflict, base::Errc::kDenied,
-        base::Errc::kTooLarge, base::Errc::kUnavailable}) {
+        base::Errc::kTooLarge, base::Errc::kUnavailable, base::Errc::kTimedOut}) {
     if (base::names_of(known).http_status == response.status) code = known;
   }
   std::string message;
@@ -252,7 +252,11 @@ std::optional<std::vector<base::Result<HttpResponse>>> HttpFleetApi::send_batche
     }
     const size_t count = items.size();
     const std::string body = json::serialize(json::object{{"requests", std::move(items)}});
-    const base::Result<HttpResponse> response = http_->request("POST", "/fleet/v1/batch", body);
+    base::Result<HttpResponse> response = http_->request("POST", "/fleet/v1/batch", body);
+    if (!response && response.error().code == base::Errc::kTimedOut) {
+      // What is in a batch may be asked for twice.
+      response = http_->request("POST", "/fleet/v1/batch", body);
+    }
     if (response && is_no_such_route(*response)) return std::nullopt;
     base::Result<std::vector<HttpResponse>> parts =
         response ? read_results(*response, count)
@@ -419,11 +423,13 @@ base::Result<StatusText> HttpFleetApi::unit_status(const std::string& name,
   return status;
 }
 
-base::Status HttpFleetApi::unit_log(const std::string& name, const std::string& machine, int lines,
-                                    bool follow,
+base::Status HttpFleetApi::unit_log(const std::string& name, const std::string& machine,
+                                    const LogWish& wish,
                                     const std::function<void(std::string_view)>& sink) {
-  const std::string target = fmt::format("{}/log?lines={}{}{}", unit_target(name), lines,
-                                         follow ? "&follow" : "", machine_query(machine, '&'));
+  const std::string target =
+      fmt::format("{}/log?lines={}{}{}{}", unit_target(name), wish.lines,
+                  wish.follow ? "&follow" : "", machine_query(machine, '&'),
+                  wish.form.empty() ? std::string() : "&output=" + percent_encode(wish.form));
   FLOTILLA_ASSIGN(const HttpResponse response, http_->stream(target, sink));
   return status_of(response);
 }

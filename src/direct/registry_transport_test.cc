@@ -123,7 +123,7 @@ TEST_F(RegistryTransportTest, AMachineIsAskedForWhatItAloneKnows) {
       api().create_units({unit_of("g.service", "launched", "[X-Fleet]\nGlobal=true\n")})[0]);
   EXPECT_EQ(api().unit_status("g.service", "").error().code, base::Errc::kUnavailable);
   EXPECT_EQ(api().restart_unit("g.service", "").error().code, base::Errc::kConflict);
-  EXPECT_EQ(api().unit_log("g.service", "", 10, false, [](std::string_view) {}).error().code,
+  EXPECT_EQ(api().unit_log("g.service", "", {}, [](std::string_view) {}).error().code,
             base::Errc::kUnavailable);
 }
 

@@ -14,6 +14,27 @@ bool follows(const Context& context) {
   return context.flags.is_set("follow") || context.flags.is_set("f");
 }
 
+// Those that show the time since boot, which the API's log does not have.
+bool is_journalctls_alone(const std::string& form) {
+  return form == "short-monotonic" || form == "short-delta";
+}
+
+// Whether the lines of several machines may stand between each other.
+bool has_whole_lines(const std::string& form) {
+  return form != "export" && form != "json-pretty" && form != "json-sse" && form != "verbose" &&
+         !is_journalctls_alone(form);
+}
+
+// A document for programs has no headings.
+bool is_for_programs(const std::string& form) {
+  return form == "export" || form.compare(0, 4, "json") == 0;
+}
+
+client::LogWish wish_of(const Context& context) {
+  const std::string& form = context.flags.text("output");
+  return {context.flags.number("lines"), follows(context), form == "short" ? std::string() : form};
+}
+
 int print_over_ssh(Context& context, const std::string& name, const std::string& machine) {
   const std::string& output = context.flags.text("output");
   std::vector<std::string> words;
@@ -29,16 +50,16 @@ int print_over_ssh(Context& context, const std::string& name, const std::string&
 }
 
 int print_journal(Context& context, const client::Unit& unit, const std::string& machine) {
-  // The API has one form; the others are journalctl's.
-  const std::string& output = context.flags.text("output");
-  if (!output.empty() && output != "short") return print_over_ssh(context, unit.name, machine);
+  if (is_journalctls_alone(context.flags.text("output"))) {
+    return print_over_ssh(context, unit.name, machine);
+  }
   bool has_begun = false;
-  const base::Status read = context.api.unit_log(
-      unit.name, is_global(unit) ? machine : std::string(), context.flags.number("lines"),
-      follows(context), [&](std::string_view text) {
-        has_begun = true;
-        context.output.out(text);
-      });
+  const base::Status read =
+      context.api.unit_log(unit.name, is_global(unit) ? machine : std::string(), wish_of(context),
+                           [&](std::string_view text) {
+                             has_begun = true;
+                             context.output.out(text);
+                           });
   if (read) return 0;
   // What has been printed is not printed again from elsewhere.
   if (!has_begun && may_fall_back(read.error())) {
@@ -95,7 +116,7 @@ int follow_all(Context& context, const std::string& unit,
     }
     threads.emplace_back([&, machine, api = *api] {
       WholeLines lines(context.output, mutex);
-      const base::Status read = api->unit_log(unit, machine, context.flags.number("lines"), true,
+      const base::Status read = api->unit_log(unit, machine, wish_of(context),
                                               [&](std::string_view text) { lines.add(text); });
       if (!read) fail(machine, read.error());
     });
@@ -140,14 +161,15 @@ int cmd_journal(Context& context) {
   }
   const std::string& form = context.flags.text("output");
   if (machines->size() > 1 && follows(context)) {
-    if (form.empty() || form == "short") return follow_all(context, name, *machines);
+    if (has_whole_lines(form)) return follow_all(context, name, *machines);
     output.err_line(fmt::format(
         "Unit {} runs on {} machines; name one by --machine to follow it with --output={}.", name,
         machines->size(), form));
     return 1;
   }
   for (const std::string& machine : *machines) {
-    if (machines->size() > 1) output.out_line("-- machine " + machine + " --");
+    if (machines->size() > 1 && !is_for_programs(form))
+      output.out_line("-- machine " + machine + " --");
     if (const int exit_status = print_journal(context, **unit, machine); exit_status != 0) {
       return exit_status;
     }

@@ -63,7 +63,8 @@ bool overwrite(Context& context, const client::Unit& old, Options options,
   announce(context, fresh, path);
   const Patience patience = patience_of(context.flags);
   if (patience.kind == Patience::Kind::kNone) {
-    output.out_line("Triggered unit " + old.name + " overwrite");
+    output.out_line((is_global(old) ? "Triggered global unit " : "Triggered unit ") + old.name +
+                    " overwrite");
     return true;
   }
   const base::Status settled = settle(context, fresh, patience);

@@ -9,19 +9,38 @@
 namespace flotilla::fctl {
 namespace {
 
-// Restarts a global unit on each machine; says what went wrong and returns false.
+// What to say of a restart that failed; one whose end is not known may have been done.
+std::string describe_failure(const base::Error& error) {
+  const bool is_open = error.code == base::Errc::kTimedOut || error.code == base::Errc::kInternal;
+  return error.message + (is_open ? "; it may have been restarted, see its status" : "");
+}
+
+base::Status set_state(Context& context, const std::string& name, const std::string& state) {
+  return context.api.set_desired_states({name}, state)[0];
+}
+
+// Starts a global unit that is loaded, or restarts it on each machine; says what went wrong and
+// returns false.
 bool restart_global(Context& context, const client::Unit& unit) {
   const base::Result<std::vector<std::string>> machines = machines_of(context, unit);
   if (!machines) {
     context.output.err_line(machines.error().message);
     return false;
   }
+  if (unit.desired_state == "loaded") {
+    if (const base::Status set = set_state(context, unit.name, "launched"); !set) {
+      context.output.err_line("Error restarting unit " + unit.name + ": " + set.error().message);
+      return false;
+    }
+    context.output.out_line("Triggered global unit " + unit.name + " restart");
+    return true;
+  }
   for (const std::string& machine : *machines) {
     const base::Status asked = context.api.restart_unit(unit.name, machine);
     if (asked) continue;
-    if (!may_fall_back(asked.error())) {
+    if (!is_surely_undone(asked.error())) {
       context.output.err_line("Error restarting unit " + unit.name + " on machine " + machine +
-                              ": " + asked.error().message);
+                              ": " + describe_failure(asked.error()));
       return false;
     }
     const base::Result<int> exit_status =
@@ -42,10 +61,6 @@ uint64_t last_start(Context& context, const std::string& name) {
   if (!states) return latest;
   for (const client::UnitState& state : *states) latest = std::max(latest, state.active_enter_usec);
   return latest;
-}
-
-base::Status set_state(Context& context, const std::string& name, const std::string& state) {
-  return context.api.set_desired_states({name}, state)[0];
 }
 
 // The machine answers when the restart is through; its state follows in a moment, as a later start.
@@ -78,7 +93,9 @@ base::Status restart_launched(Context& context, const client::Unit& unit, Patien
     }
     return wait_for_new_start(context, unit.name, before, patience);
   }
-  if (!may_fall_back(asked.error())) return asked;
+  if (!is_surely_undone(asked.error())) {
+    return base::unexpected({asked.error().code, describe_failure(asked.error())});
+  }
   FLOTILLA_TRY(set_state(context, unit.name, "loaded"));
   // Even with --no-block: a unit that is set back before it has stopped is not restarted.
   const Patience stopping =
@@ -113,11 +130,11 @@ int cmd_restart(Context& context) {
   }
   int exit_code = 0;
   for (const client::Unit& unit : *units) {
-    if (is_global(unit)) {
+    if (is_global(unit) && unit.desired_state != "inactive") {
       if (!restart_global(context, unit)) exit_code = 1;
       continue;
     }
-    if (unit.current_state == "inactive") {
+    if (is_global(unit) || unit.current_state == "inactive") {
       output.err_line("Unable to restart unit " + unit.name + " in state inactive");
       continue;
     }

@@ -60,6 +60,9 @@ std::string argument_cases() {
   return cases([](const Command& command) -> std::string {
     if (command.name == "ssh") return "_fleetctl_machines_and_units";
     if (command.name == "help") return "_fleetctl_commands";
+    for (const std::string_view name : {"cordon", "drain", "uncordon"}) {
+      if (command.name == name) return "_fleetctl_machines";
+    }
     for (const std::string_view name : {"export", "fd-forward", "import"}) {
       if (command.name == name) return "_fleetctl_files";
     }
@@ -84,6 +87,7 @@ _fleetctl_units_and_files() {
     compgen -f -- "$word"
   )
 }
+_fleetctl_machines() { _fleetctl_words "$(_fleetctl_ask list-machines machine)"; }
 _fleetctl_machines_and_units() {
   _fleetctl_words "$(_fleetctl_ask list-machines machine) $(_fleetctl_ask list-unit-files unit)"
 }
@@ -126,8 +130,9 @@ _fleetctl_units_and_files() {
   _fleetctl_units
   _files
 }
+_fleetctl_machines() { compadd -- ${(f)"$(_fleetctl_ask list-machines machine)"} }
 _fleetctl_machines_and_units() {
-  compadd -- ${(f)"$(_fleetctl_ask list-machines machine)"}
+  _fleetctl_machines
   _fleetctl_units
 }
 

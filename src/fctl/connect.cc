@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/endpoint.h"
+#include "fctl/log_line.h"
 #include "fctl/ssh.h"
 
 namespace flotilla::fctl {
@@ -15,6 +16,13 @@ constexpr const char* kLocalEtcd = "http://127.0.0.1:2379,http://127.0.0.1:4001"
 // What the flag says, or its deprecated name.
 const std::string& text_of(const Flags& flags, std::string_view name, std::string_view old_name) {
   return flags.text(name).empty() ? flags.text(old_name) : flags.text(name);
+}
+
+Trace trace_of(const Flags& flags, const Environment& environment) {
+  if (!flags.is_set("debug")) return {};
+  return [&output = environment.output](const std::string& text) {
+    output.err_line(debug_line(text));
+  };
 }
 
 base::Result<std::shared_ptr<client::FleetApi>> connect_etcd(const Flags& flags,
@@ -31,6 +39,7 @@ base::Result<std::shared_ptr<client::FleetApi>> connect_etcd(const Flags& flags,
   address.username = flags.text("etcd-username");
   address.password = flags.text("etcd-password");
   address.request_timeout = flags.seconds("request-timeout");
+  address.trace = trace_of(flags, environment);
   return environment.connect_etcd(address);
 }
 
@@ -62,7 +71,7 @@ base::Result<std::shared_ptr<client::FleetApi>> connect(const Flags& flags,
   if (may_be_etcd && environment.is_etcd && environment.is_etcd(endpoints)) {
     return connect_etcd(flags, environment);
   }
-  return environment.connect(endpoints);
+  return environment.connect(endpoints, trace_of(flags, environment));
 }
 
 }  // namespace flotilla::fctl

@@ -16,6 +16,9 @@
 
 namespace flotilla::fctl {
 
+// Called with what is sent and answered, where --debug is given; else null.
+using Trace = std::function<void(const std::string& text)>;
+
 // An etcd that has the registry, as flags name it.
 struct EtcdAddress {
   std::string servers;  // URLs with commas between
@@ -26,6 +29,7 @@ struct EtcdAddress {
   std::string username;
   std::string password;
   double request_timeout = 0;  // seconds
+  Trace trace{};
 };
 
 struct Environment {
@@ -36,7 +40,7 @@ struct Environment {
   std::function<base::Result<std::string>(const std::string& path)> read_file;
   // The client of one or more endpoints; errors are shown behind "Unable to initialize client: ".
   std::function<base::Result<std::shared_ptr<client::FleetApi>>(
-      const std::vector<client::Endpoint>& endpoints)>
+      const std::vector<client::Endpoint>& endpoints, const Trace& trace)>
       connect;
   // Runs a program with our standard input and output to its end. Returns its exit status, 128 and
   // the signal's number if one ended it; fails if it cannot be started.

@@ -257,8 +257,13 @@ base::Status parse_command_line(
     CommandLine& line) {
   for (const Flag& flag : all_flags()) {
     if (flag.scope != Scope::kGlobal) continue;
-    const std::optional<std::string> value = environment(variable_name(flag.name));
-    if (value && !value->empty()) FLOTILLA_TRY(store_flag(line.flags, flag, *value));
+    const std::string variable = variable_name(flag.name);
+    const std::optional<std::string> value = environment(variable);
+    if (!value || value->empty() || store_flag(line.flags, flag, *value)) continue;
+    // Something else may well be called FLEETCTL_VERSION.
+    if (flag.name != "version" && flag.name != "help" && flag.name != "h") {
+      line.warnings.push_back(fmt::format("{}: \"{}\" means nothing", variable, *value));
+    }
   }
 
   bool flags_ended = false;

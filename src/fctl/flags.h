@@ -48,10 +48,12 @@ struct CommandLine {
   std::vector<std::string> arguments;
   Flags flags;
   std::vector<std::string> flags_in_words;  // names of those that were on the line, in order
+  std::vector<std::string> warnings;        // of variables whose values mean nothing
 };
 
 // `environment` answers for FLEETCTL_* variables; empty values count as unset, the command line
-// wins. Errors: kInvalid ("unknown flag: --x"); `line` then holds what was read before it.
+// wins, and a value that a flag cannot have is passed over, as fleet's does. Errors: kInvalid
+// ("unknown flag: --x"); `line` then holds what was read before it.
 base::Status parse_command_line(
     const std::vector<std::string>& words,
     const std::function<std::optional<std::string>(const std::string&)>& environment,

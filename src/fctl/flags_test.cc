@@ -53,6 +53,18 @@ TEST(Flags, VariablesSetGlobalFlagsOnly) {
             "unix:///var/run/fleet.sock");
 }
 
+TEST(Flags, VariablesThatMeanNothingArePassedOver) {
+  const auto line = parse(
+      {"list-units"},
+      {{"FLEETCTL_VERSION", "1.0.0"}, {"FLEETCTL_SSH_TIMEOUT", "10s"}, {"FLEETCTL_DEBUG", "true"}});
+  ASSERT_TRUE(line);
+  EXPECT_FALSE(line->flags.is_set("version"));
+  EXPECT_TRUE(line->flags.is_set("debug"));
+  EXPECT_EQ(line->flags.seconds("ssh-timeout"), 10);
+  EXPECT_EQ(line->warnings,
+            (std::vector<std::string>{"FLEETCTL_SSH_TIMEOUT: \"10s\" means nothing"}));
+}
+
 TEST(Flags, SayWhatIsWrong) {
   EXPECT_EQ(parse({"--bogus"}).error().message, "unknown flag: --bogus");
   EXPECT_EQ(parse({"--endpoint"}).error().message, "flag needs an argument: --endpoint");

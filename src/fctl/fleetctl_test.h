@@ -22,7 +22,7 @@ class FleetctlTest : public testing::Test {
  protected:
   int run_words(const std::vector<std::string>& words) {
     output = FakeOutput();
-    output.terminal = is_terminal;
+    output.terminal = output.screen = is_terminal;
     return run(
         words,
         {output, pacer,
@@ -39,9 +39,10 @@ class FleetctlTest : public testing::Test {
            if (found == files.end()) return base::not_found("open {}: no such file", path);
            return found->second;
          },
-         [this](const std::vector<client::Endpoint>& endpoints)
-             -> base::Result<std::shared_ptr<client::FleetApi>> {
+         [this](const std::vector<client::Endpoint>& endpoints,
+                const Trace& trace) -> base::Result<std::shared_ptr<client::FleetApi>> {
            endpoints_used = endpoints;
+           if (trace) trace("HTTP");
            // The test keeps the fake.
            return std::shared_ptr<client::FleetApi>(std::shared_ptr<void>(), &api);
          },

@@ -47,6 +47,13 @@ TEST_F(GlobalUnits, JournalNamesTheMachines) {
   EXPECT_EQ(output.out_text, "hello, world\n");
 }
 
+TEST_F(GlobalUnits, JournalAsADocumentHasNoHeadings) {
+  EXPECT_EQ(run_words({"journal", "-o", "json", "g"}), 0);
+  EXPECT_EQ(output.out_text, "hello, world\nhello, world\n");
+  EXPECT_EQ(api.calls, (Words{std::string("log g.service 10 as json ") + kFirst,
+                              std::string("log g.service 10 as json ") + kSecond}));
+}
+
 TEST_F(GlobalUnits, JournalFollowsAllMachinesAtOnce) {
   EXPECT_EQ(run_words({"journal", "--follow", "g"}), 0);
   EXPECT_EQ(output.out_text, "hello, world\nhello, world\n");
@@ -61,10 +68,13 @@ TEST_F(GlobalUnits, JournalFollowsAllMachinesAtOnce) {
                                  kFirst + ": the API ended the answer early\n"),
             std::string::npos)
       << output.err_text;
-  EXPECT_EQ(run_words({"journal", "--follow", "--output=json", "g"}), 1);
+  api.log_breaks = false;
+  EXPECT_EQ(run_words({"journal", "--follow", "--output=json", "g"}), 0);
+  EXPECT_EQ(output.out_text, "hello, world\nhello, world\n");
+  EXPECT_EQ(run_words({"journal", "--follow", "--output=verbose", "g"}), 1);
   EXPECT_EQ(output.err_text,
             "Unit g.service runs on 2 machines; name one by --machine to follow it with "
-            "--output=json.\n");
+            "--output=verbose.\n");
 }
 
 TEST_F(GlobalUnits, RestartAsksEveryMachineOrFallsBackToSsh) {
@@ -78,6 +88,17 @@ TEST_F(GlobalUnits, RestartAsksEveryMachineOrFallsBackToSsh) {
   EXPECT_EQ(executed[0].back(), "systemctl \"restart\" \"g.service\"");
   exit_status = 1;
   EXPECT_EQ(run_words({"restart", "g"}), 1);
+}
+
+TEST_F(GlobalUnits, RestartStartsWhatIsLoadedAndPassesOverWhatIsInactive) {
+  api.unit_map["g.service"].desired_state = "loaded";
+  EXPECT_EQ(run_words({"restart", "g"}), 0);
+  EXPECT_EQ(output.out_text, "Triggered global unit g.service restart\n");
+  EXPECT_EQ(api.calls, Words{"set g.service launched"});
+  api.unit_map["g.service"].desired_state = "inactive";
+  EXPECT_EQ(run_words({"restart", "g"}), 0);
+  EXPECT_EQ(output.out_text, "");
+  EXPECT_EQ(output.err_text, "Unable to restart unit g.service in state inactive\n");
 }
 
 TEST_F(GlobalUnits, AUnitOnNoMachineIsNotLoaded) {
@@ -110,6 +131,32 @@ TEST_F(Restart, StopsAndStartsWhereTheApiCannotRestart) {
   EXPECT_EQ(output.out_text,
             "Unit a.service loaded on 113f16a7.../192.0.2.10\n"
             "Unit a.service launched on 113f16a7.../192.0.2.10\n");
+}
+
+TEST_F(Restart, IsNotDoneAgainInAnotherWayWhereItMayHaveBeenDone) {
+  add_unit("a.service", kHello, "launched");
+  for (const base::Errc code : {base::Errc::kTimedOut, base::Errc::kInternal}) {
+    api.calls.clear();
+    api.inspection_failure = {code, "the API did not answer"};
+    EXPECT_EQ(run_words({"restart", "a"}), 1);
+    EXPECT_EQ(api.calls, (Words{"restart a.service"}));
+    EXPECT_EQ(output.err_text,
+              "Error restarting unit a.service: the API did not answer; it may have been "
+              "restarted, see its status\n");
+  }
+  api.calls.clear();
+  api.inspection_failure = {base::Errc::kUnavailable, "not reached"};
+  EXPECT_EQ(run_words({"restart", "a"}), 0);
+  EXPECT_EQ(api.calls,
+            (Words{"restart a.service", "set a.service loaded", "set a.service launched"}));
+}
+
+TEST_F(GlobalUnits, RestartOverSshOnlyWhereNobodyGotTheRequest) {
+  api.inspection_failure = {base::Errc::kTimedOut, "it hung up"};
+  EXPECT_EQ(run_words({"restart", "--machine=2222", "g"}), 1);
+  EXPECT_TRUE(executed.empty());
+  EXPECT_EQ(output.err_text, std::string("Error restarting unit g.service on machine ") + kSecond +
+                                 ": it hung up; it may have been restarted, see its status\n");
 }
 
 TEST_F(Restart, StartsWhatIsLoadedAndPassesOverWhatIsInactive) {

@@ -44,7 +44,7 @@ int print_list(Context& context, const std::function<base::Result<Printed>()>& r
       context.pacer.pause(kWatchPause);
     }
     base::Result<Printed> next = render();
-    if (next && output.is_terminal()) {
+    if (next && output.is_screen()) {
       output.out("\x1b[H\x1b[2J" + next->text);
     } else if (next && next->content != printed->content) {
       output.out("\n" + next->text);

@@ -25,4 +25,8 @@ std::string info_line(std::string_view text) {
   return stamped(" INFO restart.go:98: " + std::string(text));
 }
 
+std::string debug_line(std::string_view text) {
+  return stamped(" DEBUG http.go:32: " + std::string(text));
+}
+
 }  // namespace flotilla::fctl

@@ -10,5 +10,6 @@ namespace flotilla::fctl {
 // The present local time is put in front.
 std::string warning_line(std::string_view text);
 std::string info_line(std::string_view text);
+std::string debug_line(std::string_view text);
 
 }  // namespace flotilla::fctl

@@ -111,6 +111,7 @@ int run(const std::vector<std::string>& words, const Environment& environment) {
     return cmd_version(environment, line);
   }
   const base::Status parsed = parse_command_line(words, environment.variable, line);
+  for (const std::string& warning : line.warnings) output.err_line("WARNING: " + warning);
   if (!parsed) return refuse_line(output, line, parsed.error().message);
   const bool wants_help =
       line.flags.is_set("help") || line.flags.is_set("h") || line.flags.is_set("version");

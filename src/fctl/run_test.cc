@@ -354,6 +354,16 @@ TEST_F(Fleetctl, HelpAndVersionNeedNoApi) {
   EXPECT_TRUE(endpoints_used.empty());
 }
 
+TEST_F(Fleetctl, DebugTellsOfRequests) {
+  EXPECT_EQ(run_words({"--debug", "list-machines", "--no-legend"}), 0);
+  EXPECT_EQ(output.err_text.substr(output.err_text.find(" DEBUG")), " DEBUG http.go:32: HTTP\n");
+  variables["FLEETCTL_DEBUG"] = "true";
+  EXPECT_EQ(run_words({"list-machines", "--no-legend"}), 0);
+  EXPECT_NE(output.err_text, "");
+  EXPECT_EQ(run_words({"--debug=false", "list-machines", "--no-legend"}), 0);
+  EXPECT_EQ(output.err_text, "");
+}
+
 TEST_F(Fleetctl, AListOfEndpointsGoesToTheClient) {
   variables["FLEETCTL_ENDPOINT"] = "http://a:1, unix:///b";
   EXPECT_EQ(run_words({"list-units"}), 0);

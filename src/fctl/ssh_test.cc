@@ -166,11 +166,14 @@ TEST_F(SshVerb, StatusAndJournalFallBackToIt) {
   EXPECT_EQ(executed.back(), (Words{"systemctl", "status", "-l", "hello.service"}));
 }
 
-TEST_F(SshVerb, OtherFormsOfTheJournalComeFromJournalctl) {
-  EXPECT_EQ(run_words({"journal", "--output=cat", "hello"}), 0);
+TEST_F(SshVerb, FormsWithTheTimeSinceBootComeFromJournalctl) {
+  EXPECT_EQ(run_words({"journal", "--output=short-monotonic", "hello"}), 0);
   EXPECT_EQ(executed_tail()[1],
             "journalctl \"--unit\" \"hello.service\" \"--no-pager\" \"-n\" \"10\" \"--output\" "
-            "\"cat\"");
+            "\"short-monotonic\"");
+  EXPECT_TRUE(api.calls.empty());
+  EXPECT_EQ(run_words({"journal", "--output=cat", "hello"}), 0);
+  EXPECT_EQ(api.calls, Words{"log hello.service 10 as cat"});
 }
 
 TEST_F(SshVerb, AJournalThatBreaksOffIsNotBegunAgain) {

@@ -75,11 +75,12 @@ TEST_F(FakeSsh, RunsCommandsOnTheMachineAndExitsAsTheyDo) {
   EXPECT_THAT(root().read("words"), HasSubstr("\n--\n192.0.2.10\necho $((1+2)); exit 9\n"));
 }
 
-TEST_F(FakeSsh, AJournalInAnotherFormComesFromJournalctl) {
+TEST_F(FakeSsh, AJournalWithTheTimeSinceBootComesFromJournalctl) {
   root().write("a.service", counting_unit("a"));
   ASSERT_EQ(ctl({"start", "a.service"}).exit_code, 0);
-  EXPECT_THAT(ctl({"journal", "--output=cat", "--lines=3", "a"}),
-              Answers(5, "journalctl --unit a.service --no-pager -n 3 --output cat\n", ""));
+  EXPECT_THAT(
+      ctl({"journal", "--output=short-monotonic", "--lines=3", "a"}),
+      Answers(5, "journalctl --unit a.service --no-pager -n 3 --output short-monotonic\n", ""));
 }
 
 TEST_F(FakeSsh, FdForwardSpeaksToTheSocket) {

@@ -8,6 +8,7 @@
 
 #include "base/version.h"
 #include "client/http_fleet_api.h"
+#include "client/traced_transport.h"
 #include "cmd/fleetctl/program.h"
 #include "direct/registry_transport.h"
 #include "direct/version_warning.h"
@@ -76,6 +77,7 @@ int main(int argc, char** argv) {
         }
         pacer.transport = transport.get();
         return std::shared_ptr<flotilla::client::FleetApi>(
-            std::make_shared<flotilla::client::HttpFleetApi>(std::move(transport)));
+            std::make_shared<flotilla::client::HttpFleetApi>(
+                flotilla::client::traced(std::move(transport), address.trace)));
       });
 }

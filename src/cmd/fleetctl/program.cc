@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "client/etcd_probe.h"
 #include "client/http_fleet_api.h"
+#include "client/traced_transport.h"
 #include "cmd/fleetctl/processes.h"
 #include "fctl/run.h"
 
@@ -88,9 +89,10 @@ flotilla::base::Status write_document(const std::string& path, const std::string
 }
 
 Result<std::shared_ptr<flotilla::client::FleetApi>> connect(
-    const std::vector<flotilla::client::Endpoint>& endpoints) {
-  return std::shared_ptr<flotilla::client::FleetApi>(
-      std::make_shared<flotilla::client::HttpFleetApi>(endpoints));
+    const std::vector<flotilla::client::Endpoint>& endpoints, const flotilla::fctl::Trace& trace) {
+  namespace client = flotilla::client;
+  return std::shared_ptr<client::FleetApi>(std::make_shared<client::HttpFleetApi>(
+      client::traced(std::make_unique<client::HttpTransport>(endpoints), trace)));
 }
 
 bool is_etcd(const std::vector<flotilla::client::Endpoint>& endpoints) {
