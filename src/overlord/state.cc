@@ -15,6 +15,7 @@ namespace {
 
 // The journal may be this much larger than what is alive in it before it is written anew.
 constexpr size_t kCompactFactor = 4;
+constexpr base::Micros kSyncDelay{100'000};
 constexpr size_t kCompactFloor = size_t{64} * 1024;
 
 void append_edit(std::string& record, std::string_view kind, std::string_view key,
@@ -47,7 +48,7 @@ State::State(base::EventLoop& loop, Executor& executor) : loop_(loop), executor_
 State::~State() {
   *alive_ = false;
   // What commit() accepted is in the file; make it durable too, as nobody will later.
-  if (journal_ && (sync_due_ || !waiting_.empty()) && !compacting_) {
+  if (journal_ && (sync_due_ || later_ || !waiting_.empty()) && !compacting_) {
     [[maybe_unused]] const base::Status status = journal_->sync();
   }
 }
@@ -137,9 +138,22 @@ base::Status State::commit(const StateTxn& txn, std::function<void(base::Status)
     if (durable) loop_.post([durable = std::move(durable)] { durable({}); });
     return {};
   }
-  if (durable) waiting_.push_back(std::move(durable));
-  sync_soon();
+  const bool is_awaited = durable != nullptr;
+  if (is_awaited) waiting_.push_back(std::move(durable));
+  if (is_awaited || is_compaction_due()) {
+    sync_soon();
+  } else {
+    sync_later();
+  }
   return {};
+}
+
+void State::sync_later() {
+  if (sync_due_ || later_) return;
+  later_ = loop_.after(kSyncDelay, [this] {
+    later_.reset();
+    sync_soon();
+  });
 }
 
 void State::sync_soon() {
@@ -154,6 +168,7 @@ void State::sync_soon() {
 void State::start_sync() {
   if (sync_running_ || compacting_ || !sync_due_) return;
   sync_due_ = false;
+  later_.reset();
   sync_running_ = true;
   auto waiting = std::make_shared<std::vector<std::function<void(base::Status)>>>();
   waiting->swap(waiting_);
@@ -173,10 +188,12 @@ void State::start_sync() {
                    });
 }
 
+bool State::is_compaction_due() const {
+  return journal_->size() >= std::max(compact_at_, kCompactFloor + live_bytes_ * kCompactFactor);
+}
+
 void State::compact_if_worthwhile() {
-  if (compacting_ || sync_running_) return;
-  if (journal_->size() < std::max(compact_at_, kCompactFloor + live_bytes_ * kCompactFactor))
-    return;
+  if (compacting_ || sync_running_ || !is_compaction_due()) return;
   compacting_ = true;
   auto result = std::make_shared<base::Status>();
   executor_.submit([journal = journal_, text = snapshot(),

@@ -112,6 +112,14 @@ TEST_F(StateTest, ManyCommitsOfOneTurnShareOneSync) {
   loop.settle();
   EXPECT_EQ(durable, 100);
   EXPECT_EQ(counter.count, 1);
+  // Those that nobody waits for have more time to share one.
+  for (int i = 0; i < 100; ++i) {
+    put(**state, "k", std::to_string(i));
+    loop.settle();
+  }
+  EXPECT_EQ(counter.count, 1);
+  loop.advance(base::Micros(100'000));
+  EXPECT_EQ(counter.count, 2);
 }
 
 TEST_F(StateTest, LosesAtMostTheLastRecordWhereverTheFileIsCut) {
