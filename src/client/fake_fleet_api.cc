@@ -183,6 +183,16 @@ base::Status FakeFleetApi::rebalance() {
   return {};
 }
 
+base::Result<std::vector<UnitState>> FakeFleetApi::unit_states_named(
+    const std::vector<std::string>& names) {
+  std::vector<UnitState> all;
+  for (const std::string& name : names) {
+    FLOTILLA_ASSIGN(const std::vector<UnitState> states, unit_states_of(name));
+    all.insert(all.end(), states.begin(), states.end());
+  }
+  return all;
+}
+
 base::Result<std::vector<Machine>> FakeFleetApi::machines() {
   if (on_machines) on_machines();
   FLOTILLA_TRY(check());

@@ -50,6 +50,9 @@ class FleetApi {
   virtual base::Result<std::vector<UnitState>> unit_states() = 0;
   // The states of one unit, one for each machine that reports it.
   virtual base::Result<std::vector<UnitState>> unit_states_of(const std::string& name) = 0;
+  // The same of several units, in a few round trips.
+  virtual base::Result<std::vector<UnitState>> unit_states_named(
+      const std::vector<std::string>& names) = 0;
 
   virtual base::Result<std::vector<Machine>> machines() = 0;
 

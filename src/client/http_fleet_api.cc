@@ -10,6 +10,7 @@ namespace json = boost::json;
 
 // A server that does not know it gives the pages it gives to all.
 const std::string kLongPages = "&maxResults=5000";
+const std::string kStatesTarget = "/fleet/v1/state?alt=json" + kLongPages;
 
 std::string text_of(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(json::string_view(key.data(), key.size()));
@@ -376,7 +377,7 @@ base::Result<std::vector<UnitState>> HttpFleetApi::all_states(const std::string&
   do {
     FLOTILLA_ASSIGN(
         const std::string body,
-        get("/fleet/v1/state?alt=json" + kLongPages + filter +
+        get(kStatesTarget + filter +
             (token.empty() ? std::string() : "&nextPageToken=" + percent_encode(token))));
     FLOTILLA_ASSIGN(const json::object page, parse_object(body));
     for_each_object(page, "states",
@@ -390,6 +391,29 @@ base::Result<std::vector<UnitState>> HttpFleetApi::unit_states() { return all_st
 
 base::Result<std::vector<UnitState>> HttpFleetApi::unit_states_of(const std::string& name) {
   return all_states("&unitName=" + percent_encode(name));
+}
+
+base::Result<std::vector<UnitState>> HttpFleetApi::unit_states_named(
+    const std::vector<std::string>& names) {
+  std::vector<HttpRequest> requests;
+  for (const std::string& name : names) {
+    requests.push_back({"GET", kStatesTarget + "&unitName=" + percent_encode(name), {}});
+  }
+  std::vector<UnitState> result;
+  const std::vector<base::Result<HttpResponse>> responses = http_->exchange(requests);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!responses[i]) return base::unexpected(responses[i].error());
+    if (responses[i]->status != 200) return base::unexpected(error_of(*responses[i]));
+    FLOTILLA_ASSIGN(const json::object page, parse_object(responses[i]->body));
+    std::vector<UnitState> states;
+    for_each_object(page, "states",
+                    [&](const json::object& state) { states.push_back(state_of(state)); });
+    if (!text_of(page, "nextPageToken").empty()) {
+      FLOTILLA_ASSIGN(states, unit_states_of(names[i]));
+    }
+    result.insert(result.end(), states.begin(), states.end());
+  }
+  return result;
 }
 
 base::Result<std::vector<Machine>> HttpFleetApi::machines() {

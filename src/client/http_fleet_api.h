@@ -26,6 +26,8 @@ class HttpFleetApi final : public FleetApi {
   std::vector<base::Status> destroy_units(const std::vector<std::string>& names) override;
   base::Result<std::vector<UnitState>> unit_states() override;
   base::Result<std::vector<UnitState>> unit_states_of(const std::string& name) override;
+  base::Result<std::vector<UnitState>> unit_states_named(
+      const std::vector<std::string>& names) override;
   base::Result<std::vector<Machine>> machines() override;
   base::Status edit_metadata(const std::string& machine, const std::string& key,
                              const std::string& value) override;

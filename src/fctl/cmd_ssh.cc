@@ -18,15 +18,19 @@ base::Result<std::string> address_of_unit(Context& context, const std::string& a
   return machine ? machine->primary_ip : std::string();
 }
 
+// Whether the answer is that there is no such thing; else it is not known.
+bool is_answer(const base::Error& error) {
+  return error.code == base::Errc::kNotFound || error.code == base::Errc::kInvalid;
+}
+
 // The first argument may be the beginning of a machine's id, or a unit.
 base::Result<std::string> address_of_either(Context& context) {
   if (context.arguments.empty()) return base::invalid("one machine or unit must be provided");
   const std::string& word = context.arguments[0];
   const base::Result<client::Machine> machine = find_machine(context, word);
-  if (!machine && machine.error().code == base::Errc::kUnavailable) {
-    return base::unexpected(machine.error());
-  }
+  if (!machine && !is_answer(machine.error())) return base::unexpected(machine.error());
   const base::Result<std::string> unit = address_of_unit(context, word);
+  if (!unit && !is_answer(unit.error())) return base::unexpected(unit.error());
   if (machine && unit) {
     return base::invalid(
         "ambiguous argument, both machine and unit found for `{}`.\nPlease use flag `--machine` or "

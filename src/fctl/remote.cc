@@ -38,6 +38,11 @@ base::Result<int> run_on_machine(Context& context, const std::string& machine_id
   if (!status) {
     return base::unavailable("Unable to SSH to remote host: {}", status.error().message);
   }
+  // ssh's own failure: it has said why. The programs that are run end with less.
+  if (*status == 255) {
+    context.output.err_line("Unable to SSH to remote host: no connection to " +
+                            machine->primary_ip);
+  }
   return status;
 }
 

@@ -196,6 +196,18 @@ TEST_F(SshVerb, SaysWhenAMachineCannotBeReached) {
   EXPECT_EQ(run_words({"status", "hello"}), 1);
   EXPECT_EQ(output.err_text,
             "Error retrieving the status of unit hello.service: googleapi: Error 409: no\n");
+  api.inspection_failure = {base::Errc::kUnsupported, "no such route"};
+  api.machine_list[0].primary_ip = "192.0.2.10";
+  exit_status = 255;
+  EXPECT_EQ(run_words({"status", "hello"}), 255);
+  EXPECT_EQ(output.err_text, "Unable to SSH to remote host: no connection to 192.0.2.10\n");
+}
+
+TEST_F(SshVerb, DoesNotTakeAFailureForTheLackOfAMachine) {
+  api.failure = {base::Errc::kInternal, "googleapi: got HTTP response code 500 with body: "};
+  EXPECT_EQ(run_words({"ssh", "hello"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Unable to proceed: googleapi: got HTTP response code 500 with body: \n");
 }
 
 }  // namespace

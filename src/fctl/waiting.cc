@@ -18,6 +18,17 @@ constexpr milliseconds kLongestPause{250};
 // More units than this are looked up in the list of all, which has a hundred in each answer.
 constexpr size_t kFewUnits = 32;
 
+// Waiting for many: the next look is when half of the rest should be there, going by what came so
+// far, and before a quarter of the time has been added. So a list of all is fetched a few times,
+// however long the wait.
+milliseconds pause_for(const Standing& standing, milliseconds elapsed) {
+  if (standing.left <= kFewUnits) return milliseconds(0);
+  const auto there = static_cast<int64_t>(standing.all - standing.left);
+  const milliseconds most = std::min(elapsed / 4, kLongestPause);
+  if (there == 0) return most;
+  return std::min(elapsed * static_cast<int64_t>(standing.left) / there / 2, most);
+}
+
 // "on MACHINE" needs the machines; they are asked for once, when the first scheduled unit is there.
 class Machines {
  public:
@@ -69,6 +80,7 @@ base::Status wait_for_each(Context& context, const std::vector<std::string>& nam
   Machines machines(context.api);
   Progress progress(context.output, names.size());
   std::vector<std::string> waiting = names;
+  const auto standing = [&] { return Standing{names.size(), waiting.size()}; };
   const auto look = [&]() -> base::Result<bool> {
     FLOTILLA_ASSIGN(const auto units, look_up_all(waiting));
     std::vector<std::string> left;
@@ -85,7 +97,7 @@ base::Status wait_for_each(Context& context, const std::vector<std::string>& nam
     if (!waiting.empty()) progress.show(names.size() - waiting.size());
     return waiting.empty();
   };
-  const base::Result<bool> done = wait_until(context, patience, look);
+  const base::Result<bool> done = wait_until(context, patience, look, standing);
   progress.hide();
   if (done && *done) return {};
   base::Error error;
@@ -102,7 +114,8 @@ base::Status wait_for_each(Context& context, const std::vector<std::string>& nam
 }  // namespace
 
 base::Result<bool> wait_until(Context& context, Patience patience,
-                              const std::function<base::Result<bool>()>& is_done) {
+                              const std::function<base::Result<bool>()>& is_done,
+                              const std::function<Standing()>& standing) {
   Pacer& pacer = context.pacer;
   const milliseconds begin = pacer.now();
   milliseconds pause{5};
@@ -116,7 +129,9 @@ base::Result<bool> wait_until(Context& context, Patience patience,
       return false;
     }
     // Never busier than half of the time, however many events there are.
-    if (now > before) pacer.pause(std::min(now - before, kLongestPause));
+    milliseconds rest = std::min(now - before, kLongestPause);
+    if (standing) rest = std::max(rest, pause_for(standing(), now - begin));
+    if (rest > milliseconds(0)) pacer.pause(rest);
     if (!context.api.wait_for_change(kLongestPause)) {
       pacer.pause(pause);
       pause = std::min(pause * 2, kLongestPause);
@@ -193,11 +208,9 @@ base::Result<Inactive> find_inactive(Context& context, const std::vector<std::st
     FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, context.api.unit_states());
     add(states);
   } else {
-    for (const std::string& name : names) {
-      FLOTILLA_ASSIGN(const std::vector<client::UnitState> states,
-                      context.api.unit_states_of(name));
-      add(states);
-    }
+    FLOTILLA_ASSIGN(const std::vector<client::UnitState> states,
+                    context.api.unit_states_named(names));
+    add(states);
   }
   Inactive inactive;
   for (const std::string& name : names) {
@@ -219,6 +232,7 @@ base::Status wait_until_active(Context& context, const std::vector<std::string>&
                                Patience patience, std::chrono::milliseconds began) {
   if (patience.kind == Patience::Kind::kNone || names.empty()) return {};
   std::vector<std::string> waiting = names;
+  const auto standing = [&] { return Standing{names.size(), waiting.size()}; };
   const auto look = [&]() -> base::Result<bool> {
     const milliseconds stay = stay_of(names.size(), context.pacer.now() - began);
     FLOTILLA_ASSIGN(Inactive inactive, find_inactive(context, waiting, stay));
@@ -237,7 +251,7 @@ base::Status wait_until_active(Context& context, const std::vector<std::string>&
   base::Result<bool> done = false;
   do {
     before = waiting.size();
-    done = wait_until(context, {Patience::Kind::kAttempts, 1}, look);
+    done = wait_until(context, {Patience::Kind::kAttempts, 1}, look, standing);
   } while (done && !*done && waiting.size() < before);
   if (done && *done) return {};
   const std::string why =
@@ -254,19 +268,13 @@ base::Result<std::vector<std::string>> find_remaining(Context& context,
                                                       const std::vector<std::string>& names) {
   FLOTILLA_ASSIGN(const auto units, look_up(context, names));
   std::set<std::string> reported;
-  if (names.size() > kFewUnits) {
-    FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, context.api.unit_states());
-    for (const client::UnitState& state : states) reported.insert(state.name);
-  }
+  FLOTILLA_ASSIGN(
+      const std::vector<client::UnitState> states,
+      names.size() > kFewUnits ? context.api.unit_states() : context.api.unit_states_named(names));
+  for (const client::UnitState& state : states) reported.insert(state.name);
   std::vector<std::string> left;
   for (size_t i = 0; i < names.size(); ++i) {
-    bool is_there = units[i].has_value() || reported.count(names[i]) != 0;
-    if (!is_there && names.size() <= kFewUnits) {
-      FLOTILLA_ASSIGN(const std::vector<client::UnitState> states,
-                      context.api.unit_states_of(names[i]));
-      is_there = !states.empty();
-    }
-    if (is_there) left.push_back(names[i]);
+    if (units[i].has_value() || reported.count(names[i]) != 0) left.push_back(names[i]);
   }
   return left;
 }
@@ -279,6 +287,7 @@ base::Result<std::vector<std::string>> wait_until_gone(
   if (names.empty()) return names;
   Progress progress(context.output, names.size());
   std::vector<std::string> waiting = names;
+  const auto standing = [&] { return Standing{names.size(), waiting.size()}; };
   const auto look = [&]() -> base::Result<bool> {
     FLOTILLA_ASSIGN(std::vector<std::string> left, find_remaining(context, waiting));
     for (const std::string& name : waiting) {
@@ -290,7 +299,7 @@ base::Result<std::vector<std::string>> wait_until_gone(
     if (!waiting.empty()) progress.show(names.size() - waiting.size());
     return waiting.empty();
   };
-  FLOTILLA_ASSIGN(const bool done, wait_until(context, patience, look));
+  FLOTILLA_ASSIGN(const bool done, wait_until(context, patience, look, standing));
   (void)done;
   return waiting;
 }

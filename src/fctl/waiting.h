@@ -10,10 +10,18 @@
 
 namespace flotilla::fctl {
 
+// How far the waiting for many is.
+struct Standing {
+  size_t all = 0;
+  size_t left = 0;
+};
+
 // Asks `is_done` at once, after each change in the cluster and at times, for the attempts that
-// patience has. Returns whether it was done in time; an error of is_done ends the waiting.
+// patience has; where `standing` says that many are left, no more often than is of use. Returns
+// whether it was done in time; an error of is_done ends the waiting.
 base::Result<bool> wait_until(Context& context, Patience patience,
-                              const std::function<base::Result<bool>()>& is_done);
+                              const std::function<base::Result<bool>()>& is_done,
+                              const std::function<Standing()>& standing = {});
 
 // Waits until every unit is there and inactive, or is global; prints "Unit X inactive" for each.
 // Prints "Error waiting for units: ..." and fails at the first unit whose attempts are used up.
