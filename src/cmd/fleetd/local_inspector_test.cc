@@ -9,6 +9,7 @@
 
 #include "base/fake_event_loop.h"
 #include "bus/fake_unit_manager.h"
+#include "logs/export_format.h"
 #include "overlord/loop.h"
 
 namespace flotilla::fleetd {
@@ -75,7 +76,7 @@ TEST_F(LocalInspectorTest, ALogIsToldInTheFormThatIsAskedFor) {
   EXPECT_NE(text.find("\"_SYSTEMD_UNIT\":\"a.service\""), std::string::npos);
   EXPECT_NE(text.find("\"MESSAGE\":\"hello\"}\n"), std::string::npos);
   EXPECT_EQ(inspector.log("a.service", {10, false, "xml"}).error().message,
-            "invalid value \"xml\" for output: expected short, cat, json or verbose");
+            "invalid value \"xml\" for output: expected " + logs::log_form_names());
 }
 
 TEST_F(LocalInspectorTest, FollowingWithoutAFolderOfLogsSaysSo) {
