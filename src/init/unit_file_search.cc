@@ -129,6 +129,12 @@ bool is_transient_directory(std::string_view directory) {
 }
 
 bool UnitFileSearch::is_searched(std::string_view directory) const {
+  const auto known = searched_.find(directory);
+  if (known != searched_.end()) return known->second;
+  return searched_.emplace(directory, leads_to_searched(directory)).first->second;
+}
+
+bool UnitFileSearch::leads_to_searched(std::string_view directory) const {
   const auto has = [&](std::string_view wanted) {
     return std::any_of(places_.searched.begin(), places_.searched.end(),
                        [&](const UnitDirectory& place) { return place.path == wanted; });

@@ -3,6 +3,8 @@
 // anew each time, apart from the loader: what is loaded has no part in what is enabled.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -81,6 +83,7 @@ class UnitFileSearch {
   bool is_config(std::string_view directory) const;
 
  private:
+  bool leads_to_searched(std::string_view directory) const;
   base::Status look_up(FoundUnit& unit);
   base::Status load(FoundUnit& unit, const std::string& path, const base::FileTree& tree);
   base::Status load_drop_ins(FoundUnit& unit);
@@ -90,6 +93,8 @@ class UnitFileSearch {
   const UnitFilePlaces& places_;
   Reading reading_;
   std::vector<std::unique_ptr<FoundUnit>> units_;
+  // Of hundreds of units in a call most are in one directory.
+  mutable std::map<std::string, bool, std::less<>> searched_;
 };
 
 // Whether a file in this directory is of this run only, was generated, or is transient.
