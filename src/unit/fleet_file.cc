@@ -7,37 +7,10 @@
 #include <stdexcept>
 #include <unordered_map>
 
-#include "unit/utf8.h"
+#include "unit/white_space.h"
 
 namespace flotilla::unit {
 namespace {
-
-// Unicode's White_Space, as Go's unicode.IsSpace has it. Invalid UTF-8 is no white space.
-bool is_space(char32_t code) noexcept {
-  return (code >= 0x09 && code <= 0x0d) || code == 0x20 || code == 0x85 || code == 0xa0 ||
-         code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 ||
-         code == 0x202f || code == 0x205f || code == 0x3000;
-}
-
-// The length of the white space character the text begins with, or 0.
-std::size_t leading_space(std::string_view text) noexcept {
-  const std::size_t length = utf8_sequence_length(text);
-  return length != 0 && is_space(utf8_decode(text)) ? length : 0;
-}
-
-std::size_t trailing_space(std::string_view text) noexcept {
-  for (std::size_t length = 1; length <= 3 && length <= text.size(); ++length) {
-    const std::string_view last = text.substr(text.size() - length);
-    if (utf8_sequence_length(last) == length) return leading_space(last);
-  }
-  return 0;
-}
-
-std::string_view trim_unicode(std::string_view text) noexcept {
-  while (const std::size_t n = leading_space(text)) text.remove_prefix(n);
-  while (const std::size_t n = trailing_space(text)) text.remove_suffix(n);
-  return text;
-}
 
 class FleetReader {
  public:
@@ -119,6 +92,9 @@ class FleetReader {
     }
     std::string name(trim_unicode(rest_.substr(0, end)));
     rest_.remove_prefix(end + 1);
+    if (options_.size() == kMaxFleetOptions) {
+      return base::too_large("a unit has at most {} options", kMaxFleetOptions);
+    }
     options_.push_back(UnitOption{section_, std::move(name), read_value()});
     return {};
   }

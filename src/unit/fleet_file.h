@@ -13,6 +13,7 @@ namespace flotilla::unit {
 
 // Not a byte more may stand between two line ends.
 inline constexpr std::size_t kMaxFleetLine = 2047;
+inline constexpr std::size_t kMaxFleetOptions = 65'536;
 
 struct UnitOption {
   std::string section;
@@ -22,7 +23,8 @@ struct UnitOption {
   bool operator==(const UnitOption&) const = default;
 };
 
-// Errors: kInvalid with fleet's text. No section at all gives no options and no error.
+// Errors: kInvalid with fleet's text; kTooLarge for too many options. No section at all gives no
+// options and no error.
 base::Result<std::vector<UnitOption>> parse_fleet_file(std::string_view bytes);
 
 // Sections in the order they first appear, each with all of its options below one header.

@@ -91,6 +91,13 @@ TEST(FleetFile, HoldsEveryLineToTheLimit) {
   EXPECT_EQ(read(continued).size(), 1U);
 }
 
+TEST(FleetFile, HasAsManyOptionsAsAUnitMayHave) {
+  std::string many = "[S]";
+  for (std::size_t i = 0; i < kMaxFleetOptions; ++i) many += "\n=";
+  EXPECT_EQ(read(many).size(), kMaxFleetOptions);
+  EXPECT_EQ(failure(many + "\n="), "a unit has at most 65536 options");
+}
+
 TEST(FleetFile, SerialisesSectionsInOrderOfFirstAppearance) {
   EXPECT_EQ(serialize({}), "");
   EXPECT_EQ(serialize({s("A", "1")}), "[S]\nA=1\n");

@@ -7,6 +7,7 @@
 
 #include "unit/fleet_glob.h"
 #include "unit/fleet_name.h"
+#include "unit/white_space.h"
 
 namespace flotilla::unit {
 namespace {
@@ -45,10 +46,16 @@ std::vector<std::string> split_values(std::string_view line) {
 
 std::vector<std::string> split_at_space(std::string_view text) {
   std::vector<std::string> words;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find_first_of(" \t\n\v\f\r", begin), text.size());
-    if (end > begin) words.emplace_back(text.substr(begin, end - begin));
-    begin = end + 1;
+  bool in_word = false;
+  while (!text.empty()) {
+    if (const std::size_t space = leading_space(text); space != 0) {
+      in_word = false;
+      text.remove_prefix(space);
+      continue;
+    }
+    if (!std::exchange(in_word, true)) words.emplace_back();
+    words.back() += text.front();
+    text.remove_prefix(1);
   }
   return words;
 }

@@ -73,6 +73,10 @@ TEST(FleetRequirements, ListLegacyPeersAndConflictsFirst) {
   EXPECT_THAT(wants("MachineOf=b\nX-ConditionMachineOf=a").peers, ElementsAre("a", "b"));
   EXPECT_THAT(wants("Conflicts=c  d*\t e\nX-Conflicts=\"a b\" \"x\"").conflicts,
               ElementsAre("a", "b", "x", "c", "d*", "e"));
+  EXPECT_THAT(wants("Conflicts=a\xc2\xa0\xe2\x80\x83"
+                    "b\xff")
+                  .conflicts,
+              ElementsAre("a", "b\xff"));
   EXPECT_THAT(wants("MachineOf=a b").peers, ElementsAre("a b"));
   EXPECT_THAT(wants("Replaces=a b").replaces, ElementsAre("a b"));
 }

@@ -24,6 +24,7 @@ TEST(MetadataRule, HoldsAsItsOperatorSays) {
       {"ram<16", "-3", true},
       {"ram<=+16", "16", true},
       {"ram>=16", "lots", false},
+      {"ram<16", "+-3", false},
       {"ram<16", "", false},
       {"ram>=16", "16.5", true},
       {"ram>=16G", "16G", true},
