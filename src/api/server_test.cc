@@ -1,5 +1,6 @@
 // The server over real sockets.
 #include <sys/stat.h>
+#include <time.h>
 
 #include "api/server_fixture.h"
 
@@ -120,6 +121,23 @@ TEST_F(ServerTest, SaysContinueToThoseWhoWait) {
   EXPECT_EQ(receive(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   send_text(fd, "{}");
   EXPECT_EQ(receive(fd, "empty").substr(0, 12), "HTTP/1.1 409");
+  // Nobody waits who sends no body, has sent it, or does not know of waiting.
+  const std::string put = "PUT /fleet/v1/units/a.service HTTP/1.1\r\nExpect: 100-continue\r\n";
+  for (const std::string& bytes :
+       {put + "\r\n", put + "Content-Length: 2\r\n\r\n{}",
+        std::string("PUT /x HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}")}) {
+    EXPECT_EQ(ask(bytes, "\r\n\r\n").substr(0, 10), "HTTP/1.1 4") << bytes;
+  }
+}
+
+TEST_F(ServerTest, SaysWhenItAnswers) {
+  const std::string answer = ask("GET / HTTP/1.1\r\n\r\n", "\r\n\r\n");
+  const size_t date = answer.find("Date: ");
+  ASSERT_NE(date, std::string::npos);
+  std::tm parts{};
+  const char* rest = strptime(answer.c_str() + date, "Date: %a, %d %b %Y %H:%M:%S GMT", &parts);
+  ASSERT_NE(rest, nullptr);
+  EXPECT_EQ(std::string_view(rest, 2), "\r\n");
 }
 
 TEST_F(ServerTest, SurvivesPeersThatLeaveInTheMiddle) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/asio/write.hpp>
+#include <ctime>
 #include <utility>
 
 #include "api/peer_api.h"
@@ -32,10 +33,19 @@ bool is_malformed(ErrorCode error) {
          error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
+std::string http_date(base::WallTime now) {
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(now.since_epoch).count();
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char stamp[64];
+  return {stamp, std::strftime(stamp, sizeof stamp, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
 template <typename Message>
-void set_head(Message& message, const Response& response) {
+void set_head(Message& message, const Response& response, base::WallTime now) {
   message.version(11);
   message.result(static_cast<unsigned>(response.status));
+  message.set(http::field::date, http_date(now));
   if (response.is_ours) {
     message.set(http::field::server, std::string("fleetd/") + base::kVersion);
   }
@@ -199,8 +209,36 @@ bool Session::take_head() {
   return !is_refused_;
 }
 
+// Framing that is not plainly one thing is refused: whoever passed the request on may have read
+// another one.
+std::optional<std::pair<int, std::string_view>> Session::wrong_framing() const {
+  const auto& head = parser_->get();
+  if (head.count(http::field::host) > 1) return std::pair(400, kMalformed);
+  const auto codings = head.count(http::field::transfer_encoding);
+  if (codings > 0) {
+    if (is_old_http()) return std::pair(400, kMalformed);
+    if (codings > 1 || !beast::iequals(head[http::field::transfer_encoding], "chunked")) {
+      return std::pair(501, std::string_view("the only transfer encoding here is \"chunked\""));
+    }
+  }
+  const auto expected = head[http::field::expect];
+  if (!expected.empty() && !beast::iequals(expected, "100-continue")) {
+    return std::pair(417, std::string_view("only 100-continue can be expected"));
+  }
+  return std::nullopt;
+}
+
+// Whether the peer waits to be told that it may send its body.
+bool Session::is_peer_waiting() const {
+  const auto& head = parser_->get();
+  const bool has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0;
+  return has_body && !is_old_http() && buffer_.size() == 0 &&
+         beast::iequals(head[http::field::expect], "100-continue");
+}
+
 void Session::on_head() {
   set_busy(true);
+  if (const auto wrong = wrong_framing()) return refuse(wrong->first, wrong->second);
   is_head_request_ = parser_->get().method() == http::verb::head;
   const size_t announced =
       parser_->chunked() ? kMaxBody : static_cast<size_t>(parser_->content_length().value_or(0));
@@ -208,7 +246,7 @@ void Session::on_head() {
     return refuse(503, kTooBusy);
   }
   hold(announced);
-  if (!beast::iequals(parser_->get()[http::field::expect], "100-continue")) return read_body();
+  if (!is_peer_waiting()) return read_body();
   auto line = std::make_shared<std::string>("HTTP/1.1 100 Continue\r\n\r\n");
   asio::async_write(stream_, asio::buffer(*line),
                     [self = shared_from_this(), line](ErrorCode failed, size_t) {
@@ -277,7 +315,7 @@ void Session::send(Response response) {
   }
   hold(response.body.size());
   response_.emplace();
-  set_head(*response_, response);
+  set_head(*response_, response, server_->event_loop.clock().wall());
   const bool keep = parser_->get().keep_alive() && !server_->is_closed;
   response_->keep_alive(keep);
   if (keep && is_old_http()) response_->set(http::field::connection, "keep-alive");
@@ -305,7 +343,7 @@ void Session::send_stream(Response response) {
   if (server_->is_paused) response.stream.reset();
   body_stream_ = std::move(response.stream);
   head_.emplace();
-  set_head(*head_, response);
+  set_head(*head_, response, server_->event_loop.clock().wall());
   head_->keep_alive(false);
   // HTTP/1.0 knows no chunks: there the end of the connection ends the body.
   is_chunked_ = !is_old_http();

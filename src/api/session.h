@@ -91,6 +91,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_head();
   void on_head_bytes(ErrorCode error, size_t count);
   bool take_head();
+  std::optional<std::pair<int, std::string_view>> wrong_framing() const;
+  bool is_peer_waiting() const;
   void on_head();
   void read_body();
   void on_request();
