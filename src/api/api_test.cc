@@ -202,6 +202,32 @@ TEST_F(ApiTest, PutChangesTheStateOfAnExistingUnit) {
   EXPECT_EQ(view.cluster().units.at("a.service").desired, registry::TargetState::kInactive);
 }
 
+TEST_F(ApiTest, AUnitIsWhatItsTextSays) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"section":"S","name":" A ","value":"  1 "})",
+       R"({"name":"A","section":"S","value":"1"})"},
+      {R"({"section":"S","name":"A","value":"1\n[T]\nB=2"})",
+       R"({"name":"A","section":"S","value":"1"},{"name":"B","section":"T","value":"2"})"},
+      {R"({"section":"S","name":"A","value":"1"},{"section":"T","name":"B","value":"2"},)"
+       R"({"section":"S","name":"C"})",
+       R"({"name":"A","section":"S","value":"1"},{"name":"C","section":"S"},)"
+       R"({"name":"B","section":"T","value":"2"})"},
+      {R"({"section":"S","name":"A","value":"1\\"},{"section":"S","name":"B","value":"2"})",
+       R"({"name":"A","section":"S","value":"1\\\nB=2"})"},
+  };
+  for (const auto& [given, shown] : cases) {
+    const std::string body = "{\"options\":[" + std::string(given) + "]}";
+    EXPECT_EQ(call("PUT", "/fleet/v1/units/a.service", body).status, 201) << given;
+    const std::string unit = call("GET", "/fleet/v1/units/a.service").body;
+    EXPECT_EQ(unit.substr(unit.find('[')), "[" + std::string(shown) + "]}") << given;
+    expect_error(call("PUT", "/fleet/v1/units/a.service", body), 409,
+                 "must provide DesiredState to update existing unit");
+  }
+  expect_error(call("PUT", "/fleet/v1/units/b.service",
+                    R"({"options":[{"section":"S","name":"#A","value":"1"}]})"),
+               409, "unit does not exist and options field empty");
+}
+
 TEST_F(ApiTest, DeleteRemovesAUnit) {
   EXPECT_EQ(call("PUT", "/fleet/v1/units/a.service", kHello).status, 201);
   const Response response = call("DELETE", "/fleet/v1/units/a.service");
@@ -298,6 +324,10 @@ TEST_F(ApiTest, MetadataEditsAreCheckedBeforeAnyIsMade) {
   for (const auto& [body, message] : cases) {
     expect_error(call("PATCH", "/fleet/v1/machines", body), 400, message);
   }
+  expect_error(call("PATCH", "/fleet/v1/machines",
+                    R"([{"op":"add","path":"/m/metadata/a","value":"1"},{"op":"add","path":"/)" +
+                        std::string(257, 'm') + R"(/metadata/a","value":"1"}])"),
+               400, "machine metadata path invalid");
   EXPECT_TRUE(view.cluster().metadata_edits.empty());
   expect_error(call("PATCH", "/fleet/v1/machines"), 400, "EOF");
   EXPECT_EQ(call("PATCH", "/fleet/v1/machines", "[]").status, 204);

@@ -310,11 +310,21 @@ void GoJson::skip_blanks() {
 
 bool is_field(std::string_view key, std::string_view field) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  if (key.size() != field.size()) return false;
-  for (size_t i = 0; i < key.size(); ++i) {
-    if (lower(key[i]) != lower(field[i])) return false;
+  // Two letters beyond ASCII are the same as one of it but for their case.
+  const auto take_lower = [&] {
+    for (const auto& [sign, letter] : {std::pair("\u017f", 's'), std::pair("\u212a", 'k')}) {
+      if (!key.starts_with(sign)) continue;
+      key.remove_prefix(std::string_view(sign).size());
+      return letter;
+    }
+    const char letter = lower(key.front());
+    key.remove_prefix(1);
+    return letter;
+  };
+  for (const char c : field) {
+    if (key.empty() || take_lower() != lower(c)) return false;
   }
-  return true;
+  return key.empty();
 }
 
 }  // namespace flotilla::api

@@ -60,7 +60,8 @@ class GoJson {
   std::string_view rest_;  // well formed; begins with the value, or what comes after one
 };
 
-// Whether the name in the text means this field: in any case, as Go has it.
+// Whether the name in the text means this field: in any case, as Go has it ("\u017f" is an "s", and
+// the sign of Kelvin a "k").
 bool is_field(std::string_view key, std::string_view field);
 
 }  // namespace flotilla::api

@@ -92,6 +92,12 @@ TEST(GoJson, DepthCostsNoStack) {
 TEST(GoJson, NamesOfFieldsHaveAnyCase) {
   EXPECT_TRUE(is_field("DesiredState", "desiredState"));
   EXPECT_FALSE(is_field("desired", "desiredState"));
+  EXPECT_FALSE(is_field("desiredStates", "desiredState"));
+  EXPECT_FALSE(is_field("", "op"));
+  EXPECT_TRUE(is_field("de\u017fired\u017ftate", "desiredState"));
+  EXPECT_TRUE(is_field("\u212aind", "kind"));
+  EXPECT_FALSE(is_field("\u017f", "k"));
+  EXPECT_FALSE(is_field("\xc5", "s"));
 }
 
 }  // namespace

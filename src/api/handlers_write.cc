@@ -59,6 +59,10 @@ base::Result<UnitBody> read_unit_body(const Call& call) {
                          unit::quote_go(call.unit), unit::quote_go(body->name));
   }
   FLOTILLA_TRY(unit::validate_fleet_name(body->name));
+  // A unit is what its text says: a value may hold a line end, and with it another option. What is
+  // no text of a unit stays as it is and is refused later.
+  auto read_back = unit::parse_fleet_file(unit::serialize(body->options));
+  if (read_back) body->options = std::move(*read_back);
   return body;
 }
 
@@ -167,7 +171,7 @@ base::Result<CheckedEdit> check_edit(const MachineEdit& edit) {
   const bool shaped = middle != std::string_view::npos && middle > 1 && path[0] == '/' &&
                       path.substr(middle, kMiddle.size()) == kMiddle;
   const std::string_view key = shaped ? path.substr(middle + kMiddle.size()) : std::string_view();
-  if (key.empty() ||
+  if (key.empty() || middle - 1 > registry::kMaxMachineIdBytes ||
       key.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") !=
           std::string_view::npos) {
     return base::invalid("machine metadata path invalid");

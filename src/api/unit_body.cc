@@ -5,8 +5,7 @@
 namespace flotilla::api {
 namespace {
 
-// More than any body of use has; each costs memory, and each edit of a machine a write.
-constexpr size_t kMaxOptions = 65'536;
+// More than any body of use has: each edit of a machine costs a write.
 constexpr size_t kMaxEdits = 10'000;
 
 // A text or null, which changes nothing.
@@ -24,25 +23,24 @@ base::Status read_text(GoJson& json, std::string_view field, std::string_view ow
   return {};
 }
 
-base::Result<unit::UnitOption> read_option(GoJson& json) {
+base::Status read_option(GoJson& json, unit::UnitOption& option) {
   if (json.kind() != GoJson::Kind::kObject) {
     return base::invalid("json: cannot unmarshal {} into Go value of type schema.UnitOption",
                          json.kind_name());
   }
-  unit::UnitOption option;
-  FLOTILLA_TRY(json.each_member([&](const std::string& key) -> base::Status {
+  return json.each_member([&](const std::string& key) -> base::Status {
     if (is_field(key, "name")) return read_text(json, "name", "UnitOption", option.name);
     if (is_field(key, "section")) return read_text(json, "section", "UnitOption", option.section);
     if (is_field(key, "value")) return read_text(json, "value", "UnitOption", option.value);
     json.skip();
     return {};
-  }));
-  return option;
+  });
 }
 
+// A second list goes over the first, item by item, as Go's decoder has it.
 base::Status read_options(GoJson& json, std::vector<unit::UnitOption>& options) {
-  options.clear();
   if (json.kind() == GoJson::Kind::kNull) {
+    options.clear();
     json.skip();
     return {};
   }
@@ -51,14 +49,16 @@ base::Status read_options(GoJson& json, std::vector<unit::UnitOption>& options) 
         "json: cannot unmarshal {} into Go struct field Unit.options of type []*schema.UnitOption",
         json.kind_name());
   }
-  return json.each_item([&]() -> base::Status {
-    if (options.size() == kMaxOptions) {
-      return base::too_large("a unit has at most {} options", kMaxOptions);
+  size_t count = 0;
+  FLOTILLA_TRY(json.each_item([&]() -> base::Status {
+    if (count == unit::kMaxFleetOptions) {
+      return base::too_large("a unit has at most {} options", unit::kMaxFleetOptions);
     }
-    FLOTILLA_ASSIGN(unit::UnitOption option, read_option(json));
-    options.push_back(std::move(option));
-    return {};
-  });
+    if (count == options.size()) options.emplace_back();
+    return read_option(json, options[count++]);
+  }));
+  options.resize(count);
+  return {};
 }
 
 // fleet's code asks for {"value":"x"}; its documentation promised a plain text. Both are taken.

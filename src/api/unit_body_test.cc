@@ -27,6 +27,13 @@ TEST(UnitBody, TakesNullAsAbsentAndTheLastOfSeveral) {
   EXPECT_TRUE(decode_unit_body("null"));
 }
 
+TEST(UnitBody, ASecondListGoesOverTheFirst) {
+  const auto unit = decode_unit_body(
+      R"({"options":[{"section":"S","name":"A","value":"1"},{"name":"B"}],"options":[{"name":"C"}]})");
+  ASSERT_TRUE(unit);
+  EXPECT_EQ(unit->options, (std::vector<unit::UnitOption>{{"S", "C", "1"}}));
+}
+
 TEST(UnitBody, ReplacesBytesThatAreNoUtf8AsGoDoes) {
   const auto unit =
       decode_unit_body("{\"options\":[{\"name\":\"N\",\"value\":\"a\xff\xc3\xa9\xc3\"}]}");

@@ -33,6 +33,8 @@ base::Result<std::optional<Options>> read_unit_file(Context& context, const std:
   base::Result<Options> options = unit::parse_fleet_file(*text);
   if (!options)
     return base::invalid("failed getting Unit({}) from file: {}", path, options.error().message);
+  // As the registry will have it: a last line that ends in a backslash is another one there.
+  if (auto stored = unit::parse_fleet_file(unit::serialize(*options))) options = std::move(*stored);
   return std::optional<Options>(std::move(*options));
 }
 

@@ -14,7 +14,6 @@ namespace {
 
 constexpr int kMaxTries = 16;
 constexpr size_t kMaxNameBytes = 256;
-constexpr size_t kMaxIdBytes = 256;
 
 // What a transaction of one guarded put answers: its own put, or the record as it is now.
 const store::KeyValue* record_in(const store::TxnResponse& response) {
@@ -324,8 +323,9 @@ void Registry::delete_unit(const std::string& name, Callback<store::Revision> do
 
 void Registry::edit_metadata(const std::string& machine, const std::string& key,
                              std::optional<std::string> value, Callback<store::Revision> done) {
-  const bool is_valid = is_possible_name(machine, kMaxIdBytes) && unit::is_valid_utf8(machine) &&
-                        unit::is_valid_utf8(key) && (!value || unit::is_valid_utf8(*value));
+  const bool is_valid = is_possible_name(machine, kMaxMachineIdBytes) &&
+                        unit::is_valid_utf8(machine) && unit::is_valid_utf8(key) &&
+                        (!value || unit::is_valid_utf8(*value));
   const auto editor = [key, value,
                        is_valid](const store::KeyValue* current) -> base::Result<Shared::Edit> {
     if (!is_valid) return base::invalid("machine metadata path invalid");

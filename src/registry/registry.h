@@ -23,6 +23,8 @@
 
 namespace flotilla::registry {
 
+inline constexpr size_t kMaxMachineIdBytes = 256;
+
 // What put_unit() did.
 struct PutOutcome {
   enum class Kind : uint8_t { kCreated, kOverwritten, kStateChanged, kUnchanged };
