@@ -39,8 +39,12 @@ std::string to_lower(std::string_view text) {
 std::string_view value_of(std::string_view text) {
   text = trim(text);
   if (!text.empty() && (text.front() == '"' || text.front() == '\'')) {
+    // Quotes count around the whole value; those of a list's items are the list's.
     const size_t end = text.find(text.front(), 1);
-    if (end != std::string_view::npos) return text.substr(1, end - 1);
+    const bool is_whole =
+        end != std::string_view::npos &&
+        trim(text.substr(end + 1, text.find_first_of("#;", end) - end - 1)).empty();
+    if (is_whole) return text.substr(1, end - 1);
   }
   return trim(text.substr(0, text.find_first_of("#;")));
 }
@@ -193,6 +197,7 @@ base::Result<std::chrono::seconds> parse_go_duration(std::string_view text) {
 base::Result<std::vector<IniOption>> parse_ini(std::string_view text, std::string_view file) {
   std::vector<IniOption> options;
   const std::vector<std::string_view> lines = split(text, '\n');
+  bool in_section = false;
   for (size_t i = 0; i < lines.size(); ++i) {
     const size_t first = i;
     std::string line(trim(lines[i]));
@@ -201,14 +206,18 @@ base::Result<std::vector<IniOption>> parse_ini(std::string_view text, std::strin
       line += trim(lines[++i]);
     }
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
-    if (line.front() == '[') break;
-    const size_t equals = line.find('=');
-    if (equals == std::string::npos || equals == 0) {
+    const std::string_view view = line;
+    const size_t equals = view.find('=');
+    const std::string_view key = trim(view.substr(0, std::min(equals, view.size())));
+    const bool is_section = view.front() == '[' && view.find(']') != std::string_view::npos;
+    const bool is_option = equals != std::string_view::npos && !key.empty() &&
+                           key.find_first_of(kBlanks) == std::string_view::npos;
+    if (!is_section && !is_option) {
       return base::invalid("iniparser: syntax error at '{}:{}'.", file, first + 1);
     }
-    const std::string_view view = line;
-    options.push_back({to_lower(trim(view.substr(0, equals))),
-                       std::string(value_of(view.substr(equals + 1))), first + 1});
+    in_section |= is_section;
+    if (in_section) continue;  // what stands there means nothing
+    options.push_back({to_lower(key), std::string(value_of(view.substr(equals + 1))), first + 1});
   }
   return options;
 }

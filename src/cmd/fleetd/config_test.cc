@@ -25,10 +25,28 @@ TEST(ParseIni, ReadsWhatFleetReads) {
                                               {"empty", "", 9}}));
 }
 
+TEST(ParseIni, QuotesCountAroundTheWholeValue) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"\"a\" # b", "a"},
+      {"'a\"b'", "a\"b"},
+      {"\"a\",\"b\"", "\"a\",\"b\""},
+      {"\"a\", \"b\" # c", "\"a\", \"b\""},
+      {"\"a # b", "\"a"},
+      {"\"\"", ""},
+  };
+  for (const auto& [text, value] : cases) {
+    const auto options = parse_ini(std::string("k=") + text, "f");
+    ASSERT_TRUE(options);
+    EXPECT_EQ((*options)[0].value, value) << text;
+  }
+}
+
 TEST(ParseIni, NamesTheLineThatIsWrong) {
   EXPECT_EQ(parse_ini("a=1\n\nnonsense\n", "/etc/f").error().message,
             "iniparser: syntax error at '/etc/f:3'.");
-  EXPECT_FALSE(parse_ini("=x", "f"));
+  for (const char* wrong : {"=x", " = x", "two words=1", "[open\na=1", "[s]\nnonsense"}) {
+    EXPECT_FALSE(parse_ini(wrong, "f")) << wrong;
+  }
 }
 
 TEST(GoDuration, ReadsItsForms) {
@@ -151,6 +169,8 @@ TEST_F(ConfigTest, EtcdIsNamedAsFleetNamesIt) {
   };
   EXPECT_EQ(registry_of("etcd_servers=[\"http://a:2379\", \"http://b:2379\"]"),
             "etcd:[\"http://a:2379\", \"http://b:2379\"]");
+  EXPECT_EQ(registry_of("etcd_servers=\"http://a\",\"http://b\""),
+            "etcd:\"http://a\",\"http://b\"");
   EXPECT_EQ(registry_of("etcd_servers=http://a\nregistry=sqlite:/x"), "sqlite:/x");
   EXPECT_EQ(registry_of("etcd_servers=http://a\nregistry="), "etcd:http://a");
   EXPECT_EQ(registry_of("etcd_servers=\n"), "");

@@ -119,6 +119,10 @@ base::Status Daemon::open_api(Listeners& open_sockets) {
   std::vector<base::Fd> encrypted;
   for (ListeningSocket& socket : sockets) {
     const bool is_tls = socket.is_tls || (socket.is_inherited_tcp && as_server);
+    if (!is_tls && !socket.far_address.empty()) {
+      SPDLOG_WARN("The API is open to whoever reaches {}: there is no api_certfile= for TLS",
+                  socket.far_address);
+    }
     (is_tls ? encrypted : plain).push_back(std::move(socket.fd));
   }
   peers_ = std::make_unique<api::PeerClient>(loop_, session_->self().id, std::move(as_client));

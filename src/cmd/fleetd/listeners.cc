@@ -1,6 +1,8 @@
 #include "cmd/fleetd/listeners.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -17,14 +19,29 @@ base::Result<base::Fd> duplicate(const base::Fd& fd) {
   return copy;
 }
 
-bool is_tcp_socket(const base::Fd& fd) {
-  int domain = AF_UNIX;
-  socklen_t size = sizeof domain;
-  ::getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size);
-  return domain == AF_INET || domain == AF_INET6;
-}
-
 }  // namespace
+
+ListeningSocket inherited_socket(base::Fd fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  ListeningSocket socket{std::move(fd)};
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    socket.is_inherited_tcp = true;
+    if (ntohl(v4.sin_addr.s_addr) >> 24U == 127) return socket;
+    ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+    socket.far_address = fmt::format("{}:{}", text, ntohs(v4.sin_port));
+  } else if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+    socket.is_inherited_tcp = true;
+    if (IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr)) return socket;
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+    socket.far_address = fmt::format("[{}]:{}", text, ntohs(v6.sin6_port));
+  }
+  return socket;
+}
 
 base::Result<std::vector<ListeningSocket>> Listeners::take(
     const std::vector<std::string>& addresses) {
@@ -35,8 +52,7 @@ base::Result<std::vector<ListeningSocket>> Listeners::take(
   if (!inherited_->empty()) {
     for (const base::Fd& fd : *inherited_) {
       FLOTILLA_ASSIGN(base::Fd copy, duplicate(fd));
-      const bool is_tcp = is_tcp_socket(copy);
-      taken.push_back({std::move(copy), false, is_tcp});
+      taken.push_back(inherited_socket(std::move(copy)));
     }
     return taken;
   }
@@ -55,7 +71,7 @@ base::Result<std::vector<ListeningSocket>> Listeners::take(
     FLOTILLA_ASSIGN(base::Fd copy, duplicate(fd));
     FLOTILLA_ASSIGN(base::Fd ours, duplicate(fd));
     FLOTILLA_ASSIGN(const api::ListenAddress address, api::parse_listen_address(text));
-    taken.push_back({std::move(copy), address.is_tls, false});
+    taken.push_back({std::move(copy), address.is_tls});
     kept.emplace(text, std::move(ours));
   }
   open_ = std::move(kept);

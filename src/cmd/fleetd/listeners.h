@@ -16,7 +16,11 @@ struct ListeningSocket {
   base::Fd fd;
   bool is_tls = false;            // by its address
   bool is_inherited_tcp = false;  // what it speaks is for the configuration to say
+  std::string far_address = {};   // of an inherited one that other machines may reach
 };
+
+// What is to know of one that was handed over.
+ListeningSocket inherited_socket(base::Fd fd);
 
 class Listeners {
  public:

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "api/listener.h"
+
 namespace flotilla::fleetd {
 namespace {
 
@@ -61,6 +63,25 @@ TEST_F(ListenersTest, AnAddressThatCannotBeLeavesAllAsItWas) {
   EXPECT_FALSE(listeners.take({path("b"), "nonsense"}));
   EXPECT_TRUE(connect_to(path("a")));
   EXPECT_FALSE(connect_to(path("b")));
+}
+
+TEST(InheritedSocket, IsFarWhereOtherMachinesMayReachIt) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"127.0.0.1:0", ""}, {"127.8.8.8:0", ""}, {"0.0.0.0:0", "0.0.0.0:"}};
+  for (const auto& [address, far] : cases) {
+    // TLS is spoken by who takes it; without it such an address is not opened here.
+    auto parsed = api::parse_listen_address(address);
+    ASSERT_TRUE(parsed);
+    parsed->is_tls = true;
+    auto fd = api::open_listener(*parsed);
+    ASSERT_TRUE(fd) << fd.error().message;
+    const ListeningSocket socket = inherited_socket(std::move(*fd));
+    EXPECT_TRUE(socket.is_inherited_tcp) << address;
+    EXPECT_EQ(socket.far_address.substr(0, std::strlen(far)), far) << address;
+    EXPECT_EQ(socket.far_address.empty(), std::strlen(far) == 0) << address;
+  }
+  base::Fd local(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_FALSE(inherited_socket(std::move(local)).is_inherited_tcp);
 }
 
 }  // namespace
