@@ -25,6 +25,11 @@ class Client:
         self.connection = UnixConnection(path)
         self.document = json.loads(self.send("GET", "/fleet/v1/discovery")[1])
         assert self.document["kind"] == "discovery#restDescription"
+        self.uncalled = {
+            method["id"]
+            for resource in self.document["resources"].values()
+            for method in resource["methods"].values()
+        }
 
     def send(self, method, path, body=None):
         headers = {} if body is None else {"Content-Type": "application/json"}
@@ -52,6 +57,7 @@ class Client:
             target += "?" + urllib.parse.urlencode(query)
         status, text = self.send(method["httpMethod"], target, body)
         print(method["id"], status)
+        self.uncalled.discard(method["id"])
         assert 200 <= status < 300, text
         if "response" not in method:
             assert text == "", text
@@ -91,6 +97,7 @@ def main():
     assert len(client.call("Machines", "List")["machines"]) == 1
     client.call("Units", "Delete", unitName="made.service")
     assert client.call("Units", "List") == {}
+    assert not client.uncalled, client.uncalled
 
 
 main()
