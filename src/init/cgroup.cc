@@ -127,6 +127,12 @@ class CgroupGroup final : public ProcessGroup {
   ~CgroupGroup() override { unwatch(); }
 
   base::Result<int> prepare() override {
+    if (tracker_.ahead_ && tracker_.ahead_path_ == path_) {
+      presence_ = Presence::kThere;
+      is_empty_ = false;
+      tracker_.prepared_ = std::move(tracker_.ahead_);
+      return tracker_.prepared_.get();
+    }
     FLOTILLA_TRY(make());
     is_empty_ = false;
     tracker_.prepared_.reset(openat(root(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -368,6 +374,18 @@ CgroupTracker::~CgroupTracker() {
 std::unique_ptr<ProcessGroup> CgroupTracker::make_group(std::string_view path,
                                                         Callback<void()> on_empty) {
   return std::make_unique<CgroupGroup>(*this, std::string(path), on_empty);
+}
+
+// One that is there already is somebody's, and nothing to be removed again.
+void CgroupTracker::make_ahead(std::string_view path) {
+  if (ahead_) {
+    if (path == ahead_path_) return;
+    ahead_.reset();
+    unlinkat(root_.get(), ahead_path_.c_str(), AT_REMOVEDIR);
+  }
+  ahead_path_ = path;
+  if (path.empty() || mkdirat(root_.get(), ahead_path_.c_str(), 0755) != 0) return;
+  ahead_.reset(openat(root_.get(), ahead_path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 void CgroupTracker::on_inotify(uint32_t) {

@@ -36,6 +36,7 @@ class CgroupTracker final : public ProcessTracker {
   TrackingKind kind() const noexcept override { return TrackingKind::kCgroup; }
   std::unique_ptr<ProcessGroup> make_group(std::string_view path,
                                            Callback<void()> on_empty) override;
+  void make_ahead(std::string_view path) override;
   uint16_t controllers() override;
   base::Status configure(std::string_view path, const CgroupPlan& plan, uint16_t allowed) override;
   base::Status delegate(std::string_view path, uid_t uid, gid_t gid) override;
@@ -58,6 +59,8 @@ class CgroupTracker final : public ProcessTracker {
 
   base::Fd root_;
   base::Fd prepared_;  // the cgroup made ready last
+  base::Fd ahead_;     // one that was made before it is needed
+  std::string ahead_path_;
   base::Fd inotify_;
   std::string root_path_;      // under the mount point
   std::string own_directory_;  // to be removed at the end; empty: it was there before us

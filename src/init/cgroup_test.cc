@@ -223,6 +223,24 @@ TEST_P(TrackerTest, FindsWhatAnEarlierManagerLeft) {
   EXPECT_EQ(again->signal(SIGKILL, {}), 2U);
 }
 
+TEST_P(TrackerTest, UsesACgroupThatWasMadeAheadAndRemovesOneThatIsNotWanted) {
+  if (GetParam() != TrackingKind::kCgroup) GTEST_SKIP() << "there is nothing to make ahead";
+  const auto is_there = [&](std::string_view path) { return !tracker_->cgroup_path(path).empty(); };
+  tracker_->make_ahead("h.service");
+  EXPECT_TRUE(is_there("h.service"));
+  tracker_->make_ahead("i.service");
+  EXPECT_FALSE(is_there("h.service"));
+  auto group = tracker_->make_group("i.service", {});
+  spawn(*group);
+  tracker_->make_ahead({});
+  EXPECT_TRUE(group->is_populated());
+  // What has processes is not made anew, and so not removed either.
+  tracker_->make_ahead("i.service");
+  tracker_->make_ahead({});
+  EXPECT_TRUE(is_there("i.service"));
+  EXPECT_EQ(group->signal(SIGKILL, {}), 2U);
+}
+
 TEST(BestEffortTracker, KnowsOrphansOfAnotherSessionByTheirInvocation) {
   auto spawner = std::move(LinuxSpawner::create()).value();
   BestEffortTracker tracker;

@@ -33,6 +33,8 @@ class FakeTracker final : public ProcessTracker {
     return std::make_unique<FakeGroup>(group, std::string(path), kind_);
   }
 
+  void make_ahead(std::string_view path) override { ahead = path; }
+
   std::string read_file(std::string_view path, const char* name) const override {
     const auto group = groups.find(std::string(path));
     if (group == groups.end() || std::string_view(name) != "cgroup.procs") return {};
@@ -58,6 +60,7 @@ class FakeTracker final : public ProcessTracker {
     }
   }
 
+  std::string ahead;                    // what make_ahead() was last asked for
   bool freezing_takes_time = false;     // until finish_freezing()
   std::map<std::string, Group> groups;  // by path; a group outlives its ProcessGroup
 

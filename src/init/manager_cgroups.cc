@@ -108,6 +108,37 @@ void Manager::Impl::release_group_later(Unit& unit) {
   edges.program.request_turn();
 }
 
+// The service whose start waits for the end of this one's job.
+UnitId Manager::Impl::find_next(UnitId running) const {
+  const Job* const job = jobs.of_unit(running);
+  if (job == nullptr || job->state != JobState::kRunning) return kNoUnit;
+  for (const UnitId other : graph.dependencies(running, Dependency::kBefore)) {
+    const Job* const waiting = jobs.of_unit(other);
+    const Unit* const unit = unit_at(other);
+    if (waiting == nullptr || waiting->state != JobState::kWaiting ||
+        waiting->type != JobType::kStart || unit == nullptr || !unit->service) {
+      continue;
+    }
+    if (unit->settings.name.type() != UnitType::kService || unit->has_cgroup) continue;
+    if (unit->service->state.sub == ServiceSubState::kDead && !unit->service->group_goes)
+      return other;
+  }
+  return kNoUnit;
+}
+
+// While a process runs whose end is waited for there is time for what its successor needs.
+void Manager::Impl::make_group_ahead() {
+  if (spawned_last_ != kNoUnit) {
+    ahead_ = find_next(std::exchange(spawned_last_, kNoUnit));
+    edges.tracker.make_ahead(ahead_ == kNoUnit ? std::string() : group_path(*unit_at(ahead_)));
+  } else if (ahead_ != kNoUnit) {
+    const Job* const job = jobs.of_unit(ahead_);
+    if (job != nullptr && job->type == JobType::kStart && unit_at(ahead_) != nullptr) return;
+    ahead_ = kNoUnit;
+    edges.tracker.make_ahead({});
+  }
+}
+
 void Manager::Impl::release_groups() {
   for (const UnitId id : std::exchange(going_groups_, {})) {
     Unit* const unit = unit_at(id);

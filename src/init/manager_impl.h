@@ -329,6 +329,8 @@ class Manager::Impl {
   void release_group(Unit& unit);
   void release_group_later(Unit& unit);
   void release_groups();
+  UnitId find_next(UnitId running) const;
+  void make_group_ahead();
   void release_resources(Unit& unit, bool restarts);
   void release_surroundings(const Unit& unit, bool restarts);
   void watch_main(Unit& unit, pid_t pid);
@@ -418,6 +420,8 @@ class Manager::Impl {
   std::vector<Executed> executed_;
   Timer executed_timer_{Callback<void()>::to<&Impl::on_executed>(*this)};
   std::vector<UnitId> going_groups_;  // of units whose group_goes
+  UnitId spawned_last_ = kNoUnit;     // in this turn, by its ExecStart=
+  UnitId ahead_ = kNoUnit;            // whose cgroup was made before its start
   Timer last_words_{Callback<void()>::to<&Impl::on_last_words>(*this)};
 };
 

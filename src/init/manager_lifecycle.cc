@@ -133,6 +133,7 @@ void Manager::Impl::run_turn() {
     // What has happened goes before what is wanted, and both before what merely tidies up.
     if (!run_one_change() && !run_one_wish() && !run_one_job() && !settle_one()) break;
   }
+  make_group_ahead();
   release_groups();
   check_boot_finished();
   release_idle();

@@ -221,6 +221,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
     return outcome;
   }
   tell_spawn_failure(unit.id, spec, result);
+  if (!action.is_control) spawned_last_ = unit.graph_id;
   const bool is_helped_on = launch && result.is_running();
   if (is_helped_on) expect_report(unit, action, *launch, spec.path);
   run.pid = result.pid;

@@ -126,6 +126,26 @@ TEST_F(ManagerTest, WaitsForReadyOfANotifyService) {
   EXPECT_EQ(manager_->find_unit("a.service")->status_text(), "at work");
 }
 
+TEST_F(ManagerTest, MakesTheCgroupOfWhatWaitsWhileItWaits) {
+  unit("a.service", "[Service]\nType=oneshot\nExecStart=/bin/a\n");
+  unit("b.service", "[Unit]\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/b\n");
+  boot();
+  ask("b.service", "start");
+  EXPECT_EQ(tracker_.ahead, "system.slice/b.service");
+  exit(main_pid("a.service"), CLD_EXITED, 0);
+  EXPECT_EQ(state_of("b.service"), "active/running");
+  EXPECT_EQ(tracker_.ahead, "");
+}
+
+TEST_F(ManagerTest, LetsGoOfACgroupThatNobodyNeedsAnyMore) {
+  unit("a.service", "[Service]\nType=oneshot\nExecStart=/bin/a\n");
+  unit("b.service", "[Unit]\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/b\n");
+  boot();
+  ask("b.service", "start");
+  exit(main_pid("a.service"), CLD_EXITED, 3);
+  EXPECT_EQ(tracker_.ahead, "");
+}
+
 TEST_F(ManagerTest, FailsWhatRequiresAFailedUnit) {
   unit("a.service", "[Service]\nType=oneshot\nExecStart=/bin/a\n");
   unit("b.service", "[Unit]\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/b\n");

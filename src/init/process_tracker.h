@@ -81,6 +81,10 @@ class ProcessTracker {
   // without cgroups, after check_empty() only.
   virtual std::unique_ptr<ProcessGroup> make_group(std::string_view path,
                                                    Callback<void()> on_empty) = 0;
+  // Makes what prepare() of the group at `path` will need before that is asked for: there is time
+  // while another process runs. One at a time; what was made ahead and not used yet goes, and an
+  // empty path makes nothing.
+  virtual void make_ahead(std::string_view /*path*/) {}
   // To be called when some process was reaped: a best-effort group may have become empty by it.
   virtual void check_empty() {}
 
