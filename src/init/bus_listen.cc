@@ -23,6 +23,21 @@ bool is_answered(const sockaddr_un& address) {
   return ::connect(probe.get(), generic, sizeof address) == 0 || errno == EAGAIN;
 }
 
+// For a socket that could not be bound for want of a directory or because of an old one.
+base::Status make_room(const sockaddr_un& address, int error) {
+  const std::string path = address.sun_path;
+  if (error == ENOENT) {
+    std::error_code failed;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
+    if (!failed) return {};
+    return base::system_error(failed.value(), "make the directory of the socket {}", path);
+  }
+  if (error != EADDRINUSE) return base::system_error(error, "bind the socket {}", path);
+  if (is_answered(address)) return base::already_exists("another manager listens on {}", path);
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+  return base::system_error(errno, "remove the old socket {}", path);
+}
+
 }  // namespace
 
 base::Result<base::Fd> listen_for_bus(const std::string& path) {
@@ -33,22 +48,15 @@ base::Result<base::Fd> listen_for_bus(const std::string& path) {
                            sizeof address.sun_path - 1);
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  std::error_code failed;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
-  if (failed) {
-    return base::system_error(failed.value(), "make the directory of the socket {}", path);
-  }
-  if (is_answered(address)) {
-    return base::already_exists("another manager listens on {}", path);
-  }
-  if (::unlink(path.c_str()) < 0 && errno != ENOENT) {
-    return base::system_error(errno, "remove the old socket {}", path);
-  }
   base::Fd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listening) return base::system_error(errno, "make the socket {}", path);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  // At most starts there is a directory and nothing in its place.
   if (::bind(listening.get(), generic, sizeof address) < 0) {
-    return base::system_error(errno, "bind the socket {}", path);
+    FLOTILLA_TRY(make_room(address, errno));
+    if (::bind(listening.get(), generic, sizeof address) < 0) {
+      return base::system_error(errno, "bind the socket {}", path);
+    }
   }
   if (::chmod(path.c_str(), kOpenToAll) < 0 || ::listen(listening.get(), kBacklog) < 0) {
     return base::system_error(errno, "listen on {}", path);

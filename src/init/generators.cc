@@ -24,13 +24,17 @@ constexpr int kMaxDepth = 8;
 // Their standard error goes to the log of the manager's own scope.
 constexpr std::string_view kLogUnit = "init.scope";
 
-void remove_tree(base::FileTree& tree, const std::string& path, int depth) {
-  if (depth > kMaxDepth) return;
-  for (const base::DirectoryEntry& entry : tree.list(path).value_or({})) {
+// Removes what is inside; false: there is no such directory.
+bool clear_tree(base::FileTree& tree, const std::string& path, int depth) {
+  const auto entries = tree.list(path);
+  if (!entries) return false;
+  for (const base::DirectoryEntry& entry : *entries) {
     const std::string inside = path + "/" + entry.name;
-    if (entry.kind == FileKind::kDirectory) remove_tree(tree, inside, depth + 1);
+    if (entry.kind == FileKind::kDirectory && depth < kMaxDepth)
+      clear_tree(tree, inside, depth + 1);
     static_cast<void>(tree.remove(inside));
   }
+  return true;
 }
 
 std::string read_all(int fd) {
@@ -100,10 +104,12 @@ std::string Generators::output_directory(std::string_view suffix) const {
   return fmt::format("{}/systemd/generator{}", options_.runtime_directory, suffix);
 }
 
-void Generators::clear_output() {
+bool Generators::clear_output() {
+  bool is_there = false;
   for (const char* suffix : {"", ".early", ".late"}) {
-    remove_tree(edges_.tree, output_directory(suffix), 0);
+    is_there = clear_tree(edges_.tree, output_directory(suffix), 0) || is_there;
   }
+  return is_there;
 }
 
 void Generators::remove_empty_output() {
@@ -117,9 +123,9 @@ bool Generators::start(std::function<void(const std::vector<std::string>&)> done
   waiting_environment_ = find_programs(edges_.tree, directories("environment-generators"));
   std::reverse(waiting_environment_.begin(), waiting_environment_.end());
   waiting_ = find_programs(edges_.tree, directories("generators"));
-  clear_output();
+  const bool has_output = clear_output();
   if (waiting_environment_.empty() && waiting_.empty()) {
-    remove_empty_output();
+    if (has_output) remove_empty_output();
     return false;
   }
   done_ = std::move(done);

@@ -47,7 +47,7 @@ class Generators {
 
   std::vector<std::string> directories(std::string_view kind) const;
   std::string output_directory(std::string_view suffix) const;
-  void clear_output();
+  bool clear_output();  // false: there were no such directories
   void remove_empty_output();
   void start_next_environment();
   void start_all();

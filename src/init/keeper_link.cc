@@ -22,6 +22,7 @@ std::string_view bytes_of(const T& value) {
 
 // One packet from the keeper, with what came along with it.
 struct Packet {
+  Packet() noexcept {}  // else the bytes would be cleared
   std::array<char, kMaxKeeperMessage> bytes;
   size_t size = 0;
   std::vector<base::Fd> fds;

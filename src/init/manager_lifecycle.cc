@@ -207,10 +207,12 @@ void Manager::Impl::boot_units() {
                     enqueue({unit->graph_id, JobType::kStart, JobMode::kReplace}));
     return {};
   };
+  loader.settle(true);  // the search path was read a moment ago
   // What the manager itself runs in is there before anything is asked for.
   if (options.scope == ManagerScope::kSystem) static_cast<void>(load("init.scope"));
   auto started = start(options.default_unit);
   units_load_finish = now();
+  loader.settle(false);
   if (!started) {
     log(3, fmt::format("Failed to start {}: {}", options.default_unit, started.error().message));
     if (const auto rescue = start("rescue.target"); !rescue) {

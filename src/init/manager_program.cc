@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <set>
+#include <utility>
 
 #include "base/rooted_file_tree.h"
 #include "init/bus_facade.h"
@@ -94,10 +95,12 @@ class ManagerProgram final : public ManagerHost {
   ProgramOptions options_;
   bool is_pid1_ = false;
   std::string runtime_ = "/run";  // inside the tree
+  std::string boot_id_;
   std::string runtime_on_host_;   // the same, outside of it, once it is there
   rlimit inherited_descriptors_{};
   std::string tracking_reason_;
   std::vector<std::string> problems_;
+  std::vector<KeptFd> to_keep_;
 
   std::unique_ptr<RootedFileTree> tree_, host_;
   std::unique_ptr<Loop> loop_;
@@ -154,6 +157,7 @@ Status ManagerProgram::open_runtime() {
   // sd_booted() asks for this directory.
   if (is_pid1_) FLOTILLA_TRY(tree_->make_directories("/run/systemd/system", 0755));
   FLOTILLA_ASSIGN(const BootId boot, read_boot_id());
+  for (const uint8_t byte : boot) boot_id_ += fmt::format("{:02x}", byte);
   const std::string state = runtime_host_path() + "/flotilla/state";
   FLOTILLA_ASSIGN(state_, open_state(state, boot));
   auto side = StateSideFile::open(state + ".side", boot, problems_);
@@ -231,15 +235,9 @@ void ManagerProgram::make_helper() {
        {"/etc/credstore", "/run/credstore", "/usr/local/lib/credstore", "/usr/lib/credstore"}) {
     paths.credential_stores.push_back(tree_->host_path(store));
   }
-  const auto text = host_->read("/proc/sys/kernel/random/boot_id", 64);
-  std::string boot;
-  for (const char c : text ? *text : std::string()) {
-    if (c != '-' && c != '\n') boot += c;
-  }
   users_ = std::make_unique<UserDb>(*host_);
-  helper_ = std::make_unique<LinuxExecHelper>(*loop_, *spawner_, *users_,
-                                              find_own_program("flotilla-exec"), std::move(paths),
-                                              std::move(boot));
+  helper_ = std::make_unique<LinuxExecHelper>(
+      *loop_, *spawner_, *users_, find_own_program("flotilla-exec"), std::move(paths), boot_id_);
 }
 
 void ManagerProgram::take_inheritance() {
@@ -261,7 +259,7 @@ ManagerOptions ManagerProgram::manager_options() {
   ManagerOptions options;
   options.scope = options_.scope;
   options.unit_directories = unit_directories(options_, *tree_, *host_);
-  options.host_values = host_values(options_, *tree_, *host_);
+  options.host_values = host_values(options_, *tree_, *host_, boot_id_);
   if (!options_.unit.empty()) options.default_unit = options_.unit;
   options.environment = service_environment(options_, is_pid1_);
   options.notify_socket = runtime_host_path() + "/systemd/notify";
@@ -303,8 +301,7 @@ Status ManagerProgram::make_manager() {
     FLOTILLA_ASSIGN(notify_, NotifySocket::adopt(std::move(inherited)));
   } else {
     FLOTILLA_ASSIGN(notify_, NotifySocket::create(manager_->impl().options.notify_socket));
-    const KeptFd kept{kNotifyName, notify_->fd()};
-    FLOTILLA_TRY(keeper_.store({&kept, 1}));
+    to_keep_.push_back({kNotifyName, notify_->fd()});
   }
   FLOTILLA_TRY(notify_->attach(
       *loop_,
@@ -322,9 +319,10 @@ Status ManagerProgram::open_bus() {
   }
   if (!listening) {
     FLOTILLA_ASSIGN(listening, listen_for_bus(runtime_host_path() + "/systemd/private"));
-    const KeptFd kept{kBusName, listening.get()};
-    FLOTILLA_TRY(keeper_.store({&kept, 1}));
+    to_keep_.push_back({kBusName, listening.get()});
   }
+  // In one message: each wakes the keeper.
+  FLOTILLA_TRY(keeper_.store(std::exchange(to_keep_, {})));
   bus_loop_ = std::make_unique<BusLoop>(*loop_);
   bus_ = std::make_unique<BusFacade>(
       *bus_loop_, *manager_, std::move(listening),

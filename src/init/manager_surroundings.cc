@@ -33,11 +33,6 @@ std::string read_line(const base::FileTree& tree, std::string_view path) {
   return text ? std::string(unit::trim(*text)) : std::string();
 }
 
-std::string without_dashes(std::string text) {
-  text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
-  return text;
-}
-
 // "NAME=value" lines of os-release.
 void read_os_release(const base::FileTree& tree, unit::HostValues& values) {
   auto text = tree.read("/etc/os-release", 65536);
@@ -140,7 +135,7 @@ std::vector<UnitDirectory> unit_directories(const ProgramOptions& options,
 }
 
 unit::HostValues host_values(const ProgramOptions& options, const base::FileTree& tree,
-                             const base::FileTree& host) {
+                             const base::FileTree& host, const std::string& boot_id) {
   unit::HostValues values = unit::HostValues::of_system_manager();
   utsname name{};
   if (uname(&name) == 0) {
@@ -149,7 +144,7 @@ unit::HostValues host_values(const ProgramOptions& options, const base::FileTree
     values.pretty_host_name = name.nodename;
     values.kernel_release = name.release;
   }
-  values.boot_id = without_dashes(read_line(host, "/proc/sys/kernel/random/boot_id"));
+  values.boot_id = boot_id;
   if (std::string id = read_line(host, "/etc/machine-id"); !id.empty()) values.machine_id = id;
   read_os_release(host, values);
   if (const auto info = host.read("/etc/machine-info", 65536)) {

@@ -35,7 +35,7 @@ std::vector<UnitDirectory> unit_directories(const ProgramOptions& options,
 
 // What specifiers stand for.
 unit::HostValues host_values(const ProgramOptions& options, const base::FileTree& tree,
-                             const base::FileTree& host);
+                             const base::FileTree& host, const std::string& boot_id);
 
 // What every service inherits. As systemd: little, and none of it by chance; a manager of a user
 // hands on what the user has.

@@ -181,6 +181,11 @@ void UnitLoader::refresh() {
   looked_for_changes_ = true;
 }
 
+void UnitLoader::settle(bool is_settled) {
+  is_settled_ = is_settled;
+  looked_for_changes_ = is_settled;
+}
+
 // The unit itself where the way over the links does not end at a file.
 UnitName UnitLoader::resolve_alias(const UnitName& name) const {
   UnitName at = name;
@@ -239,7 +244,7 @@ std::vector<UnitName> UnitLoader::aliases_of(const UnitName& id) const {
 }
 
 UnitSettings UnitLoader::load(const UnitName& name) {
-  looked_for_changes_ = false;
+  if (!is_settled_) looked_for_changes_ = false;
   return load_more(name);
 }
 

@@ -44,6 +44,8 @@ class UnitLoader {
 
   // Forgets the listings: the next load sees what the directories hold now.
   void refresh();
+  // While it is so, no load asks whether the directories have changed since they were listed.
+  void settle(bool is_settled);
   // One file or directory of the search path came or went: cheaper than refresh().
   void refresh_name(const std::string& name) { index_.refresh_name(name); }
   // Whether the unit's files are others than those it was loaded from.
@@ -88,6 +90,7 @@ class UnitLoader {
   const MountTable* mounts_ = nullptr;
   std::unordered_map<std::string, uint64_t> remembered_;  // fingerprints, by unit
   bool looked_for_changes_ = false;                       // since the last load() or by refresh()
+  bool is_settled_ = false;                               // see settle()
 };
 
 // The rules of man systemd.service that depend on several settings at once, and the implicit and
