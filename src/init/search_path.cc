@@ -97,6 +97,7 @@ constexpr auto is_before_name = [](const auto& file, std::string_view name) {
 }  // namespace
 
 void UnitIndex::rebuild() {
+  parents_.clear();
   files_.clear();
   subdirectories_.clear();
   aliases_.clear();
@@ -128,9 +129,11 @@ void UnitIndex::rebuild() {
   for (const Entry& file : files_) {
     if (file.alias_of.is_set()) aliases_[*file.alias_of].push_back(file.name);
   }
+  parents_.clear();
 }
 
 void UnitIndex::refresh_name(const std::string& name) {
+  parents_.clear();
   const auto place = std::lower_bound(files_.begin(), files_.end(), name, is_before_name);
   const bool was_there = place != files_.end() && place->name == name;
   if (was_there && place->alias_of.is_set()) {
@@ -162,7 +165,7 @@ void UnitIndex::refresh_name(const std::string& name) {
 }
 
 // Whether a link in the directory leads to one of the search path.
-bool UnitIndex::is_in_path(const UnitDirectory& directory, std::string_view target) const {
+bool UnitIndex::is_in_path(const UnitDirectory& directory, std::string_view target) {
   const size_t slash = target.rfind('/');
   if (slash == std::string_view::npos) return true;
   std::string parent(target.substr(0, slash));
@@ -172,13 +175,16 @@ bool UnitIndex::is_in_path(const UnitDirectory& directory, std::string_view targ
                        [&](const UnitDirectory& place) { return place.path == path; });
   };
   if (has(parent)) return true;
+  const auto known = parents_.try_emplace({directory.tree, parent}, false);
+  if (!known.second) return known.first->second;
   const auto real = directory.tree->canonical(parent);
   if (!real) return false;
-  return has(*real) ||
-         std::any_of(directories_.begin(), directories_.end(), [&](const UnitDirectory& place) {
-           const auto other = place.tree->canonical(place.path);
-           return other && *other == *real;
-         });
+  return known.first->second =
+             has(*real) ||
+             std::any_of(directories_.begin(), directories_.end(), [&](const UnitDirectory& place) {
+               const auto other = place.tree->canonical(place.path);
+               return other && *other == *real;
+             });
 }
 
 std::optional<UnitIndex::Entry> UnitIndex::read_entry(size_t index, const DirectoryEntry& entry) {

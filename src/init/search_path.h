@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file_tree.h"
@@ -76,7 +77,7 @@ class UnitIndex {
     bool is_masked = false;
   };
 
-  bool is_in_path(const UnitDirectory& directory, std::string_view target) const;
+  bool is_in_path(const UnitDirectory& directory, std::string_view target);
   // What the entry of a directory is: a unit file (returned) or a directory of drop-ins or links
   // (noted); or nothing of ours.
   std::optional<Entry> read_entry(size_t directory, const base::DirectoryEntry& entry);
@@ -85,7 +86,9 @@ class UnitIndex {
   std::vector<UnitDirectory> directories_;
   std::vector<int64_t> mtimes_;  // of directories_, -1: not there
   std::vector<bool> repeated_;   // by directory: the same as one before it
-  std::vector<Entry> files_;     // by name
+  // Of links' targets, while the index is made: hundreds of links lead to one directory.
+  std::map<std::pair<const base::FileTree*, std::string>, bool> parents_;
+  std::vector<Entry> files_;  // by name
   std::map<std::string, std::vector<UnitDirectory>, std::less<>> subdirectories_;
   std::map<std::string, std::vector<std::string>, std::less<>> aliases_;
 };
