@@ -97,7 +97,8 @@ JobType collapse(JobType type, ActiveState state) noexcept {
     case JobType::kTryReload:
       return is_down ? JobType::kNop : JobType::kReload;
     case JobType::kReloadOrStart:
-      return is_down ? JobType::kStart : JobType::kReload;
+      // What is still on its way up goes on with that, and needs no reload.
+      return is_active_or_reloading(state) ? JobType::kReload : JobType::kStart;
     default:
       return type;
   }

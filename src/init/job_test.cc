@@ -44,6 +44,8 @@ TEST(Job, CollapseDependsOnTheState) {
   EXPECT_EQ(collapse(T::kTryRestart, ActiveState::kActivating), T::kRestart);
   EXPECT_EQ(collapse(T::kReloadOrStart, ActiveState::kDeactivating), T::kStart);
   EXPECT_EQ(collapse(T::kReloadOrStart, ActiveState::kActive), T::kReload);
+  // A start that is under way goes on.
+  EXPECT_EQ(collapse(T::kReloadOrStart, ActiveState::kActivating), T::kStart);
   EXPECT_EQ(collapse(T::kTryReload, ActiveState::kInactive), T::kNop);
 }
 

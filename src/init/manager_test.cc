@@ -63,6 +63,15 @@ TEST_F(ManagerTest, AProgramThatEndsAsSoonAsItHasBegunHasFailedToStart) {
   EXPECT_EQ(state_of("b.service"), "active/running");
 }
 
+TEST_F(ManagerTest, AReloadOfWhatIsStillStartingLeavesTheStartAsItIs) {
+  unit("a.service", "[Service]\nType=notify\nExecStart=/bin/x\nExecReload=/bin/y\n");
+  boot();
+  const uint32_t start = ask("a.service", "start");
+  EXPECT_EQ(ask("a.service", "reload"), start);
+  notify(main_pid("a.service"), "READY=1");
+  EXPECT_EQ(state_of("a.service"), "active/running");
+}
+
 TEST_F(ManagerTest, WhatIsNamedForWhatItIsHasNoInstances) {
   boot();
   for (const char* name : {"a@b.mount", "a@b.slice", "a@b.scope", "a@b.swap", "a@b.device"}) {
