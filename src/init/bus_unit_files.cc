@@ -162,10 +162,10 @@ Result<size_t> UnitFileLinks::apply_wants(const FoundUnit& unit,
                                           Changes& changes) {
   if (units.empty()) return size_t{0};
   FLOTILLA_ASSIGN(UnitName name, UnitName::parse(unit.name));
-  const unit::SpecifierContext specifiers{name, places_.host, unit.path, {}};
   if (name.is_template() && !unit.install.default_instance.empty()) {
     FLOTILLA_ASSIGN(name, name.with_instance(unit.install.default_instance));
   }
+  const unit::SpecifierContext specifiers{name, places_.host, unit.path, {}};
   Tally tally;
   const auto make = [&](const std::string& written) -> Result<size_t> {
     const auto other = unit::expand_specifiers(written, specifiers);

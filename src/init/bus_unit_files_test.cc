@@ -111,7 +111,7 @@ TEST_F(UnitFiles, ADefaultInstanceStandsForItsTemplate) {
   auto enabled = links_.enable({"d@.service"}, Lifetime::kLasting, Force::kNo);
   ASSERT_TRUE(enabled.has_value()) << enabled.error().message;
   EXPECT_EQ(enabled->changes[0].file, "/etc/u/e@.service");
-  EXPECT_EQ(enabled->changes[1].file, "/etc/u/y@.target.wants/d@main.service");
+  EXPECT_EQ(enabled->changes[1].file, "/etc/u/y@main.target.wants/d@main.service");
   EXPECT_EQ(links_.state_of("d@.service").value_or(""), "enabled");
 }
 

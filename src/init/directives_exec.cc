@@ -149,11 +149,9 @@ void parse_oom_score(UnitSettings& settings, const SettingContext& context,
 template <int Resource>
 void parse_limit_setting(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
-  auto& slot = settings.exec.edit().limits[static_cast<size_t>(Resource)];
-  if (value.empty()) return slot.reset();
   const auto limit = unit::parse_rlimit(Resource, value);
   if (!limit) return context.warn_bad_value(value);
-  slot = *limit;
+  settings.exec.edit().limits[static_cast<size_t>(Resource)] = *limit;
 }
 
 template <bool ExecSettings::*Member>

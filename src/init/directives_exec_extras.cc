@@ -30,6 +30,14 @@ void parse_value(UnitSettings& settings, const SettingContext& context, std::str
   extras.*Member = std::move(*parsed);
 }
 
+// One of some words. Nothing is none of them: it changes nothing.
+template <auto Member, auto Parse>
+void parse_word(UnitSettings& settings, const SettingContext& context, std::string_view value) {
+  auto parsed = Parse(value);
+  if (!parsed) return context.warn_bad_value(value);
+  settings.exec.edit().extras.edit().*Member = std::move(*parsed);
+}
+
 template <bool ExecExtras::*Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   if (const auto flag = context.read_flag(value))
@@ -275,10 +283,6 @@ void parse_directory_mode(UnitSettings& settings, const SettingContext& context,
 
 void parse_timeout_clean(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
-  if (value.empty()) {
-    settings.exec.edit().extras.edit().timeout_clean = kInfinity;
-    return;
-  }
   const auto span = unit::parse_time_span(value);
   if (!span) return context.warn_bad_value(value);
   settings.exec.edit().extras.edit().timeout_clean = *span;
@@ -368,11 +372,9 @@ void parse_utmp_identifier(UnitSettings& settings, const SettingContext& context
 
 void parse_level_max(UnitSettings& settings, const SettingContext& context,
                      std::string_view value) {
-  auto& level = settings.exec.edit().extras.edit().log_level_max;
-  if (value.empty()) return level.reset();
   const auto parsed = parse_syslog_level(value);
   if (!parsed) return context.warn_bad_value(value);
-  level = *parsed;
+  settings.exec.edit().extras.edit().log_level_max = *parsed;
 }
 
 constexpr size_t kMaxLogNamespace = 64;
@@ -454,7 +456,7 @@ constexpr NamedParser kParsers[] = {
     {"ExecSearchPath", parse_search_path},
     {"IOSchedulingClass", parse_io_class_setting},
     {"IOSchedulingPriority", parse_value<&ExecExtras::io_priority, parse_io_priority>},
-    {"KeyringMode", parse_value<&ExecExtras::keyring_mode, parse_keyring_mode>},
+    {"KeyringMode", parse_word<&ExecExtras::keyring_mode, parse_keyring_mode>},
     {"LogExtraFields", parse_log_extra_fields},
     {"LogLevelMax", parse_level_max},
     {"LogNamespace", parse_log_namespace},
@@ -468,13 +470,13 @@ constexpr NamedParser kParsers[] = {
     {"RuntimeDirectory", parse_directories<Kind::kRuntime>},
     {"RuntimeDirectoryMode", parse_directory_mode<Kind::kRuntime>},
     {"RuntimeDirectoryPreserve",
-     parse_value<&ExecExtras::runtime_directory_preserve, parse_directory_preserve>},
+     parse_word<&ExecExtras::runtime_directory_preserve, parse_directory_preserve>},
     {"SecureBits", parse_value<&ExecExtras::secure_bits, parse_secure_bits>},
     {"StandardInputData", parse_input_data},
     {"StandardInputText", parse_input_text},
     {"StateDirectory", parse_directories<Kind::kState>},
     {"StateDirectoryMode", parse_directory_mode<Kind::kState>},
-    {"SyslogFacility", parse_value<&ExecExtras::syslog_facility, parse_syslog_facility>},
+    {"SyslogFacility", parse_word<&ExecExtras::syslog_facility, parse_syslog_facility>},
     {"TTYColumns", parse_tty_size<&ExecExtras::tty_columns>},
     {"TTYPath", parse_tty_path},
     {"TTYReset", parse_flag<&ExecExtras::tty_reset>},
@@ -484,7 +486,7 @@ constexpr NamedParser kParsers[] = {
     {"TimeoutCleanSec", parse_timeout_clean},
     {"TimerSlackNSec", parse_timer_slack},
     {"UtmpIdentifier", parse_utmp_identifier},
-    {"UtmpMode", parse_value<&ExecExtras::utmp_mode, parse_utmp_mode>},
+    {"UtmpMode", parse_word<&ExecExtras::utmp_mode, parse_utmp_mode>},
 };
 
 }  // namespace

@@ -30,6 +30,32 @@ class ExecExtrasParsing : public testing::Test {
   std::vector<unit::Diagnostic> reports_;
 };
 
+// As systemd has it: nothing is said by an empty value of these.
+TEST_F(ExecExtrasParsing, AnEmptyValueOfAWordChangesNothing) {
+  struct Row {
+    const char *key, *value;
+  };
+  const Row rows[] = {{"SyslogFacility", "local0"},
+                      {"LogLevelMax", "err"},
+                      {"TimeoutCleanSec", "3"},
+                      {"RuntimeDirectoryPreserve", "yes"},
+                      {"LimitCORE", "10"},
+                      {"LimitNICE", "5"},
+                      {"BusName", "a.b"}};
+  for (const Row& row : rows) {
+    EXPECT_EQ(read(row.key, row.value), 0u) << row.key;
+    EXPECT_EQ(read(row.key, ""), 1u) << row.key;
+  }
+  EXPECT_EQ(extras().syslog_facility, 16);
+  EXPECT_EQ(extras().log_level_max, 3);
+  EXPECT_EQ(extras().timeout_clean, base::Micros(3'000'000));
+  EXPECT_EQ(settings_.exec->limits[RLIMIT_CORE]->rlim_cur, 10u);
+  EXPECT_EQ(settings_.service.extras->bus_name, "a.b");
+  EXPECT_EQ(read("KillMode", "mixed"), 0u);
+  EXPECT_EQ(read("KillMode", ""), 0u);
+  EXPECT_EQ(settings_.kill.mode, KillMode::kControlGroup);
+}
+
 TEST_F(ExecExtrasParsing, APlainUnitHasNone) { EXPECT_FALSE(settings_.exec->extras.is_set()); }
 
 TEST_F(ExecExtrasParsing, ARealTimePolicyGetsItsLeastPriority) {

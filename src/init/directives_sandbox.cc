@@ -51,6 +51,14 @@ void parse_flag(UnitSettings& settings, const SettingContext& context, std::stri
   if (const auto flag = context.read_flag(value)) assign(settings, Member, *flag);
 }
 
+// Who cannot tell whether the user is the unit's own does not run it as another.
+void parse_dynamic_user(UnitSettings& settings, const SettingContext& context,
+                        std::string_view value) {
+  const auto flag = context.read_flag(value);
+  if (flag) return assign(settings, &Settings::dynamic_user, *flag);
+  if (context.marks.fatal.empty()) context.marks.fatal = "DynamicUser= is neither yes nor no";
+}
+
 template <typename Value, Value Settings::*Member, std::optional<Value> (*Parse)(std::string_view)>
 void parse_choice(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto choice = Parse(value);
@@ -352,7 +360,7 @@ void parse_architectures(UnitSettings& settings, const SettingContext& context,
 constexpr NamedParser kParsers[] = {
     {"BindPaths", parse_binds},
     {"BindReadOnlyPaths", parse_binds},
-    {"DynamicUser", parse_flag<&Settings::dynamic_user>},
+    {"DynamicUser", parse_dynamic_user},
     {"ExecPaths", parse_paths<&Settings::exec_paths>},
     {"IPCNamespacePath", parse_path<&Settings::ipc_namespace_path>},
     {"InaccessibleDirectories", parse_paths<&Settings::inaccessible_paths>},

@@ -96,6 +96,11 @@ TEST_F(SandboxDirectives, AnUnknownRootIsNoOtherRoot) {
   EXPECT_EQ(unit_.exec->root_directory, "/srv");
 }
 
+TEST_F(SandboxDirectives, AUnitThatMayBeOfADynamicUserOrNotCannotBeUsed) {
+  EXPECT_EQ(set("DynamicUser", "perhaps"), 1u);
+  EXPECT_FALSE(marks_.fatal.empty());
+}
+
 TEST_F(SandboxDirectives, ADynamicUserIsAStrictSandbox) {
   EXPECT_EQ(set("DynamicUser", "yes"), 0u);
   EXPECT_EQ(set("ProtectSystem", "full"), 0u);

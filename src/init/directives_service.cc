@@ -29,7 +29,7 @@ void parse_kill_signal(UnitSettings& settings, const SettingContext& context,
 
 void parse_kill_mode_setting(UnitSettings& settings, const SettingContext& context,
                              std::string_view value) {
-  const auto mode = parse_kill_mode(value);
+  const auto mode = value.empty() ? KillMode::kControlGroup : parse_kill_mode(value);
   if (!mode) return context.warn_bad_value(value);
   settings.kill.mode = *mode;
 }
@@ -87,12 +87,16 @@ void parse_timeout_both(UnitSettings& settings, const SettingContext& context,
 void parse_timeout_abort(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   if (value.empty()) return settings.service.timeout_abort.reset();
-  if (const auto span = read_timeout(context, value)) settings.service.timeout_abort = *span;
+  const auto span = unit::parse_time_span(value);
+  if (!span) return context.warn_bad_value(value);
+  settings.service.timeout_abort = *span;
 }
 
 void parse_runtime_max(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
-  if (const auto span = read_timeout(context, value)) settings.service.runtime_max = *span;
+  const auto span = unit::parse_time_span(value);
+  if (!span) return context.warn_bad_value(value);
+  settings.service.runtime_max = *span;
 }
 
 template <TimeoutFailureMode ServiceSettings::*Member>
@@ -227,7 +231,7 @@ bool is_bus_name(std::string_view name) {
 void parse_bus_name(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto text = unit::expand_specifiers(value, context.specifiers);
   if (!text) return context.warn_bad_value(value);
-  if (!text->empty() && !is_bus_name(*text)) {
+  if (!is_bus_name(*text)) {
     return context.reporter.warn("Invalid bus name, ignoring: {}", *text);
   }
   settings.service.extras.edit().bus_name = *text;

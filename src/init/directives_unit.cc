@@ -76,7 +76,6 @@ void parse_dependency(UnitSettings& settings, const SettingContext& context,
 
 void parse_requires_mounts_for(UnitSettings& settings, const SettingContext& context,
                                std::string_view value) {
-  if (value.empty()) return settings.extras.edit().requires_mounts_for.clear();
   auto words = unit::split_words(value);
   if (!words) return context.reporter.warn("Invalid syntax, ignoring: {}", value);
   for (const std::string& word : *words) {
