@@ -179,26 +179,19 @@ std::unique_ptr<Class> ClassTable::make_class(Wants& wants, const std::string& t
   if (!template_name.empty()) cls->group = tags_.group(template_name);
   const uint32_t limit = wants.requirements.wishes.max_per_machine;
   if (limit != 0 && cls->group != kNoTag) limits_[cls->group].insert(limit);
-  std::weak_ptr<Ranking>& known = rankings_[ranking_key_of(*cls)];
+  std::weak_ptr<Ranking>& known = rankings_[wants.ranking_key];
   cls->ranking = known.lock();
   if (!cls->ranking) {
-    const bool is_spread = !wants.requirements.wishes.spread.empty();
-    cls->ranking = std::make_shared<Ranking>(wants.requirements, is_spread ? cls->group : kNoTag);
+    cls->ranking = std::make_shared<Ranking>(wants.requirements);
     known = cls->ranking;
   }
   return cls;
 }
 
-std::string ClassTable::ranking_key_of(const Class& cls) {
-  std::string key = cls.wants->ranking_key;
-  if (!cls.wants->requirements.wishes.spread.empty()) add_number(key, cls.group);
-  return key;
-}
-
 void ClassTable::release(Class& cls) {
   if (--cls.users > 0) return;
   Wants& wants = *cls.wants;
-  if (cls.ranking.use_count() == 1) rankings_.erase(rankings_.find(ranking_key_of(cls)));
+  if (cls.ranking.use_count() == 1) rankings_.erase(rankings_.find(wants.ranking_key));
   if (const auto limits = limits_.find(cls.group); limits != limits_.end()) {
     const uint32_t limit = wants.requirements.wishes.max_per_machine;
     if (limit != 0) limits->second.erase(limits->second.find(limit));

@@ -46,7 +46,6 @@ class ClassTable {
                     std::string_view name);
   Class& class_of(Wants& wants, std::string_view name);
   std::unique_ptr<Class> make_class(Wants& wants, const std::string& template_name);
-  static std::string ranking_key_of(const Class& cls);
   void release_wants(Wants& wants);
   std::vector<TagId> add_patterns(const std::vector<std::string>& patterns, TagUsers* users);
   void drop_patterns(const std::vector<std::string>& patterns, const std::vector<TagId>& ids,

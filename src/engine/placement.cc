@@ -37,6 +37,8 @@ Host* Placement::find_host(std::string_view id) {
 
 void Placement::reorder() {
   ++fleet_.epoch;
+  values_.clear();
+  crowds_.clear();
   fleet_.hosts.clear();
   for (auto& [id, host] : hosts_) {
     if (!host.is_present) continue;
@@ -123,6 +125,7 @@ void Placement::count(Host& host, const Job& job, int by) {
     if (tag != group) host.counts.add_bearer(tag, by);
   }
   for (const TagId tag : job.cls->wants->conflicts) host.counts.add_opponent(tag, by);
+  if (!crowds_.empty() && job.cls->group != group) count_crowd(host, job.cls->group, by);
   // What has finished uses nothing, and is still there for those that follow it.
   if (job.is_finished) return fleet_.note(host);
   const unit::PlacementWishes& wishes = job.requirements().wishes;
@@ -327,21 +330,61 @@ Host* Placement::find_machine_for(Job& job) {
   }
   if (is_still_hopeless(job)) return nullptr;
   const auto is_fit = [&](const Host& host) { return fits(job, host, Mode::kMoveIn); };
+  const Ranking::Crowd crowd = crowd_for(job);
   if (!cls.strict && cls.steps > kPatience * fleet_.hosts.size() + 64) {
-    cls.strict = std::make_unique<Ranking>(wants, wants.wishes.spread.empty() ? kNoTag : cls.group);
+    cls.strict = std::make_unique<Ranking>(wants);
   }
-  Host* found = cls.strict ? cls.strict->find(fleet_, is_fit, Ranking::Mode::kStrict, cls.steps)
-                           : cls.ranking->find(fleet_, is_fit, Ranking::Mode::kLoose, cls.steps);
+  const auto mode = cls.strict ? Ranking::Mode::kStrict : Ranking::Mode::kLoose;
+  Ranking& ranking = cls.strict ? *cls.strict : *cls.ranking;
+  Host* found = ranking.find(fleet_, crowd, is_fit, mode, cls.steps);
   cls.has_failed = found == nullptr;
   cls.failed_epoch = fleet_.epoch;
   cls.failed_at = fleet_.log_end();
   return found;
 }
 
-Host* Placement::find_other_machine_for(const Job& job) const {
+Host* Placement::find_other_machine_for(const Job& job) {
   std::vector<Host*> others = fleet_.hosts;
   std::erase(others, job.machine);
   return find_among(others, job);
+}
+
+Ranking::Crowd Placement::crowd_for(const Job& job) {
+  const std::string& key = job.requirements().wishes.spread;
+  if (key.empty()) return {};
+  Values& values = values_[key];
+  if (values.epoch != fleet_.epoch) {
+    values = {fleet_.epoch, 0, {}};
+    std::map<std::string_view, uint32_t> numbers;
+    for (const Host* host : fleet_.hosts) {
+      const auto found = host->metadata.find(key);
+      const std::string_view value =
+          found == host->metadata.end() ? std::string_view() : std::string_view(found->second);
+      const auto number = numbers.emplace(value, static_cast<uint32_t>(numbers.size())).first;
+      values.of_host.push_back(number->second);
+    }
+    values.count = static_cast<uint32_t>(numbers.size());
+  }
+  const TagId group = job.cls->group;
+  if (group == kNoTag) return {&values.of_host, nullptr};
+  Crowd& crowd = crowds_[group][key];
+  if (crowd.epoch != fleet_.epoch) {
+    crowd = {fleet_.epoch, std::vector<uint32_t>(values.count)};
+    for (const Host* host : fleet_.hosts) {
+      crowd.units[values.of_host[host->rank]] += host->counts.of(group).bearers;
+    }
+  }
+  return {&values.of_host, &crowd.units};
+}
+
+void Placement::count_crowd(const Host& host, TagId group, int by) {
+  const auto found = crowds_.find(group);
+  if (found == crowds_.end() || !host.is_present) return;
+  for (auto& [key, crowd] : found->second) {
+    const Values& values = values_.at(key);
+    if (crowd.epoch != fleet_.epoch || host.rank >= values.of_host.size()) continue;
+    crowd.units[values.of_host[host.rank]] += static_cast<uint32_t>(by);
+  }
 }
 
 // Whether no machine could take a unit of the class, and none that could has changed since.
@@ -359,7 +402,7 @@ bool Placement::is_still_hopeless(Job& job) {
 
 // The few that its wishes name. With more than one, a shortened id, preferences hardly matter; but
 // the order is the same as everywhere.
-Host* Placement::find_among(const std::vector<Host*>& hosts, const Job& job) const {
+Host* Placement::find_among(const std::vector<Host*>& hosts, const Job& job) {
   std::vector<Host*> able;
   for (Host* host : hosts) {
     if (host->is_open_to(job.requirements()) && fits(job, *host, Mode::kMoveIn)) {
@@ -368,11 +411,10 @@ Host* Placement::find_among(const std::vector<Host*>& hosts, const Job& job) con
   }
   if (able.size() < 2) return able.empty() ? nullptr : able.front();
   Fleet few = fleet_;
-  Ranking ranking(job.requirements(),
-                  job.requirements().wishes.spread.empty() ? kNoTag : job.cls->group);
+  Ranking ranking(job.requirements());
   uint64_t steps = 0;
   return ranking.find(
-      few,
+      few, crowd_for(job),
       [&able](const Host& host) {
         return std::find(able.begin(), able.end(), &host) != able.end();
       },

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/classes.h"
@@ -72,6 +73,9 @@ class Placement {
   std::optional<std::string> why_not(const Job& job, const Host& host, Mode mode) const;
   // As why_not(), for a global unit: it asks for metadata and peers, and avoids conflicts, no more.
   std::optional<std::string> why_not_global(const Job& job, const Host& host) const;
+  // What counts for or against a machine that can take a unit with wishes about its place; empty
+  // for one without.
+  std::string describe_rank(const Job& job, const Host& host) const;
   bool has_conflict(const Job& job, const Host& host) const;
   bool is_overcommitted(const Host& host) const;
   bool is_peer_there(const Peer& peer, const Host& host) const;
@@ -79,7 +83,7 @@ class Placement {
   // Of the machines that can take it the first in Ranking's order, or null.
   Host* find_machine_for(Job& job);
   // The same without the one it is on.
-  Host* find_other_machine_for(const Job& job) const;
+  Host* find_other_machine_for(const Job& job);
 
   // Whether `job` pushes `other` off a machine. Not if `other` does, directly or through others,
   // the same to `job`: such a ring would push for ever.
@@ -97,13 +101,29 @@ class Placement {
   const Job* find_conflict(const Job& job, const Host& host) const;
   std::optional<std::string> why_too_many(const Job& job, const Host& host) const;
   std::optional<std::string> why_no_room(const Job& job, const Host& host) const;
-  Host* find_among(const std::vector<Host*>& hosts, const Job& job) const;
+  Host* find_among(const std::vector<Host*>& hosts, const Job& job);
+  Ranking::Crowd crowd_for(const Job& job);
+  void count_crowd(const Host& host, TagId group, int by);
   bool is_still_hopeless(Job& job);
   bool reaches_by_replacing(const Job& from, const Job& to) const;
   void collect_global_tags();
 
+  // The values that machines have of a metadata key, by number, and the units of a template where
+  // the value is the same. Right while the fleet's epoch is theirs.
+  struct Values {
+    uint64_t epoch = 0;
+    uint32_t count = 0;
+    std::vector<uint32_t> of_host;  // by rank
+  };
+  struct Crowd {
+    uint64_t epoch = 0;
+    std::vector<uint32_t> units;  // by value
+  };
+
   ClassTable classes_;
   Fleet fleet_;
+  std::map<std::string, Values, std::less<>> values_;               // by key
+  std::unordered_map<TagId, std::map<std::string, Crowd>> crowds_;  // by group and key
   std::map<std::string, Host, std::less<>> hosts_;
   std::map<std::string, Job, std::less<>> jobs_;
   std::set<Job*, ByName> replacers_;

@@ -110,6 +110,37 @@ std::optional<std::string> Placement::why_not(const Job& job, const Host& host, 
   return std::nullopt;
 }
 
+std::string Placement::describe_rank(const Job& job, const Host& host) const {
+  const unit::PlacementWishes& wishes = job.requirements().wishes;
+  const bool is_spread = !wishes.spread.empty() && job.cls->group != kNoTag;
+  if (wishes.prefer.empty() && !is_spread && wishes.weight == 1) return {};
+  const bool is_there = job.is_counted && job.machine == &host;
+  std::string text;
+  if (!wishes.prefer.empty()) {
+    const auto met = std::count_if(wishes.prefer.begin(), wishes.prefer.end(), [&](const auto& p) {
+      const auto value = host.metadata.find(p.first);
+      return value != host.metadata.end() && p.second.holds_for(value->second);
+    });
+    text += fmt::format("meets {} of {} preferences; ", met, wishes.prefer.size());
+  }
+  if (is_spread) {
+    const auto value_of = [&wishes](const Host& any) {
+      const auto value = any.metadata.find(wishes.spread);
+      return value == any.metadata.end() ? std::string() : value->second;
+    };
+    uint64_t others = 0;
+    for (const Host* any : fleet_.hosts) {
+      if (value_of(*any) == value_of(host)) others += any->counts.of(job.cls->group).bearers;
+    }
+    if (job.is_counted && value_of(*job.machine) == value_of(host)) --others;
+    text += fmt::format("{}={} has {} other units of {}; ", wishes.spread, value_of(host), others,
+                        template_of(job.name));
+  }
+  text += fmt::format("load {}", host.load - (is_there ? wishes.weight : 0));
+  if (wishes.weight != 1) text += fmt::format(", the unit counts as {}", wishes.weight);
+  return text;
+}
+
 std::optional<std::string> Placement::why_not_global(const Job& job, const Host& host) const {
   if (!job.requirements().allows_metadata(host.metadata)) {
     return "local Machine metadata insufficient";

@@ -51,7 +51,7 @@ size_t MinTree::first_min() const {
   return i - half_;
 }
 
-Ranking::Ranking(const unit::FleetRequirements& wants, TagId group)
+Ranking::Ranking(const unit::FleetRequirements& wants)
     : wants_{.machine_id = {},
              .peers = {},
              .conflicts = {},
@@ -60,10 +60,11 @@ Ranking::Ranking(const unit::FleetRequirements& wants, TagId group)
              .metadata_rules = wants.metadata_rules,
              .global = false,
              .wishes = wants.wishes,
-             .unknown = {}},
-      group_(group) {}
+             .unknown = {}} {}
 
-Host* Ranking::find(Fleet& fleet, const Fits& fits, Mode mode, uint64_t& steps) {
+Host* Ranking::find(Fleet& fleet, const Crowd& crowd, const Fits& fits, Mode mode,
+                    uint64_t& steps) {
+  crowd_ = crowd;
   update(fleet, fits, mode);
   std::vector<const Host*> passed_over;
   Host* found = nullptr;
@@ -95,28 +96,15 @@ void Ranking::rebuild(Fleet& fleet, const Fits& fits, Mode mode) {
   epoch_ = fleet.epoch;
   position_ = fleet.log_end();
   buckets_.clear();
-  by_value_.clear();
   numbers_.clear();
   places_.assign(fleet.hosts.size(), {});
   size_t members = 0;
-  std::map<std::string, uint32_t> values;
   for (Host* host : fleet.hosts) {
-    Place& place = places_[host->rank];
-    if (group_ != kNoTag) {
-      const auto value = host->metadata.find(wants_.wishes.spread);
-      place.value = values
-                        .emplace(value == host->metadata.end() ? std::string() : value->second,
-                                 static_cast<uint32_t>(values.size()))
-                        .first->second;
-      by_value_.resize(values.size());
-      place.group = host->counts.of(group_).bearers;
-      by_value_[place.value] += place.group;
-    }
     if (!host->is_open_to(wants_)) continue;
-    add_member(*host, place.value);
+    add_member(*host, crowd_.value_of != nullptr ? (*crowd_.value_of)[host->rank] : 0);
     ++members;
   }
-  is_small_ = group_ == kNoTag && members <= kFew;
+  is_small_ = members <= kFew;
   if (is_small_) places_ = {};
   for (Bucket& bucket : buckets_) bucket.tree.reset(bucket.hosts.size());
   fill_buckets(fits, mode);
@@ -147,12 +135,7 @@ void Ranking::fill_buckets(const Fits& fits, Mode mode) {
 
 void Ranking::refresh(const Host& host, const Fits& fits, Mode mode) {
   if (is_small_ || !host.is_present) return;
-  Place& place = places_[host.rank];
-  if (group_ != kNoTag) {
-    const uint32_t now = host.counts.of(group_).bearers;
-    by_value_[place.value] += now - place.group;
-    place.group = now;
-  }
+  const Place& place = places_[host.rank];
   if (place.bucket == UINT32_MAX) return;
   buckets_[place.bucket].tree.set(place.index, load_of(host, fits, mode));
 }
@@ -173,7 +156,7 @@ uint32_t Ranking::count_missed(const Host& host) const {
 
 bool Ranking::is_better(const Bucket& a, const Bucket& b) const {
   const auto rank = [this](const Bucket& bucket) {
-    return std::tuple(bucket.missed, group_ == kNoTag ? 0 : by_value_[bucket.value],
+    return std::tuple(bucket.missed, crowd_.units != nullptr ? (*crowd_.units)[bucket.value] : 0,
                       bucket.tree.min(), bucket.hosts[bucket.tree.first_min()]->rank);
   };
   return rank(a) < rank(b);

@@ -52,14 +52,19 @@ class MinTree {
 
 class Ranking {
  public:
-  // `group`: the tag of the units that are counted for Spread=, or kNoTag.
-  Ranking(const unit::FleetRequirements& wants, TagId group);
+  explicit Ranking(const unit::FleetRequirements& wants);
 
+  // Of units with Spread=: the values of its key, by number, on each machine (by rank), and how
+  // many units of the template there are where it has that value (null: they are not counted).
+  struct Crowd {
+    const std::vector<uint32_t>* value_of = nullptr;
+    const std::vector<uint32_t>* units = nullptr;
+  };
   using Fits = std::function<bool(const Host&)>;
   // With kStrict only machines that fit are kept in the order: `fits` must depend on nothing but
   // the class and what the log tells of. Adds to `steps` how many machines did not fit.
   enum class Mode : uint8_t { kLoose, kStrict };
-  Host* find(Fleet& fleet, const Fits& fits, Mode mode, uint64_t& steps);
+  Host* find(Fleet& fleet, const Crowd& crowd, const Fits& fits, Mode mode, uint64_t& steps);
 
  private:
   struct Bucket {
@@ -71,8 +76,6 @@ class Ranking {
   struct Place {
     uint32_t bucket = UINT32_MAX;
     uint32_t index = 0;
-    uint32_t value = 0;  // as of the bucket
-    uint32_t group = 0;  // units of the group there
   };
   void update(Fleet& fleet, const Fits& fits, Mode mode);
   void rebuild(Fleet& fleet, const Fits& fits, Mode mode);
@@ -85,15 +88,14 @@ class Ranking {
   Bucket* best();
 
   const unit::FleetRequirements wants_;
-  const TagId group_;
   uint64_t epoch_ = 0;  // of the fleet; 0: never built
   uint64_t position_ = 0;
   std::vector<Bucket> buckets_;
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> numbers_;  // missed, value -> bucket
   // Of few machines no places are kept: all are looked at each time.
   bool is_small_ = false;
-  std::vector<Place> places_;       // by rank
-  std::vector<uint32_t> by_value_;  // units of the group where the metadata are the same
+  std::vector<Place> places_;  // by rank
+  Crowd crowd_;                // of the search that is under way
 };
 
 }  // namespace flotilla::engine
