@@ -19,6 +19,8 @@ constexpr base::Micros kLongestRetry = std::chrono::seconds(60);
 
 // Units in one call about their files: its message stays far below the bus's limits.
 constexpr size_t kMostFilings = 1000;
+// A service manager that has not answered by then is busy with one of them.
+constexpr base::Micros kFilingPatience = std::chrono::seconds(2);
 
 // Units that are active for as long as the service manager lives, whoever it is; the time at which
 // one of them became so tells one life from the next.
@@ -44,12 +46,12 @@ AgentManager::AgentManager(registry::Registry& registry, base::EventLoop& loop,
       fence_(loop, session, state, lease_unit_, options_.boot_id,
              [this] { engine_.ensure_soon(); }),
       links_(
-          loop, kMostFilings,
+          loop, kMostFilings, kFilingPatience,
           [this](auto filings, auto ended) { send_links(std::move(filings), std::move(ended)); }),
       enables_(
-          loop, kMostFilings,
+          loop, kMostFilings, kFilingPatience,
           [this](auto filings, auto ended) { send_enables(std::move(filings), std::move(ended)); }),
-      removals_(loop, kMostFilings, [this](auto filings, auto ended) {
+      removals_(loop, kMostFilings, kFilingPatience, [this](auto filings, auto ended) {
         send_removals(std::move(filings), std::move(ended));
       }) {
   if (options_.last_schedule_path.empty() || options_.executor == nullptr) return;
@@ -249,6 +251,7 @@ void AgentManager::publish(const std::string& unit) {
   const auto found = locals_.find(unit);
   if (found == locals_.end()) return;
   const Local& local = *found->second;
+  if (!local.is_loaded && !local.problem.empty()) return publish_failed_load(unit);
   // A state without hash says nothing; it comes once the text on disk has been looked at.
   const bool is_known = local.is_loaded && !local.shown.hash.empty() &&
                         local.shown.reached != TargetState::kInactive &&
@@ -261,6 +264,7 @@ void AgentManager::publish(const std::string& unit) {
   state.active_state = local.shown.state.active_state;
   state.sub_state = local.shown.state.sub_state;
   state.active_enter_usec = local.active_enter_usec;
+  state.problem = local.problem;
   const bool is_launched = local.shown.reached == TargetState::kLaunched;
   const UnitMark* mark = marks_.find(unit);
   const bool is_starting = is_launched && mark != nullptr && !mark->is_confirmed;
@@ -289,7 +293,9 @@ base::Status AgentManager::ensure() {
   // What could not even be loaded and is not wanted any more.
   std::erase_if(locals_, [&](const auto& item) {
     const Local& local = *item.second;
-    return !local.is_loaded && !local.is_busy && !assigned.units.contains(item.first);
+    if (local.is_loaded || local.is_busy || assigned.units.contains(item.first)) return false;
+    publisher_.withdraw(item.first);
+    return true;
   });
 
   std::set<std::string> left_alone = assigned.untouchable;
@@ -381,17 +387,17 @@ void AgentManager::finish(const std::string& unit, const Operation& operation,
                 to_string(operation.kind), job, operation.reason);
     local.retry_delay = kFirstRetry;
     local.retry_at = {};
-    local.problem.clear();
+    set_problem(unit, {});
   } else {
     SPDLOG_ERROR("AgentReconciler task failed: type={} job={} reason=\"{}\" err={}",
                  to_string(operation.kind), job, operation.reason, status.error().message);
     local.chain.clear();
-    local.problem = status.error().message;
     local.retry_at = loop_.clock().monotonic() + local.retry_delay;
     local.retry_delay = std::min(local.retry_delay * 2, kLongestRetry);
     const AssignedUnits& assigned = this->assigned();
     const auto wanted = assigned.units.find(unit);
     local.failed_version = wanted != assigned.units.end() ? wanted->second.hash : "";
+    set_problem(unit, status.error().message);
   }
   go_on(unit);
 }

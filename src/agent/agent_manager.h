@@ -175,6 +175,8 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
 
   void set_reached(const std::string& unit, registry::TargetState reached, bool is_confirmed);
   void publish(const std::string& unit);
+  void publish_failed_load(const std::string& unit);
+  void set_problem(const std::string& unit, const std::string& problem);
   void read_enter_time(const std::string& unit);
   template <typename T>
   bus::Done<T> guarded(std::function<void(base::Result<T>)> then);

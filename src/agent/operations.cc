@@ -92,6 +92,7 @@ void AgentManager::on_job_error(const std::string& unit, const Operation& operat
   if (operation.kind == Operation::Kind::kStop && why.code == base::Errc::kNotFound) return;
   SPDLOG_ERROR("AgentReconciler task failed: type={} job={} reason=\"{}\" err={}",
                to_string(operation.kind), unit, operation.reason, why.message);
+  set_problem(unit, why.message);
   // As fleet does, a refused start is not tried again: the unit's state shows what is wrong with
   // it.
   if (operation.kind == Operation::Kind::kStart && reached == TargetState::kLaunched) {

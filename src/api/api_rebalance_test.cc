@@ -25,9 +25,10 @@ class RebalanceTest : public ApiTest {
 
 TEST_F(RebalanceTest, TellsWhatWouldMoveAndWhetherSomethingDoes) {
   EXPECT_EQ(ask("GET").body, R"({"moves":[],"underWay":false})");
-  moves = {{"a.service", "m1", "m2"}};
-  EXPECT_EQ(ask("GET").body,
-            R"({"moves":[{"from":"m1","to":"m2","unit":"a.service"}],"underWay":false})");
+  moves = {{"a.service", "m1", "m2", "so"}};
+  EXPECT_EQ(
+      ask("GET").body,
+      R"({"moves":[{"from":"m1","to":"m2","unit":"a.service","why":"so"}],"underWay":false})");
   EXPECT_FALSE(view.cluster().wants_rebalance);
   EXPECT_EQ(ask("POST").status, 204);
   EXPECT_TRUE(view.cluster().wants_rebalance);

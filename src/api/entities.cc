@@ -33,6 +33,7 @@ void append_unit(JsonText& json, const registry::Cluster& cluster, const registr
 void append_state(JsonText& json, const registry::UnitState& state) {
   json.begin_object();
   json.field("hash", state.hash).field("machineID", state.machine).field("name", state.name);
+  if (!state.problem.empty()) json.field("problem", state.problem);
   if (state.active_enter_usec != 0) {
     json.key("systemdActiveEnterTimestamp").number(static_cast<int64_t>(state.active_enter_usec));
   }

@@ -25,7 +25,7 @@ void Handlers::get_rebalance(Call& call) {
   if (parts.plan_moves) {
     for (const registry::Move& move : parts.plan_moves()) {
       json.begin_object().field("from", move.from).field("to", move.to);
-      json.field("unit", move.unit).end_object();
+      json.field("unit", move.unit).field("why", move.why).end_object();
     }
   }
   json.end_array().key("underWay").boolean(is_under_way(cluster())).end_object();

@@ -72,7 +72,8 @@ UnitState state_of(const json::object& object) {
           text_of(object, "systemdLoadState"),
           text_of(object, "systemdActiveState"),
           text_of(object, "systemdSubState"),
-          number_of(object, "systemdActiveEnterTimestamp")};
+          number_of(object, "systemdActiveEnterTimestamp"),
+          text_of(object, "problem")};
 }
 
 Machine machine_of(const json::object& object) {
@@ -471,7 +472,8 @@ base::Result<Rebalance> HttpFleetApi::rebalance_plan() {
   FLOTILLA_ASSIGN(const json::object object, parse_object(response.body));
   Rebalance rebalance;
   for_each_object(object, "moves", [&](const json::object& move) {
-    rebalance.moves.push_back({text_of(move, "unit"), text_of(move, "from"), text_of(move, "to")});
+    rebalance.moves.push_back(
+        {text_of(move, "unit"), text_of(move, "from"), text_of(move, "to"), text_of(move, "why")});
   });
   const json::value* under_way = object.if_contains("underWay");
   rebalance.is_under_way = under_way != nullptr && under_way->is_bool() && under_way->get_bool();

@@ -27,6 +27,7 @@ struct UnitState {
   std::string active_state;
   std::string sub_state;
   uint64_t active_enter_usec = 0;  // wall clock, microseconds since 1970; 0: unknown
+  std::string problem = {};        // why it is not as it should be there
 };
 
 struct Machine {
@@ -47,6 +48,7 @@ struct Move {
   std::string unit;
   std::string from;
   std::string to;
+  std::string why = {};
 };
 
 struct Rebalance {

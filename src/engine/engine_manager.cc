@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/notes.h"
 #include "engine/rebalance.h"
 #include "registry/codec.h"
 
@@ -49,7 +50,8 @@ void EngineManager::on_change(const registry::ClusterChange& change) {
 std::vector<Verdict> EngineManager::explain(std::string_view unit) {
   if (!scheduler_) return engine::explain(view_.cluster(), unit);
   std::vector<Verdict> verdicts = scheduler_->explain(unit);
-  note_moves(view_.cluster(), unit, verdicts);
+  const bool is_storm = is_leader() && storm_guard_.is_storm();
+  add_notes(view_.cluster(), unit, is_storm ? Holding::kStorm : Holding::kNothing, verdicts);
   return verdicts;
 }
 
@@ -149,6 +151,7 @@ void EngineManager::follow_leader() {
     view_since_ = base::MonotonicTime::never();
     storm_guard_ = StormGuard(session_.ttl());
     have_machines_changed_ = true;
+    is_new_lead_ = true;
   } else if (!is_campaigning_) {
     campaign();
   }
@@ -196,8 +199,18 @@ base::MonotonicTime EngineManager::watching_since() {
 Absence EngineManager::look_out_for_storms() {
   const base::MonotonicTime now = loop_.clock().monotonic();
   if (std::exchange(have_machines_changed_, false)) {
+    const registry::Cluster& cluster = view_.cluster();
     std::set<std::string> present;
-    for (const auto& [id, machine] : view_.cluster().machines) present.insert(id);
+    for (const auto& [id, machine] : cluster.machines) present.insert(id);
+    if (std::exchange(is_new_lead_, false)) {
+      // Nobody has looked before us: what still has units was there not long ago, and may have
+      // vanished together with the leader.
+      std::set<std::string> before = present;
+      for (const auto& [unit, machines] : cluster.schedule) {
+        for (const auto& [id, entry] : machines) before.insert(id);
+      }
+      storm_guard_.look(now, watching_since(), std::move(before));
+    }
     storm_guard_.look(now, watching_since(), std::move(present));
   } else {
     storm_guard_.look(now, watching_since());

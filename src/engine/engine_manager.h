@@ -56,6 +56,9 @@ class EngineManager final : public overlord::StateManager {
   // answered. For an orderly end.
   void resign(std::function<void()> done);
 
+  // For simulations: to see what a guard is good for.
+  void use_storm_guard(StormGuard guard) { storm_guard_ = std::move(guard); }
+
   bool is_leader() const { return leads_at_ != 0; }
   const EngineCounters& counters() const { return counters_; }
   // See Scheduler; the leader, who has one, answers faster than others. Requires: the view has data.
@@ -106,6 +109,7 @@ class EngineManager final : public overlord::StateManager {
   FailureMoves failures_;                 //
   StormGuard storm_guard_;
   bool have_machines_changed_ = true;  // since its last look
+  bool is_new_lead_ = true;            // it has not looked in this lead yet
   bool said_storm_ = false;
   base::RegistrationPtr subscription_;
   store::Revision leads_at_ = 0;  // mod revision of the leader key while it is ours, else 0

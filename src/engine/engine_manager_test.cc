@@ -162,6 +162,26 @@ TEST(EngineCost, APassReadsNothingAndWritesWhatItDecides) {
   EXPECT_EQ(requests(), before) << "a steady state asks the store for nothing";
 }
 
+TEST_F(EngineManagerTest, WhatVanishesWithTheLeaderIsAStormToTheNextOne) {
+  for (const char* id : {"m1", "m2", "m3", "m4"}) start(id);
+  for (int i = 0; i < 8; ++i) put("u" + std::to_string(i) + ".service");
+  loop.advance(100s);
+  nodes.erase("m1");
+  nodes.erase("m2");
+  loop.advance(35s);
+  EXPECT_TRUE(nodes["m3"]->manager.is_leader() || nodes["m4"]->manager.is_leader());
+  const auto count_away = [&] {
+    int count = 0;
+    for (const auto& [unit, machines] : nodes["m3"]->view.cluster().schedule) {
+      if (machines.contains("m1") || machines.contains("m2")) ++count;
+    }
+    return count;
+  };
+  EXPECT_GT(count_away(), 0) << "those of the one that vanished last";
+  loop.advance(30s);
+  EXPECT_EQ(count_away(), 0);
+}
+
 TEST_F(EngineManagerTest, TheLeaderMovesUnitsWhenItIsAskedTo) {
   start("m1");
   for (int i = 0; i < 200; ++i) put(fmt::format("u{}.service", i));

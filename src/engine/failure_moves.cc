@@ -175,14 +175,6 @@ std::string tell_moves(const Cluster& cluster, std::string_view unit) {
                             fmt::gmtime(std::chrono::system_clock::to_time_t(next)));
 }
 
-void note_moves(const Cluster& cluster, std::string_view unit, std::vector<Verdict>& verdicts) {
-  const std::string* machine = cluster.machine_of(unit);
-  if (machine == nullptr) return;
-  for (Verdict& verdict : verdicts) {
-    if (verdict.machine == *machine) verdict.note = tell_moves(cluster, unit);
-  }
-}
-
 store::TxnRequest move_failed(const Cluster& cluster, const registry::Keys& keys,
                               const std::vector<registry::Move>& moves, base::WallTime now,
                               store::Revision leads_at) {

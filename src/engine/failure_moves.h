@@ -64,9 +64,6 @@ class FailureMoves {
 
 // What a user should know of the moves of a unit, or nothing.
 std::string tell_moves(const registry::Cluster& cluster, std::string_view unit);
-// Notes it where the unit is.
-void note_moves(const registry::Cluster& cluster, std::string_view unit,
-                std::vector<Verdict>& verdicts);
 
 // One transaction that moves each unit, and counts it: valid while the lead is that of the
 // revision, and each unit, its place, its failure and its history are as `cluster` has them.

@@ -91,6 +91,7 @@ struct Job {
   bool is_oneshot : 1 = false;
   bool is_finished : 1 = false;         // a oneshot that is not to run again ...
   bool is_record_finished : 1 = false;  // ... and whether its machine knows
+  bool is_record_leaving : 1 = false;   // its machine was to hand it over
   bool is_counted : 1 = false;          // among what its machine runs
   bool is_peer : 1 = false;             // some unit names it in MachineOf=
   bool is_parked : 1 = false;

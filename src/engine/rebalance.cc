@@ -1,11 +1,14 @@
 #include "engine/rebalance.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
 
 #include "engine/scheduler.h"
+#include "engine/wish_ledger.h"
 #include "registry/codec.h"
 #include "unit/fleet_glob.h"
 #include "unit/fleet_requirements.h"
@@ -27,14 +30,13 @@ constexpr size_t kMovesPerTxn = store::kMaxTxnOps / 2 - 1;
 struct Candidate {
   std::string name;
   uint64_t weight = 1;
+  bool is_stuck = false;  // nobody could take it when it was last tried
 };
 
 class Plan {
  public:
-  explicit Plan(const Cluster& cluster) : cluster_(cluster) {
-    for (const auto& [name, unit] : cluster_.units) {
-      wants_.emplace(name, unit::extract_requirements(unit.options, name));
-    }
+  explicit Plan(const Cluster& cluster)
+      : cluster_(cluster), wants_(wants_of(cluster_)), ledger_(cluster_, wants_) {
     for (const auto& [name, wants] : wants_) {
       for (const std::string& peer : wants.peers) {
         const bool is_pattern = peer.find_first_of("*?[\\") != std::string::npos;
@@ -45,9 +47,10 @@ class Plan {
     for (const auto& [name, wants] : wants_) count(name, wants);
     for (const auto& [name, machines] : cluster_.schedule) {
       if (!may_move(name, machines)) continue;
-      candidates_[machines.begin()->first].push_back(candidate(name));
+      const unit::PlacementWishes& wishes = wants_.at(name).wishes;
+      candidates_[machines.begin()->first].push_back({name, wishes.weight});
       // It will be gone from where it is told of when it is placed again.
-      if (wants_.at(name).wishes.stops_on_partition) cluster_.states.erase(name);
+      if (wishes.stops_on_partition) cluster_.states.erase(name);
     }
     scheduler_.read(cluster_);
     for (auto& [id, candidates] : candidates_) {
@@ -58,17 +61,31 @@ class Plan {
   }
 
   std::vector<Move> run() {
-    std::vector<Move> moves;
-    while (moves.size() < kMaxMoves) {
+    meet_wishes();
+    while (moves_.size() < kMaxMoves) {
       std::optional<Move> move = find_move();
+      // What could not move may be able to now that others have.
+      if (!move && has_moved_since_reset_) {
+        reset_stuck();
+        move = find_move();
+      }
       if (!move) break;
-      apply(*move);
-      moves.push_back(std::move(*move));
+      make(std::move(*move));
     }
-    return moves;
+    return std::move(moves_);
   }
 
  private:
+  using ByLoad = std::vector<std::pair<uint64_t, std::string>>;
+
+  static WishLedger::Wants wants_of(const Cluster& cluster) {
+    WishLedger::Wants wants;
+    for (const auto& [name, unit] : cluster.units) {
+      wants.emplace(name, unit::extract_requirements(unit.options, name));
+    }
+    return wants;
+  }
+
   // Where it is, or is going to be.
   void count(const std::string& name, const unit::FleetRequirements& wants) {
     if (cluster_.units.at(name).desired == TargetState::kInactive) return;
@@ -95,13 +112,11 @@ class Plan {
       return false;
     }
     const auto& [machine, entry] = *machines.begin();
-    const unit::FleetRequirements& wants = wants_.at(name);
     const bool is_settled = cluster_.machines.contains(machine) &&
                             entry.hash == unit->second.hash &&
                             entry.target == unit->second.desired && !entry.is_leaving;
-    const bool is_free = !wants.global && wants.replaces.empty() && wants.wishes.spread.empty() &&
-                         wants.wishes.prefer.empty() && !unit::is_oneshot(unit->second.options);
-    return is_settled && is_free && wants.wishes.weight > 0 && !is_followed(name);
+    return is_settled && unit->second.desired != TargetState::kInactive &&
+           !wants_.at(name).global && !unit::is_oneshot(unit->second.options) && !is_followed(name);
   }
 
   bool is_followed(const std::string& name) const {
@@ -111,58 +126,96 @@ class Plan {
            });
   }
 
-  Candidate candidate(const std::string& name) const {
-    return {name, wants_.at(name).wishes.weight};
+  bool may_go(const std::string& unit, const std::string& to) {
+    if (!scheduler_.may_move(unit, to)) return false;
+    // It is placed anew when it is gone from the old place: that must lead to the same.
+    const bool stops_first = wants_.at(unit).wishes.stops_on_partition;
+    return !stops_first || scheduler_.find_other_machine(unit) == to;
+  }
+
+  ByLoad by_load() const {
+    ByLoad machines;
+    for (const auto& [id, load] : loads_) machines.emplace_back(load, id);
+    std::sort(machines.begin(), machines.end());
+    return machines;
+  }
+
+  // Each to the place that meets most of what it wishes for, while there is a better one.
+  void meet_wishes() {
+    std::map<std::string, std::string> wishful;  // unit -> machine
+    for (const auto& [id, candidates] : candidates_) {
+      for (const Candidate& unit : candidates) {
+        if (ledger_.has_wishes(unit.name)) wishful.emplace(unit.name, id);
+      }
+    }
+    for (bool has_moved = true; has_moved;) {
+      has_moved = false;
+      for (auto it = wishful.begin(); it != wishful.end() && moves_.size() < kMaxMoves;) {
+        std::optional<Move> move = find_better(it->first, it->second);
+        if (!move) {
+          ++it;
+          continue;
+        }
+        make(std::move(*move));
+        it = wishful.erase(it);
+        has_moved = true;
+      }
+    }
+  }
+
+  std::optional<Move> find_better(const std::string& unit, const std::string& from) {
+    std::map<std::pair<WishLedger::Cost, std::pair<uint64_t, std::string>>, bool> better;
+    for (const auto& [id, load] : loads_) {
+      if (id == from) continue;
+      const WishLedger::Change change = ledger_.change(unit, from, id);
+      if (change.is_better && !change.is_worse) better[{change.cost, {load, id}}] = true;
+    }
+    for (const auto& [place, yes] : better) {
+      const std::string& to = place.second.second;
+      if (may_go(unit, to)) return Move{unit, from, to, ledger_.why(unit, from, to)};
+    }
+    return std::nullopt;
   }
 
   // From the machine with the most that can give something, to the one with the least that can
   // take it.
   std::optional<Move> find_move() {
-    std::vector<std::pair<uint64_t, std::string>> by_load;
-    for (const auto& [id, load] : loads_) by_load.emplace_back(load, id);
-    std::sort(by_load.begin(), by_load.end());
-    for (auto from = by_load.rbegin(); from != by_load.rend(); ++from) {
-      for (const Candidate& unit : candidates_[from->second]) {
+    const ByLoad machines = by_load();
+    for (auto from = machines.rbegin(); from != machines.rend(); ++from) {
+      for (Candidate& unit : candidates_[from->second]) {
         // Nothing gets closer than that.
-        if (by_load.front().first + unit.weight >= from->first) continue;
-        if (auto to = find_target(unit, from->first, by_load)) {
-          return Move{unit.name, from->second, std::move(*to)};
-        }
+        if (unit.is_stuck || machines.front().first + unit.weight >= from->first) continue;
+        if (auto move = find_target(unit, *from, machines)) return move;
+        unit.is_stuck = true;
       }
     }
     return std::nullopt;
   }
 
-  std::optional<std::string> find_target(
-      const Candidate& unit, uint64_t from_load,
-      const std::vector<std::pair<uint64_t, std::string>>& by_load) {
-    // What was refused once is not asked for again; what was allowed may have ceased to be.
-    const auto known = allowed_.find(unit.name);
-    if (known != allowed_.end() && !pick(known->second, unit, from_load, by_load)) {
-      return std::nullopt;
-    }
-    std::set<std::string>& allowed = allowed_[unit.name];
-    allowed.clear();
-    for (const Verdict& verdict : scheduler_.explain(unit.name)) {
-      if (verdict.why_not.empty()) allowed.insert(verdict.machine);
-    }
-    return pick(allowed, unit, from_load, by_load);
-  }
-
-  static std::optional<std::string> pick(
-      const std::set<std::string>& allowed, const Candidate& unit, uint64_t from_load,
-      const std::vector<std::pair<uint64_t, std::string>>& by_load) {
-    for (const auto& [load, id] : by_load) {
-      if (load + unit.weight >= from_load) return std::nullopt;
-      if (allowed.contains(id)) return id;
+  std::optional<Move> find_target(const Candidate& unit, const ByLoad::value_type& from,
+                                  const ByLoad& machines) {
+    if (unit.weight == 0) return std::nullopt;
+    for (const auto& [load, id] : machines) {
+      if (load + unit.weight >= from.first) return std::nullopt;
+      if (ledger_.change(unit.name, from.second, id).is_worse || !may_go(unit.name, id)) continue;
+      return Move{unit.name, from.second, id,
+                  fmt::format("its machine has a load of {}, the other of {}", from.first, load)};
     }
     return std::nullopt;
   }
 
-  void apply(const Move& move) {
+  void reset_stuck() {
+    for (auto& [id, candidates] : candidates_) {
+      for (Candidate& unit : candidates) unit.is_stuck = false;
+    }
+    has_moved_since_reset_ = false;
+  }
+
+  void make(Move move) {
     const uint64_t weight = wants_.at(move.unit).wishes.weight;
     loads_[move.from] -= weight;
     loads_[move.to] += weight;
+    ledger_.move(move.unit, move.from, move.to);
     std::vector<Candidate>& there = candidates_[move.from];
     std::erase_if(there, [&](const Candidate& unit) { return unit.name == move.unit; });
     auto& scheduled = cluster_.schedule[move.unit];
@@ -171,16 +224,20 @@ class Plan {
     registry::ClusterChange change;
     change.schedule.insert(move.unit);
     scheduler_.update(cluster_, change);
+    has_moved_since_reset_ = true;
+    moves_.push_back(std::move(move));
   }
 
   Cluster cluster_;      // as it is, and then as it will be
   Scheduler scheduler_;  // that is told of it
-  std::map<std::string, unit::FleetRequirements> wants_;
+  const WishLedger::Wants wants_;
+  WishLedger ledger_;
   std::set<std::string> peers_;            // units that others name in MachineOf= ...
   std::vector<std::string> patterns_;      // ... and what matches those that they mean
   std::map<std::string, uint64_t> loads_;  // of the machines that are there
   std::map<std::string, std::vector<Candidate>> candidates_;  // by machine
-  std::map<std::string, std::set<std::string>> allowed_;      // unit -> where it may run
+  std::vector<Move> moves_;
+  bool has_moved_since_reset_ = false;
 };
 
 }  // namespace

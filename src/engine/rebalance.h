@@ -1,9 +1,11 @@
-// What `fleetctl rebalance` asks of the leader: units of the machines that have the most go to
-// those that have the least, one by one, for as long as that brings two machines closer to each
-// other. Only where every rule of a unit allows it, and never
-//   - a unit that others follow (MachineOf=), replaces others, or has wishes about its place
-//     (Spread=, Prefer=): the place it has was chosen by more than the load;
-//   - one that is on its way already, waits, or cannot be read.
+// What `fleetctl rebalance` asks of the leader, in this order:
+//   - units whose wishes about their place (Prefer=, Spread=) are met better elsewhere go there;
+//   - units of the machines that have the most go to those that have the least, one by one, for as
+//     long as that brings two machines closer to each other.
+// Each unit is moved at most once, and only where every rule of it allows it and no wish, its own
+// or that of its template's units, is met less than before; one with Replaces= goes nowhere where
+// it would push others off. Never moved is a unit that others follow (MachineOf=), a oneshot, and
+// one that is on its way already, waits, or cannot be read.
 //
 // What may run twice for a moment runs at its new place before it is stopped at the old one: its
 // old entry is marked as leaving, and the scheduler removes it once the unit runs. Pure.

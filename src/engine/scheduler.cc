@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "engine/failure_moves.h"
+#include "engine/notes.h"
 
 namespace flotilla::engine {
 
@@ -262,6 +262,8 @@ void Scheduler::conclude_schedule(Job& job, std::vector<Decision>& decisions) {
   } else if (job.is_record_finished != job.is_finished) {
     add(decisions, Decision::Kind::kUpdate, job, job.machine,
         job.is_finished ? "unit has finished" : "unit has not finished");
+  } else if (job.is_record_leaving && job.handed_over_by == nullptr) {
+    add(decisions, Decision::Kind::kUpdate, job, job.machine, "unit stays here");
   }
 }
 
@@ -323,6 +325,21 @@ std::string Scheduler::find_other_machine(std::string_view unit) {
   return other != nullptr ? std::string(other->id) : std::string();
 }
 
+bool Scheduler::may_move(std::string_view unit, std::string_view machine) {
+  prepare();
+  const Job* job = placement_.find_job(unit);
+  const Host* host = placement_.find_host(machine);
+  if (job == nullptr || host == nullptr || job->machine == host || job->is_frozen) return false;
+  if (!host->is_open_to(job->requirements()) ||
+      !placement_.fits(*job, *host, Placement::Mode::kMoveIn)) {
+    return false;
+  }
+  return job->requirements().replaces.empty() ||
+         std::none_of(host->jobs.begin(), host->jobs.end(), [&](const Job* other) {
+           return other->is_counted && placement_.replaces(*job, *other);
+         });
+}
+
 std::vector<Verdict> Scheduler::explain(std::string_view unit) {
   std::vector<Verdict> verdicts;
   prepare();
@@ -330,6 +347,8 @@ std::vector<Verdict> Scheduler::explain(std::string_view unit) {
   if (job == nullptr || !job->exists) return verdicts;
   for (const Host* host : placement_.hosts()) {
     verdicts.push_back({std::string(host->id), why_not(*job, *host).value_or("")});
+    const bool has_rank = verdicts.back().why_not.empty() && !job->requirements().global;
+    if (has_rank) verdicts.back().note = placement_.describe_rank(*job, *host);
   }
   return verdicts;
 }
@@ -363,7 +382,7 @@ std::vector<Verdict> explain(const registry::Cluster& cluster, std::string_view 
   Scheduler scheduler;
   scheduler.read(cluster);
   std::vector<Verdict> verdicts = scheduler.explain(unit);
-  note_moves(cluster, unit, verdicts);
+  add_notes(cluster, unit, Holding::kNothing, verdicts);
   return verdicts;
 }
 

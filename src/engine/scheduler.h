@@ -73,6 +73,8 @@ class Scheduler {
   std::vector<Verdict> explain(std::string_view unit);
   // The machine a unit would go to if it left the one it is on; empty if there is none.
   std::string find_other_machine(std::string_view unit);
+  // Whether the unit may go from its machine to that one, without pushing anything off there.
+  bool may_move(std::string_view unit, std::string_view machine);
   // Units that should run and have no machine.
   size_t unplaced() const { return unplaced_; }
   // Units that are scheduled to machines that are not there.
@@ -84,7 +86,8 @@ class Scheduler {
     Host* host = nullptr;
     uint64_t hash = 0;
     registry::TargetState target = registry::TargetState::kInactive;
-    bool runs = false;  // it does, with its present text, and is active
+    bool runs = false;        // it does, with its present text, and is active
+    bool has_failed = false;  // it was started, and has
     bool is_leaving = false;
     bool is_finished = false;
     friend bool operator==(const Record&, const Record&) = default;
@@ -116,7 +119,7 @@ class Scheduler {
   void add_new_tags();
   void settle_record(Job& job);
   void settle_records(Job& job, Extra& more);
-  bool is_handed_over(const Job& job, const Record& record) const;
+  bool is_handed_over(const Job& job, const Record& record, const Record& giver) const;
   void look_at(Job& job);
   const Extra* find_extra(const Job& job) const;
 

@@ -22,11 +22,14 @@ bool is_template_name(std::string_view name) {
   return split && split->is_template();
 }
 
-bool runs_as_told(const Scheduler::UnitFacts& facts, const std::string& machine) {
-  if (facts.unit == nullptr || facts.states == nullptr) return false;
+// What the machine tells of the unit's present text, once it has started it: null if nothing.
+const registry::UnitState* state_of_start(const Scheduler::UnitFacts& facts,
+                                          const std::string& machine) {
+  if (facts.unit == nullptr || facts.states == nullptr) return nullptr;
   const auto state = facts.states->find(machine);
-  return state != facts.states->end() && state->second.launched &&
-         state->second.hash == facts.unit->hash && state->second.active_state == "active";
+  const bool is_known = state != facts.states->end() && state->second.launched &&
+                        state->second.hash == facts.unit->hash;
+  return is_known ? &state->second : nullptr;
 }
 
 template <typename Map>
@@ -141,6 +144,7 @@ void Scheduler::set_unit(const UnitFacts& facts) {
                               record_before.record_hash == job.record_hash &&
                               record_before.record_target == job.record_target &&
                               record_before.is_record_finished == job.is_record_finished &&
+                              record_before.is_record_leaving == job.is_record_leaving &&
                               (!had_extra || extra_before == extras_.at(&job));
   if (!is_record_same) look_at(job);
   job.is_gone = !exists && facts.schedule == nullptr && facts.global == nullptr;
@@ -155,15 +159,18 @@ bool Scheduler::is_as_decided(const Job& job, const UnitFacts& facts) const {
   }
   const auto& [machine, entry] = *facts.schedule->begin();
   return job.machine->id == machine && fingerprint(entry.hash) == job.hash &&
-         entry.target == job.desired && entry.is_finished == job.is_finished;
+         entry.target == job.desired && entry.is_finished == job.is_finished && !entry.is_leaving;
 }
 
 void Scheduler::set_record(Job& job, const UnitFacts& facts) {
   Extra more;
   if (facts.schedule != nullptr) {
     for (const auto& [machine, entry] : *facts.schedule) {
+      const registry::UnitState* state = state_of_start(facts, machine);
       more.records.push_back({&placement_.host(machine), fingerprint(entry.hash), entry.target,
-                              runs_as_told(facts, machine), entry.is_leaving, entry.is_finished});
+                              state != nullptr && state->active_state == "active",
+                              state != nullptr && state->active_state == "failed", entry.is_leaving,
+                              entry.is_finished});
     }
   }
   const Record first = more.records.empty() ? Record() : more.records.front();
@@ -181,6 +188,7 @@ void Scheduler::set_record(Job& job, const UnitFacts& facts) {
   job.record_hash = first.hash;
   job.record_target = first.target;
   job.is_record_finished = first.is_finished;
+  job.is_record_leaving = first.is_leaving;
   if (more.records.empty()) {
     doubled_.erase(&job);
   } else {
@@ -275,16 +283,24 @@ void Scheduler::settle_records(Job& job, Extra& more) {
   };
   auto before = std::find_if_not(more.records.begin(), more.records.end(), is_drained);
   if (before == more.records.end()) before = more.records.begin();
+  if (before->has_failed) {
+    // It was to go where it does not run: it stays where it does.
+    const auto still = std::find_if(more.records.begin(), more.records.end(), [&](const auto& r) {
+      return r.is_leaving && r.runs && r.host->is_present && !draining_.contains(r.host);
+    });
+    if (still != more.records.end()) before = still;
+  }
   const Record* giver = nullptr;
   for (const Record& record : more.records) {
-    if (&record == &*before || !is_drained(record)) continue;
+    if (&record == &*before || !is_drained(record) || before->is_leaving) continue;
     if (giver == nullptr || (record.runs && !giver->runs)) giver = &record;
   }
   job.before = before->host;
   job.record_hash = before->hash;
   job.record_target = before->target;
   job.is_record_finished = before->is_finished;
-  if (giver != nullptr && !is_handed_over(job, *before)) job.handed_over_by = giver->host;
+  job.is_record_leaving = before->is_leaving;
+  if (giver != nullptr && !is_handed_over(job, *before, *giver)) job.handed_over_by = giver->host;
   more.doubles.clear();
   for (const Record& record : more.records) {
     const bool is_right = record.host == job.before || record.host == job.handed_over_by;
@@ -292,9 +308,10 @@ void Scheduler::settle_records(Job& job, Extra& more) {
   }
 }
 
-// Whether it runs on its new machine as it should, or need not run at all.
-bool Scheduler::is_handed_over(const Job& job, const Record& record) const {
-  return !job.exists || job.desired != TargetState::kLaunched || job.is_finished || record.runs;
+// Whether it runs on its new machine as it should, need not run at all, or runs nowhere.
+bool Scheduler::is_handed_over(const Job& job, const Record& record, const Record& giver) const {
+  return !job.exists || job.desired != TargetState::kLaunched || job.is_finished || record.runs ||
+         (record.has_failed && !giver.runs);
 }
 
 void Scheduler::look_at(Job& job) {

@@ -17,6 +17,7 @@ Document::Fields entity_of(const UnitState& state) {
   add_field(fields, "hash", state.hash);
   add_field(fields, "machineID", state.machine_id);
   add_field(fields, "name", state.name);
+  add_field(fields, "problem", state.problem);
   if (state.active_enter_usec != 0) {
     fields.emplace_back("systemdActiveEnterTimestamp", Document(state.active_enter_usec));
   }
@@ -49,7 +50,7 @@ Listing<UnitState> listing_of(Context& context, const MachineNames& names) {
   };
   Listing<UnitState> listing;
   listing.fields = "unit,machine,active,sub,uptime";
-  listing.wide_fields = "unit,machine,load,active,sub,uptime,hash";
+  listing.wide_fields = "unit,machine,load,active,sub,uptime,hash,problem";
   listing.key = "states";
   listing.columns = {
       {"unit", [](const UnitState& state) { return state.name; }},
@@ -60,6 +61,7 @@ Listing<UnitState> listing_of(Context& context, const MachineNames& names) {
       {"load", [](const UnitState& state) { return or_dash(state.load_state); }},
       {"hash", [&](const UnitState& state) { return shown_hash(context, state.hash); }},
       {"uptime", uptime},
+      {"problem", [](const UnitState& state) { return or_dash(state.problem); }},
   };
   listing.name = [](const UnitState& state) { return state.name; };
   listing.entity = entity_of;

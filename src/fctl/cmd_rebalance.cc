@@ -83,9 +83,11 @@ int cmd_rebalance(Context& context) {
     if (is_waited_for) return report(context, plan->moves, names);
   }
   for (const client::Move& move : plan->moves) {
-    context.output.out_line(
+    std::string line =
         fmt::format("{} unit {} from {} to {}", is_dry ? "Would move" : "Triggered move of",
-                    move.unit, names.shown(move.from, false), names.shown(move.to, false)));
+                    move.unit, names.shown(move.from, false), names.shown(move.to, false));
+    if (is_dry && !move.why.empty()) line += ": " + move.why;
+    context.output.out_line(line);
   }
   return 0;
 }

@@ -10,14 +10,16 @@ class RebalanceVerb : public FleetctlTest {
     add_unit("b.service", kHello, "launched");
     api.machine_list.push_back({"222222222222", "192.0.2.20", {}});
     const std::string from = api.machine_list[0].id;
-    api.moves = {{"a.service", from, "222222222222"}, {"b.service", from, "222222222222"}};
+    api.moves = {{"a.service", from, "222222222222", "it is better there"},
+                 {"b.service", from, "222222222222"}};
   }
 };
 
 TEST_F(RebalanceVerb, SaysWhatItWouldMove) {
   EXPECT_EQ(run_words({"rebalance", "--dry-run"}), 0);
   EXPECT_EQ(output.out_text,
-            "Would move unit a.service from 113f16a7.../192.0.2.10 to 22222222.../192.0.2.20\n"
+            "Would move unit a.service from 113f16a7.../192.0.2.10 to 22222222.../192.0.2.20: "
+            "it is better there\n"
             "Would move unit b.service from 113f16a7.../192.0.2.10 to 22222222.../192.0.2.20\n");
   EXPECT_TRUE(api.calls.empty());
 }

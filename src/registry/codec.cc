@@ -262,6 +262,7 @@ std::string encode(const UnitState& state) {
   object["sub"] = state.sub_state;
   object["active_enter_usec"] = state.active_enter_usec;
   object["launched"] = state.launched;
+  if (!state.problem.empty()) object["problem"] = state.problem;
   return json::serialize(object);
 }
 
@@ -275,6 +276,7 @@ base::Result<UnitState> decode_unit_state(std::string_view text) {
   state.sub_state = reader.string("sub");
   state.active_enter_usec = reader.number("active_enter_usec");
   state.launched = reader.boolean("launched");
+  state.problem = reader.string("problem");
   return reader.finish(std::move(state));
 }
 

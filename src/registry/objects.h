@@ -103,6 +103,7 @@ struct UnitState {
   std::string sub_state;           //
   uint64_t active_enter_usec = 0;  // wall clock; 0: never
   bool launched = false;           // the agent has started it there, and not stopped it since
+  std::string problem;             // why it is not as it should be there, in one line; mostly empty
   ExtraFields extra;
   store::Revision mod_revision = 0;
 
@@ -140,6 +141,7 @@ struct Move {
   std::string unit;
   std::string from;
   std::string to;
+  std::string why = {};  // for people
 
   friend bool operator==(const Move&, const Move&) = default;
 };

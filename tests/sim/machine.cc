@@ -22,6 +22,7 @@ registry::Machine record_of(const MachineOptions& options, const std::string& bo
   self.public_ip = options.public_ip;
   self.metadata = options.metadata;
   self.version = "0.0.0";
+  self.cpus = kCpus;
   return self;
 }
 
@@ -32,6 +33,7 @@ Daemon::Daemon(Link::Parts parts, base::FakeEventLoop& world, bus::UnitManager& 
                const std::string& boot_id, const std::string& nonce,
                std::function<void()> on_refused_call)
     : on_refused(std::move(on_refused_call)),
+      started_at(world.clock().monotonic()),
       loop(world),
       link(parts, loop, options.id),
       executor(loop),
@@ -45,6 +47,7 @@ Daemon::Daemon(Link::Parts parts, base::FakeEventLoop& world, bus::UnitManager& 
   if (!options.disable_engine) {
     engine =
         std::make_unique<engine::EngineManager>(link, loop, kPrefix, session, view, state_engine);
+    if (options.has_no_storm_guard) engine->use_storm_guard(engine::StormGuard(base::Micros(0)));
     state_engine.add(*engine);
   }
   agent =

@@ -25,6 +25,8 @@ inline constexpr const char* kPrefix = "/flotilla";
 // Moved when it fails, as it does on some machines, so often.
 inline constexpr const char* kFrail = "frail11.service";
 inline constexpr uint32_t kFrailMoves = 2;
+// What a machine has for units that ask for it.
+inline constexpr uint32_t kCpus = 4;
 
 struct MachineOptions {
   std::string id;
@@ -32,7 +34,8 @@ struct MachineOptions {
   std::string public_ip;
   registry::Metadata metadata;
   bool disable_engine = false;
-  bool has_stopped_boottime = false;  // a fault of the guard
+  bool has_stopped_boottime = false;  // faults of guards
+  bool has_no_storm_guard = false;
   std::chrono::seconds ttl{6};
 };
 
@@ -47,6 +50,7 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   const std::function<void()> on_refused;  // another machine has this one's id
+  const base::MonotonicTime started_at;    // of the world
   MachineLoop loop;
   Link link;
   overlord::InlineExecutor executor;

@@ -24,6 +24,7 @@ class Scenario {
     for (int step = 0; step < options_.steps && world_.violations().empty(); ++step) {
       if (random_.one_in(2)) change_unit();
       if (!random_.one_in(3)) disturb();
+      if (random_.one_in(8)) world_.rebalance();
       world_.run(random_.one_in(4) ? base::Micros(random_.between(2'000'000, 9'000'000))
                                    : base::Micros(random_.between(1'000, 1'500'000)));
     }
@@ -34,6 +35,7 @@ class Scenario {
     }
     world_.run(60s);
     world_.check_at_rest();
+    even_out();
     const uint64_t writes = world_.schedule_writes();
     world_.run(20s);
     std::vector<std::string> violations = world_.violations();
@@ -42,8 +44,48 @@ class Scenario {
   }
 
  private:
+  // What must stop first is placed anew when it has: by then somewhere else may be better.
+  void even_out() {
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      world_.rebalance();
+      world_.run(20s);
+      if (world_.is_even()) break;
+    }
+    world_.check_at_rest();
+    world_.check_even();
+  }
+
+  static std::string wishful_name_of(size_t i) {
+    switch (i % 6) {
+      case 0:
+      case 1:
+        return fmt::format("spread@{}.service", i);
+      case 2:
+        return fmt::format("choosy{}.service", i);
+      case 5:
+        return fmt::format("pusher{}.service", i);
+      default:
+        return fmt::format("heavy{}.service", i);
+    }
+  }
+
+  std::string wishes_of(size_t i) {
+    switch (i % 6) {
+      case 0:
+      case 1:
+        return "Spread=zone\nMaxPerMachine=2\n";
+      case 2:
+        return random_.one_in(2) ? "Prefer=disk=ssd\n" : "Prefer=disk=ssd\nOnPartition=keep\n";
+      case 5:
+        return fmt::format("Replaces=zoned{}.service\nWeight=2\n", i - 8);
+      default:
+        return fmt::format("CPU={}\nWeight={}\n", 1 + random_.below(3), random_.below(3));
+    }
+  }
+
   std::string name_of(size_t i) const {
     // The name tells the kind, so that a unit never changes its promise.
+    if (i % 18 >= 12) return wishful_name_of(i);
     switch (i % 6) {
       case 0:
         return fmt::format("once{}.service", i);
@@ -65,6 +107,7 @@ class Scenario {
   std::string text_of(size_t i) {
     const std::string head =
         fmt::format("[Service]\nExecStart=/bin/run {}\n\n[X-Fleet]\n", random_.below(3));
+    if (i % 18 >= 12) return head + wishes_of(i);
     switch (i % 6) {
       case 0:
         return head + "OnPartition=stop\n";

@@ -12,7 +12,7 @@ namespace flotilla::sim {
 struct ScenarioOptions {
   WorldOptions world;
   int steps = 40;
-  size_t units = 12;
+  size_t units = 18;
 };
 
 // The options that belong to a seed: most clusters are small, a few have hundreds of machines.

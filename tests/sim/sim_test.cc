@@ -65,7 +65,8 @@ INSTANTIATE_TEST_SUITE_P(Guards, MutationTest,
                                          Mutation::kElectionUnguarded,
                                          Mutation::kRegistrationUnguarded,
                                          Mutation::kUnansweredWriteUnfenced,
-                                         Mutation::kClaimUnguarded, Mutation::kLeaseClockStands));
+                                         Mutation::kClaimUnguarded, Mutation::kLeaseClockStands,
+                                         Mutation::kNoStormGuard));
 
 }  // namespace
 }  // namespace flotilla::sim

@@ -20,6 +20,7 @@ namespace {
 
 // After this long without disturbance everything that was told has been heard.
 constexpr base::Micros kHeard = std::chrono::seconds(12);
+constexpr base::Micros kTogether = std::chrono::seconds(2);
 
 std::string make_directory() {
   // In memory where that is possible: thousands of small files are written.
@@ -53,6 +54,7 @@ World::World(const WorldOptions& options)
     machine.metadata = {{"zone", i % 2 == 0 ? "a" : "b"}, {"disk", i % 3 == 0 ? "ssd" : "hdd"}};
     machine.disable_engine = i >= options.engines;
     machine.has_stopped_boottime = options.mutation == Mutation::kLeaseClockStands;
+    machine.has_no_storm_guard = options.mutation == Mutation::kNoStormGuard;
     machines_.push_back(
         std::make_unique<Machine>(Link::Parts{*store_, wire_, random_, networks_[i], *this}, loop_,
                                   machine, fmt::format("{}/{}", directory_, i),
@@ -164,6 +166,7 @@ std::optional<store::TxnResponse> World::before(const std::string&, store::TxnRe
   switch (options_.mutation) {
     case Mutation::kNone:
     case Mutation::kLeaseClockStands:
+    case Mutation::kNoStormGuard:
       break;
     case Mutation::kLeaderWritesUnguarded:
       if (!puts(KeyKind::kLeader)) drop_compares(KeyKind::kLeader);
@@ -200,6 +203,9 @@ void World::after(const std::string& machine, const store::TxnRequest& request,
     if (!key) continue;
     if (key->kind == KeyKind::kSchedule || key->kind == KeyKind::kGlobal) {
       ++schedule_writes_;
+      if (key->kind == KeyKind::kSchedule && erase != nullptr) {
+        check_absence(machine, key->first, key->second);
+      }
       check_leader_write(machine, response.revision);
     } else if (key->kind == KeyKind::kLeader && put != nullptr) {
       check_put_of_leader(put->value, response.revision);
@@ -259,6 +265,7 @@ void World::check_put_of_machine(const store::PutOp& put, store::Revision revisi
 
 void World::note_schedule(const registry::ClusterChange& change) {
   if (change.units.contains(kFrail)) check_moves();
+  if (!change.machines.empty()) note_machines();
   for (const std::string& unit : change.schedule) {
     const auto found = truth_.cluster().schedule.find(unit);
     for (auto it = entries_.lower_bound({unit, ""});
@@ -274,6 +281,57 @@ void World::note_schedule(const registry::ClusterChange& change) {
       if (revision == 0) check_finished(entry);
       revision = entry.mod_revision;
       since = loop_.clock().monotonic();
+    }
+  }
+}
+
+void World::note_machines() {
+  const base::MonotonicTime now = loop_.clock().monotonic();
+  std::set<std::string> present;
+  for (const auto& [id, machine] : truth_.cluster().machines) present.insert(id);
+  for (const std::string& id : present_) {
+    if (!present.contains(id)) vanished_[id] = now;
+  }
+  present_ = std::move(present);
+  std::erase_if(vanished_, [this](const auto& gone) { return present_.contains(gone.first); });
+  // Closer together than anybody's view of them can be apart.
+  const auto together = std::count_if(vanished_.begin(), vanished_.end(), [&](const auto& gone) {
+    return now - gone.second <= kTogether;
+  });
+  const bool is_new = std::any_of(vanished_.begin(), vanished_.end(),
+                                  [&](const auto& gone) { return gone.second == now; });
+  if (is_new && static_cast<size_t>(together) * 3 > present_.size() + vanished_.size()) {
+    storm_at_ = now;
+  }
+}
+
+// Nothing is taken from a machine for its absence by a leader that has not watched for a lease
+// time, nor within a lease time after many have vanished together.
+void World::check_absence(const std::string& leader, const std::string& machine,
+                          const std::string& unit) {
+  const registry::Cluster& cluster = truth_.cluster();
+  const auto known = cluster.units.find(unit);
+  const auto gone = vanished_.find(machine);
+  const auto scheduled = cluster.schedule.find(unit);
+  if (known == cluster.units.end() || gone == vanished_.end() ||
+      scheduled == cluster.schedule.end() || scheduled->second.size() > 1 ||
+      known->second.desired == TargetState::kInactive) {
+    return;
+  }
+  const base::MonotonicTime now = loop_.clock().monotonic();
+  // What it saw last of the machine may be older than the truth.
+  if (now - gone->second < kTogether) return;
+  const base::Micros lease = MachineOptions().ttl;
+  if (storm_at_ != base::MonotonicTime{} && storm_at_ <= now && now - storm_at_ < lease) {
+    violate(fmt::format("{} took {} from {} although many machines had just vanished", leader, unit,
+                        machine));
+  }
+  for (const auto& candidate : machines_) {
+    const Daemon* daemon = candidate->daemon();
+    if (candidate->id() != leader || daemon == nullptr) continue;
+    if (gone->second < daemon->started_at && now - daemon->started_at < lease) {
+      violate(fmt::format("{} took {} from {}, which it never saw, as soon as it had started",
+                          leader, unit, machine));
     }
   }
 }
@@ -348,133 +406,6 @@ void World::check_reason_to_stop(size_t index, const std::string& unit) {
   const bool is_old = loop_.clock().monotonic() - since > kHeard;
   if (is_old && since < machine.disturbed_from()) {
     violate(fmt::format("{} was stopped on {} although it is scheduled there", unit, machine.id()));
-  }
-}
-
-// --- What must hold at rest ---
-
-void World::check_at_rest() {
-  const registry::Cluster& cluster = truth_.cluster();
-  if (leader() == nullptr) violate("at rest nobody leads");
-  for (const auto& [name, unit] : cluster.units) check_unit_at_rest(unit);
-  for (const auto& [name, machines] : cluster.schedule) {
-    if (!cluster.units.contains(name)) violate(fmt::format("{} is scheduled but gone", name));
-  }
-  for (size_t i = 0; i < options_.machines; ++i) {
-    check_machine_at_rest(*machines_[i]);
-    const bool has_twin = options_.has_twin && i == 0;
-    if (machines_[i]->refusals() > 0 && !has_twin) {
-      violate(fmt::format("{} was refused although nobody else has its id", machines_[i]->id()));
-    }
-  }
-  for (const engine::Decision& decision : engine::decide(cluster)) {
-    violate(fmt::format("at rest there is something left to decide: {} {} {} ({})",
-                        engine::to_string(decision.kind), decision.unit, decision.machine,
-                        decision.reason));
-  }
-}
-
-void World::check_unit_at_rest(const registry::Unit& unit) {
-  const registry::Cluster& cluster = truth_.cluster();
-  const auto wants = unit::extract_requirements(unit.options, unit.name);
-  const auto entry = cluster.schedule.find(unit.name);
-  const bool is_scheduled = entry != cluster.schedule.end();
-  if (unit.desired == TargetState::kInactive || wants.global) {
-    if (is_scheduled) violate(fmt::format("{} is scheduled and should not be", unit.name));
-    return;
-  }
-  if (!is_scheduled) {
-    for (const engine::Verdict& verdict : engine::explain(cluster, unit.name)) {
-      if (verdict.why_not.empty()) {
-        violate(fmt::format("{} waits although {} can take it", unit.name, verdict.machine));
-      }
-    }
-    return;
-  }
-  if (entry->second.size() != 1) {
-    return violate(fmt::format("{} is scheduled {} times", unit.name, entry->second.size()));
-  }
-  const auto& [id, record] = *entry->second.begin();
-  const auto machine = cluster.machines.find(id);
-  if (machine == cluster.machines.end()) {
-    return violate(fmt::format("{} is scheduled to {}, which is away", unit.name, id));
-  }
-  if (!wants.allows_metadata(cluster.metadata_of(machine->second))) {
-    violate(fmt::format("{} is on {} against its metadata", unit.name, id));
-  }
-  for (const auto& [other, machines] : cluster.schedule) {
-    if (other != unit.name && machines.contains(id) && wants.conflicts_with(other)) {
-      violate(fmt::format("{} is beside {} on {}", unit.name, other, id));
-    }
-  }
-  for (const std::string& peer : wants.peers) {
-    const auto at = cluster.schedule.find(peer);
-    if (at == cluster.schedule.end() || !at->second.contains(id)) {
-      violate(fmt::format("{} is on {} without {}", unit.name, id, peer));
-    }
-  }
-}
-
-// What has failed has been moved as often as it may, or nobody else can take it.
-void World::check_frail_at_rest(const Machine& machine, const registry::Unit& unit) {
-  const registry::Cluster& cluster = truth_.cluster();
-  if (unit.desired != TargetState::kLaunched || machine.runs(unit.name)) return;
-  const auto history = cluster.histories.find(unit.name);
-  if (history != cluster.histories.end() && history->second.moves >= kFrailMoves) return;
-  for (const engine::Verdict& verdict : engine::explain(cluster, unit.name)) {
-    if (verdict.machine == machine.id() || !verdict.why_not.empty()) continue;
-    violate(fmt::format("{} has failed on {} and is not moved to {}", unit.name, machine.id(),
-                        verdict.machine));
-  }
-}
-
-void World::check_machine_at_rest(const Machine& machine) {
-  const registry::Cluster& cluster = truth_.cluster();
-  if (!cluster.machines.contains(machine.id())) {
-    return violate(fmt::format("at rest {} is not registered", machine.id()));
-  }
-  for (const auto& [name, unit] : cluster.units) {
-    const auto entry = cluster.schedule.find(name);
-    const bool is_here = entry != cluster.schedule.end() && entry->second.contains(machine.id());
-    const bool is_global = unit::extract_requirements(unit.options, name).global;
-    if (!is_here && !is_global) continue;
-    if (is_global) continue;
-    const bool is_job = unit::is_oneshot(unit.options);
-    const bool may_have_failed = name == kFrail;
-    const bool should_run = unit.desired == TargetState::kLaunched && !is_job;
-    if (is_job && unit.desired == TargetState::kLaunched && !cluster.find_finished(name)) {
-      violate(fmt::format("{} has ended on {}, and nobody knows", name, machine.id()));
-    }
-    auto& real = const_cast<Machine&>(machine);
-    if (may_have_failed) {
-      check_frail_at_rest(machine, unit);
-    } else if (machine.runs(name) != should_run) {
-      violate(fmt::format("{} {} on {}", name, should_run ? "does not run" : "runs", machine.id()));
-    }
-    if (machine.text_of(name) != unit::serialize(unit.options)) {
-      violate(fmt::format("{} has another text on {}", name, machine.id()));
-    }
-    const auto states = cluster.states.find(name);
-    const bool is_told = states != cluster.states.end() && states->second.contains(machine.id());
-    if (!is_told) {
-      violate(fmt::format("{} tells no state of {}", machine.id(), name));
-    } else if (states->second.at(machine.id()).active_state !=
-               real.manager()->state_of(name).active_state) {
-      violate(fmt::format("{} tells {} of {}, which is {}", machine.id(),
-                          states->second.at(machine.id()).active_state, name,
-                          real.manager()->state_of(name).active_state));
-    }
-  }
-  for (const std::string& name : machine.touched_units()) {
-    if (!machine.runs(name)) continue;
-    const auto unit = cluster.units.find(name);
-    const bool is_global = unit != cluster.units.end() &&
-                           unit::extract_requirements(unit->second.options, name).global;
-    const auto entry = cluster.schedule.find(name);
-    const bool is_here = entry != cluster.schedule.end() && entry->second.contains(machine.id());
-    if (!is_here && !is_global) {
-      violate(fmt::format("{} runs on {} without being scheduled there", name, machine.id()));
-    }
   }
 }
 

@@ -27,6 +27,7 @@ enum class Mutation : uint8_t {
   kUnansweredWriteUnfenced,  // after a write without an answer the leader goes on at once
   kClaimUnguarded,           // a unit that must not run twice starts without asking the store
   kLeaseClockStands,         // the agents' lease never seems to end
+  kNoStormGuard,             // a leader believes at once that machines are gone
 };
 
 struct WorldOptions {
@@ -59,6 +60,9 @@ class World final : public Tap {
   void heal();
   // Adds what does not hold although nothing has happened for a while.
   void check_at_rest();
+  // Whether rebalancing has ended, and has nothing left to do.
+  bool is_even() const;
+  void check_even();
 
   size_t size() const { return machines_.size(); }
   Machine& machine(size_t index) { return *machines_[index]; }
@@ -87,6 +91,10 @@ class World final : public Tap {
   void check_run_once(const std::string& unit);
   void check_reason_to_stop(size_t machine, const std::string& unit);
   void note_schedule(const registry::ClusterChange& change);
+  void note_machines();
+  void check_absence(const std::string& leader, const std::string& machine,
+                     const std::string& unit);
+  void check_requests_at_rest();
   void check_finished(const registry::ScheduleEntry& entry);
   void check_moves();
   void check_unit_at_rest(const registry::Unit& unit);
@@ -111,7 +119,10 @@ class World final : public Tap {
   // Since when a schedule entry says what it says now: (unit, machine) -> revision, time.
   std::map<std::pair<std::string, std::string>, std::pair<store::Revision, base::MonotonicTime>>
       entries_;
-  std::pair<std::string, uint32_t> frail_moves_;  // of the text with that hash
+  std::set<std::string> present_;                        // machines
+  std::map<std::string, base::MonotonicTime> vanished_;  // since when they are away
+  base::MonotonicTime storm_at_;                         // when many last vanished together
+  std::pair<std::string, uint32_t> frail_moves_;         // of the text with that hash
   uint64_t schedule_writes_ = 0;
   std::vector<std::string> violations_;
   std::set<std::string> said_;

@@ -28,10 +28,12 @@ TEST_F(Rebalance, HalfOfTheUnitsGoAndTheOthersStay) {
   ASSERT_EQ(a_->fleetctl({"uncordon", "bbbb"}).exit_code, 0);
   EXPECT_THAT(
       a_->fleetctl({"rebalance", "--dry-run"}),
-      Answers(0,
-              "Would move unit u1.service from " + label(*a_) + " to " + label(*b_) +
-                  "\nWould move unit u2.service from " + label(*a_) + " to " + label(*b_) + "\n",
-              ""));
+      Answers(
+          0,
+          "Would move unit u1.service from " + label(*a_) + " to " + label(*b_) +
+              ": its machine has a load of 4, the other of 0\nWould move unit u2.service from " +
+              label(*a_) + " to " + label(*b_) + ": its machine has a load of 3, the other of 1\n",
+          ""));
   EXPECT_THAT(a_->fleetctl({"rebalance"}),
               Answers(0,
                       "Unit u1.service moved from " + label(*a_) + " to " + label(*b_) +
