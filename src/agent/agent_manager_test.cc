@@ -67,6 +67,14 @@ TEST_F(AgentTest, AnInstallSectionIsEnabledAndOneThatFailsIsUndone) {
               ElementsAre(link_call("b.service"), "enable " + directory + "/units/b.service",
                           "disable b.service"));
   EXPECT_EQ(file("b.service"), "");
+  EXPECT_EQ(state_of("b.service"), "error/inactive/dead loaded");
+  const registry::UnitState& state = view.cluster().states.at("b.service").at("m1");
+  EXPECT_EQ(state.hash, "");
+  EXPECT_EQ(state.problem,
+            "Failed to enable systemd unit b.service: its [Install] section says nothing");
+  EXPECT_EQ(view.cluster().current_state("b.service"), TargetState::kInactive);
+  unschedule("b.service");
+  loop.advance(5s);
   EXPECT_EQ(state_of("b.service"), "none");
 }
 
@@ -108,7 +116,7 @@ TEST_F(AgentTest, ManyInstallSectionsAreEnabledInOneCallAndOneThatFailsIsUndoneA
   EXPECT_TRUE(manager.is_enabled("a.service"));
   EXPECT_TRUE(manager.is_enabled("b.service"));
   EXPECT_EQ(state_of("b.service"), "loaded/inactive/dead loaded");
-  EXPECT_EQ(state_of("c.service"), "none");
+  EXPECT_EQ(state_of("c.service"), "error/inactive/dead loaded");
 }
 
 TEST_F(AgentTest, WhereManyAreRefusedEachIsTriedAlone) {

@@ -47,6 +47,19 @@ TEST_F(ImportTest, WhereSomebodyLeadsAUnitKeepsItsPlaceOnAMachineThatIsThere) {
   EXPECT_TRUE(view.cluster().schedule.contains("b.service"));
 }
 
+TEST_F(ImportTest, AOneshotThatHasFinishedComesFinished) {
+  EXPECT_EQ(call("PUT", on_m1 + "&finishedOn=m1&finishedUsec=17", kHello).status, 201);
+  const registry::UnitHistory* finished = view.cluster().find_finished("a.service");
+  ASSERT_NE(finished, nullptr);
+  EXPECT_EQ(finished->finished_on, "m1");
+  EXPECT_EQ(finished->finished_usec, 17U);
+  EXPECT_TRUE(view.cluster().schedule.at("a.service").at("m1").is_finished);
+  EXPECT_NE(
+      call("GET", "/fleet/v1/units/a.service").body.find(R"("finishedOn":"m1","finishedUsec":17)"),
+      std::string::npos);
+  EXPECT_EQ(call("PUT", target + "?finishedOn=a/b", kHello).status, 400);
+}
+
 TEST_F(ImportTest, WhatNeedsNoPlaceGetsNone) {
   const std::string idle = R"({"options":[{"section":"Service","name":"ExecStart","value":"/x"}]})";
   EXPECT_EQ(call("PUT", on_m1, idle).status, 201);

@@ -14,6 +14,10 @@ void append_unit(JsonText& json, const registry::Cluster& cluster, const registr
     json.field("currentState", to_string(registry::TargetState::kInactive));
   }
   json.field("desiredState", to_string(unit.desired));
+  if (const registry::UnitHistory* finished = cluster.find_finished(unit.name)) {
+    json.field("finishedOn", finished->finished_on);
+    json.key("finishedUsec").number(static_cast<int64_t>(finished->finished_usec & INT64_MAX));
+  }
   if (const std::string* machine = cluster.machine_of(unit.name); machine != nullptr && !global) {
     json.field("machineID", *machine);
   }

@@ -1,11 +1,23 @@
 // The routes that bring a registry over to another store: the edits of machines' metadata as they
 // are, and a unit together with the place where it runs.
+#include <charconv>
+
 #include "api/handlers.h"
 #include "api/json_text.h"
 #include "registry/unit_import.h"
 #include "unit/fleet_requirements.h"
 
 namespace flotilla::api {
+namespace {
+
+// 0 for what is no number: then it is not known.
+uint64_t usec_of(std::string_view text) {
+  uint64_t usec = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), usec);
+  return error == std::errc() && end == text.data() + text.size() ? usec : 0;
+}
+
+}  // namespace
 
 void Handlers::list_metadata(Call& call) {
   JsonText json;
@@ -37,7 +49,9 @@ void Handlers::import_unit(Call& call) {
   unit.options = std::move(body->options);
   unit.desired = *desired;
   unit.machine = call.target.parameter("machine");
-  if (unit.machine.find('/') != std::string::npos) {
+  unit.finished_on = call.target.parameter("finishedOn");
+  unit.finished_usec = usec_of(call.target.parameter("finishedUsec"));
+  if ((unit.machine + unit.finished_on).find('/') != std::string::npos) {
     return call.respond(error_response(400, "the id of a machine has no \"/\""));
   }
   if (call.target.has_parameter("replace")) unit.existing = registry::Existing::kIsReplaced;

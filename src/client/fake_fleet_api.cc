@@ -158,8 +158,9 @@ base::Result<std::vector<Machine>> FakeFleetApi::metadata_edits() {
 
 base::Result<bool> FakeFleetApi::import_unit(const Unit& unit, bool replaces) {
   FLOTILLA_TRY(check());
-  calls.push_back(fmt::format("import {} {}{}", unit.name, unit.desired_state,
-                              unit.machine_id.empty() ? "" : " on " + unit.machine_id));
+  calls.push_back(fmt::format("import {} {}{}{}", unit.name, unit.desired_state,
+                              unit.machine_id.empty() ? "" : " on " + unit.machine_id,
+                              unit.finished_on.empty() ? "" : " finished on " + unit.finished_on));
   const auto found = unit_map.find(unit.name);
   if (found != unit_map.end()) {
     const bool is_same =

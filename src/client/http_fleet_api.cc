@@ -57,7 +57,9 @@ Unit unit_of(const json::object& object) {
             text_of(object, "currentState"),
             text_of(object, "desiredState"),
             text_of(object, "machineID"),
-            {}};
+            {},
+            text_of(object, "finishedOn"),
+            number_of(object, "finishedUsec")};
   for_each_object(object, "options", [&](const json::object& option) {
     unit.options.push_back(
         {text_of(option, "section"), text_of(option, "name"), text_of(option, "value")});
@@ -99,6 +101,12 @@ json::array options_of(const Unit& unit) {
 // "?machine=ID", or nothing.
 std::string machine_query(const std::string& machine, char separator = '?') {
   return machine.empty() ? std::string() : separator + ("machine=" + percent_encode(machine));
+}
+
+std::string finished_query(const Unit& unit) {
+  if (unit.finished_on.empty()) return {};
+  return fmt::format("&finishedOn={}&finishedUsec={}", percent_encode(unit.finished_on),
+                     unit.finished_usec);
 }
 
 // An answer that a server gives which does not know the route: fleet's to every unknown path.
@@ -363,9 +371,9 @@ base::Result<std::vector<Machine>> HttpFleetApi::metadata_edits() {
 base::Result<bool> HttpFleetApi::import_unit(const Unit& unit, bool replaces) {
   const json::object body{
       {"name", unit.name}, {"options", options_of(unit)}, {"desiredState", unit.desired_state}};
-  const std::string target =
-      fmt::format("{}/import?alt=json{}{}", unit_target(unit.name),
-                  machine_query(unit.machine_id, '&'), replaces ? "&replace" : "");
+  const std::string target = fmt::format("{}/import?alt=json{}{}{}", unit_target(unit.name),
+                                         machine_query(unit.machine_id, '&'), finished_query(unit),
+                                         replaces ? "&replace" : "");
   FLOTILLA_ASSIGN(const HttpResponse response,
                   http_->request("PUT", target, json::serialize(body)));
   FLOTILLA_TRY(status_of(response));

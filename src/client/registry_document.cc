@@ -66,6 +66,13 @@ base::Result<Unit> unit_of(const json::value& value, const std::string& where) {
                          where, state);
   }
   FLOTILLA_ASSIGN(unit.machine_id, text_of(object, "machineID", where, false));
+  FLOTILLA_ASSIGN(unit.finished_on, text_of(object, "finishedOn", where, false));
+  if (const json::value* usec = object.if_contains("finishedUsec")) {
+    if (!usec->is_int64() || usec->get_int64() < 0) {
+      return base::invalid("{}: finishedUsec: expected a number of microseconds", where);
+    }
+    unit.finished_usec = static_cast<uint64_t>(usec->get_int64());
+  }
   FLOTILLA_ASSIGN(const json::array* options, list_of(object, "options", where));
   for (const json::value& item : *options) {
     if (!item.is_object()) return base::invalid("{}: options: expected objects", where);
@@ -114,6 +121,10 @@ std::string to_json(const RegistryDocument& document) {
   const auto unit_object = [](const Unit& unit) {
     json::object object{{"name", unit.name}, {"desiredState", unit.desired_state}};
     if (!unit.machine_id.empty()) object["machineID"] = unit.machine_id;
+    if (!unit.finished_on.empty()) {
+      object["finishedOn"] = unit.finished_on;
+      object["finishedUsec"] = unit.finished_usec;
+    }
     object["options"] = to_array(unit.options);
     return object;
   };

@@ -17,6 +17,8 @@ struct Unit {
   std::string desired_state;
   std::string machine_id;  // where it is scheduled
   std::vector<unit::UnitOption> options;
+  std::string finished_on = {};  // of a oneshot that has ended well: the machine
+  uint64_t finished_usec = 0;    // and when
 };
 
 struct UnitState {

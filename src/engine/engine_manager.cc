@@ -27,7 +27,8 @@ EngineManager::EngineManager(store::Store& store, base::EventLoop& loop, std::st
       view_(view),
       engine_(engine),
       leader_watch_(store, loop, keys_.leader(), [this] { engine_.ensure_soon(); }),
-      storm_guard_(session.ttl()) {}
+      storm_time_(session.ttl()),
+      storm_guard_(storm_time_) {}
 
 EngineManager::~EngineManager() { *alive_ = false; }
 
@@ -149,7 +150,7 @@ void EngineManager::follow_leader() {
   if (!may_be_ours) {
     view_hold_.reset();
     view_since_ = base::MonotonicTime::never();
-    storm_guard_ = StormGuard(session_.ttl());
+    storm_guard_ = StormGuard(storm_time_);
     have_machines_changed_ = true;
     is_new_lead_ = true;
   } else if (!is_campaigning_) {

@@ -56,8 +56,8 @@ class EngineManager final : public overlord::StateManager {
   // answered. For an orderly end.
   void resign(std::function<void()> done);
 
-  // For simulations: to see what a guard is good for.
-  void use_storm_guard(StormGuard guard) { storm_guard_ = std::move(guard); }
+  // For simulations: to see what the storm guard is good for.
+  void believe_in_absence() { storm_guard_ = StormGuard(storm_time_ = base::Micros(0)); }
 
   bool is_leader() const { return leads_at_ != 0; }
   const EngineCounters& counters() const { return counters_; }
@@ -107,6 +107,7 @@ class EngineManager final : public overlord::StateManager {
   base::MonotonicTime view_since_ = base::MonotonicTime::never();
   std::unique_ptr<Scheduler> scheduler_;  // while we lead
   FailureMoves failures_;                 //
+  base::Micros storm_time_;  // a lease time
   StormGuard storm_guard_;
   bool have_machines_changed_ = true;  // since its last look
   bool is_new_lead_ = true;            // it has not looked in this lead yet

@@ -33,6 +33,18 @@ TEST_F(ExportAndImport, WhatWasExportedComesBack) {
                                               "import b.service inactive"));
 }
 
+TEST_F(ExportAndImport, WhatHasFinishedComesBackFinished) {
+  api.unit_map["a.service"].finished_on = machine();
+  api.unit_map["a.service"].finished_usec = 1700000000000000;
+  EXPECT_EQ(run_words({"export", "x"}), 0);
+  api.unit_map.clear();
+  api.calls.clear();
+  EXPECT_EQ(run_words({"import", "x"}), 0);
+  EXPECT_THAT(api.calls, testing::Contains("import a.service launched on " + machine() +
+                                           " finished on " + machine()));
+  EXPECT_EQ(api.unit_map["a.service"].finished_usec, 1700000000000000U);
+}
+
 TEST_F(ExportAndImport, WhatIsThereAlreadyIsLeftAlone) {
   EXPECT_EQ(run_words({"export", "x"}), 0);
   EXPECT_EQ(run_words({"import", "x"}), 0);

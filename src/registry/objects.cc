@@ -57,6 +57,8 @@ TargetState Cluster::current_state(std::string_view unit) const {
   if (machine == nullptr || of_unit == states.end()) return TargetState::kInactive;
   const auto state = of_unit->second.find(*machine);
   if (state == of_unit->second.end()) return TargetState::kInactive;
+  // It could not be loaded.
+  if (state->second.hash.empty()) return TargetState::kInactive;
   // Until the agent has taken up an overwritten unit, its old copy says nothing about the new one.
   if (record != units.end() && record->second.hash != state->second.hash) {
     return TargetState::kInactive;

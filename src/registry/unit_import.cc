@@ -20,12 +20,12 @@ bool is_template(std::string_view name) {
 
 // What the leader writes where it places the unit.
 template <typename Entry>
-std::string entry_text(const Unit& unit) {
+Entry entry_of(const Unit& unit) {
   Entry entry;
   entry.hash = unit.hash;
   entry.text = unit::serialize(unit.options);
   entry.target = unit.desired;
-  return encode(entry);
+  return entry;
 }
 
 class Import : public std::enable_shared_from_this<Import> {
@@ -41,6 +41,9 @@ class Import : public std::enable_shared_from_this<Import> {
     unit_.hash = unit::hash_hex(wanted.options);
     unit_.options = std::move(wanted.options);
     unit_.desired = wanted.desired;
+    history_.hash = unit_.hash;
+    history_.finished_on = std::move(wanted.finished_on);
+    history_.finished_usec = wanted.finished_usec;
     choose_place(cluster);
   }
 
@@ -64,7 +67,11 @@ class Import : public std::enable_shared_from_this<Import> {
       txn.compares.push_back(store::mod_is(keys_.unit(unit_.name), current->mod_revision));
     }
     txn.then_ops.emplace_back(store::PutOp{keys_.unit(unit_.name), encode(next)});
-    txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.history(unit_.name), {}});
+    if (has_finished()) {
+      txn.then_ops.emplace_back(store::PutOp{keys_.history(unit_.name), encode(history_)});
+    } else {
+      txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.history(unit_.name), {}});
+    }
     store::RangeRequest again;
     again.key = keys_.unit(unit_.name);
     txn.else_ops.emplace_back(std::move(again));
@@ -72,6 +79,10 @@ class Import : public std::enable_shared_from_this<Import> {
   }
 
  private:
+  bool has_finished() const {
+    return unit_.desired == TargetState::kLaunched && !history_.finished_on.empty();
+  }
+
   void choose_place(const Cluster& cluster) {
     if (unit_.desired == TargetState::kInactive || is_template(unit_.name)) return;
     is_global_ = unit::extract_requirements(unit_.options, unit_.name).global;
@@ -88,13 +99,14 @@ class Import : public std::enable_shared_from_this<Import> {
     txn.compares.push_back(*place_guard_);
     if (is_global_) {
       txn.then_ops.emplace_back(
-          store::PutOp{keys_.global(unit_.name), entry_text<GlobalEntry>(unit_)});
+          store::PutOp{keys_.global(unit_.name), encode(entry_of<GlobalEntry>(unit_))});
       return;
     }
     // A lone place of a unit that is gone is left to the leader.
     txn.compares.push_back(store::key_is_absent(keys_.schedule(machine_, unit_.name)));
-    txn.then_ops.emplace_back(
-        store::PutOp{keys_.schedule(machine_, unit_.name), entry_text<ScheduleEntry>(unit_)});
+    ScheduleEntry entry = entry_of<ScheduleEntry>(unit_);
+    entry.is_finished = has_finished();
+    txn.then_ops.emplace_back(store::PutOp{keys_.schedule(machine_, unit_.name), encode(entry)});
   }
 
   void send(store::TxnRequest txn, int tries) {
@@ -125,6 +137,7 @@ class Import : public std::enable_shared_from_this<Import> {
   const std::string machine_;
   const Registry::Callback<PutOutcome> done_;
   Unit unit_;
+  UnitHistory history_;
   bool is_global_ = false;
   std::optional<store::Compare> place_guard_;  // under which the place is written; none: it is not
   PutOutcome::Kind outcome_ = PutOutcome::Kind::kCreated;

@@ -5,6 +5,7 @@
 // nobody leads yet. Else the leader places the unit like any other.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct UnitImport {
   std::vector<unit::UnitOption> options;
   TargetState desired = TargetState::kInactive;
   std::string machine;  // where it was scheduled; empty: nowhere
+  std::string finished_on = {};  // of a oneshot that has ended well: where; empty: it has not
+  uint64_t finished_usec = 0;
   Existing existing = Existing::kStays;
 };
 

@@ -29,8 +29,8 @@ class Tap {
  public:
   virtual ~Tap() = default;
   // May change the request, or answer it in the store's place.
-  virtual std::optional<store::TxnResponse> before(const std::string& machine,
-                                                   store::TxnRequest& request) = 0;
+  virtual std::optional<base::Result<store::TxnResponse>> before(const std::string& machine,
+                                                                 store::TxnRequest& request) = 0;
   virtual void after(const std::string& machine, const store::TxnRequest& request,
                      const store::TxnResponse& response) = 0;
 };

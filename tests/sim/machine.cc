@@ -47,12 +47,13 @@ Daemon::Daemon(Link::Parts parts, base::FakeEventLoop& world, bus::UnitManager& 
   if (!options.disable_engine) {
     engine =
         std::make_unique<engine::EngineManager>(link, loop, kPrefix, session, view, state_engine);
-    if (options.has_no_storm_guard) engine->use_storm_guard(engine::StormGuard(base::Micros(0)));
+    if (options.has_no_storm_guard) engine->believe_in_absence();
     state_engine.add(*engine);
   }
-  agent =
-      std::make_unique<agent::AgentManager>(registry, loop, session, manager, *state, state_engine,
-                                            agent::AgentOptions{directory + "/run/units", boot_id});
+  agent = std::make_unique<agent::AgentManager>(
+      registry, loop, session, manager, *state, state_engine,
+      agent::AgentOptions{directory + "/run/units", boot_id,
+                          options.has_no_lease_service ? "" : "/lib/fleet-lease", "/run/manager"});
   state_engine.add(*agent);
   session.on_change([this] {
     if (session.state() == registry::MachineSession::State::kRefused) on_refused();
@@ -95,6 +96,10 @@ void Machine::power_on() {
   const bool is_bad = options_.id.back() % 3 == 0;
   if (is_bad) manager_->set_start_result(kFrail, bus::JobResult::kFailed);
   subscription_ = manager_->subscribe(*this);
+  if (!options_.has_no_lease_service) {
+    lease_service_ = std::make_unique<LeaseService>(*manager_loop_, *manager_,
+                                                    directory_ + "/run/units", boot_id());
+  }
   start_daemon();
 }
 
@@ -103,6 +108,7 @@ void Machine::power_off() {
   kill_daemon();
   const std::set<std::string> before = std::exchange(touched_, {});
   subscription_.reset();
+  lease_service_.reset();
   manager_.reset();
   manager_loop_.reset();
   std::filesystem::remove_all(directory_ + "/run");
@@ -113,8 +119,7 @@ void Machine::start_daemon() {
   if (!is_on() || daemon_) return;
   say("starts a daemon");
   disturb();
-  daemon_ = std::make_unique<Daemon>(parts_, world_, *manager_, options_, directory_,
-                                     "boot-" + options_.id + "-" + std::to_string(boots_),
+  daemon_ = std::make_unique<Daemon>(parts_, world_, *manager_, options_, directory_, boot_id(),
                                      "nonce-" + options_.id + "-" + std::to_string(++starts_),
                                      [this] { end_refused(); });
   if (options_.has_stopped_boottime) daemon_->loop.stop_boottime();
@@ -195,6 +200,7 @@ void Machine::mend() {
 
 void Machine::on_unit_changed(const bus::UnitChange& change) {
   touched_.insert(change.name);
+  if (lease_service_) lease_service_->on_unit_changed(change.name);
   tell_(change.name);
 }
 

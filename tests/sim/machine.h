@@ -16,6 +16,7 @@
 #include "registry/cluster_view.h"
 #include "registry/machine_session.h"
 #include "registry/registry.h"
+#include "sim/lease_service.h"
 #include "sim/link.h"
 #include "sim/machine_loop.h"
 
@@ -36,6 +37,7 @@ struct MachineOptions {
   bool disable_engine = false;
   bool has_stopped_boottime = false;  // faults of guards
   bool has_no_storm_guard = false;
+  bool has_no_lease_service = false;
   std::chrono::seconds ttl{6};
 };
 
@@ -105,6 +107,7 @@ class Machine final : private bus::UnitManagerListener {
 
  private:
   void end_refused();
+  std::string boot_id() const { return "boot-" + options_.id + "-" + std::to_string(boots_); }
   void say(const char* what) const;  // for who plays a seed again
   void on_connected() override {}
   void on_disconnected(const base::Error&) override {}
@@ -123,6 +126,7 @@ class Machine final : private bus::UnitManagerListener {
   std::set<std::string> touched_;
   std::unique_ptr<MachineLoop> manager_loop_;
   std::unique_ptr<bus::FakeUnitManager> manager_;
+  std::unique_ptr<LeaseService> lease_service_;
   base::RegistrationPtr subscription_;
   std::unique_ptr<Daemon> daemon_;
 };

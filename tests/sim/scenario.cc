@@ -214,7 +214,17 @@ class Scenario {
   }
 
   void disturb_rarely(size_t index, Machine& machine) {
-    switch (random_.below(5)) {
+    switch (random_.below(7)) {
+      case 6:
+        // What runs there runs on, but for what must not run twice.
+        if (machine.is_paused()) return;
+        machine.kill_daemon();
+        world_.run(base::Micros(random_.between(3'000'000, 15'000'000)));
+        return machine.start_daemon();
+      case 5:
+        world_.fill_up();
+        world_.run(base::Micros(random_.between(1'000'000, 15'000'000)));
+        return world_.make_room();
       case 4:
         return world_.edit_metadata(machine.id(), "fleet.cordon",
                                     random_.one_in(2)   ? ""

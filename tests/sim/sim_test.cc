@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Guards, MutationTest,
                                          Mutation::kRegistrationUnguarded,
                                          Mutation::kUnansweredWriteUnfenced,
                                          Mutation::kClaimUnguarded, Mutation::kLeaseClockStands,
-                                         Mutation::kNoStormGuard));
+                                         Mutation::kNoStormGuard, Mutation::kNoLeaseService));
 
 }  // namespace
 }  // namespace flotilla::sim

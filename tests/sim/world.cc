@@ -54,6 +54,7 @@ World::World(const WorldOptions& options)
     machine.metadata = {{"zone", i % 2 == 0 ? "a" : "b"}, {"disk", i % 3 == 0 ? "ssd" : "hdd"}};
     machine.disable_engine = i >= options.engines;
     machine.has_stopped_boottime = options.mutation == Mutation::kLeaseClockStands;
+    machine.has_no_lease_service = options.mutation == Mutation::kNoLeaseService;
     machine.has_no_storm_guard = options.mutation == Mutation::kNoStormGuard;
     machines_.push_back(
         std::make_unique<Machine>(Link::Parts{*store_, wire_, random_, networks_[i], *this}, loop_,
@@ -124,6 +125,7 @@ Machine* World::leader() {
 }
 
 void World::heal() {
+  make_room();
   for (size_t i = 0; i < machines_.size(); ++i) {
     networks_[i].longest_delay = base::Micros(2'000);
     networks_[i].lose_answer_one_in = 0;
@@ -149,7 +151,16 @@ void World::violate(std::string what) {
 
 // --- Transactions ---
 
-std::optional<store::TxnResponse> World::before(const std::string&, store::TxnRequest& request) {
+std::optional<base::Result<store::TxnResponse>> World::before(const std::string&,
+                                                              store::TxnRequest& request) {
+  const bool grows =
+      std::any_of(request.then_ops.begin(), request.then_ops.end(),
+                  [](const auto& op) { return std::holds_alternative<store::PutOp>(op); });
+  if (is_full_ && grows) {
+    return base::Result<store::TxnResponse>(
+        base::unexpected(base::Error{base::Errc::kInternal, "the store is full"}));
+  }
+
   const auto drop_compares = [&](KeyKind kind) {
     std::erase_if(request.compares, [&](const store::Compare& compare) {
       const auto key = keys_.parse(compare.key);
@@ -167,6 +178,7 @@ std::optional<store::TxnResponse> World::before(const std::string&, store::TxnRe
     case Mutation::kNone:
     case Mutation::kLeaseClockStands:
     case Mutation::kNoStormGuard:
+    case Mutation::kNoLeaseService:
       break;
     case Mutation::kLeaderWritesUnguarded:
       if (!puts(KeyKind::kLeader)) drop_compares(KeyKind::kLeader);
@@ -181,7 +193,10 @@ std::optional<store::TxnResponse> World::before(const std::string&, store::TxnRe
       const bool is_fence =
           puts(KeyKind::kLeader) && request.compares.size() == 1 && truth_.cluster().leader &&
           std::get<int64_t>(request.compares[0].operand) == truth_.cluster().leader->mod_revision;
-      if (is_fence) return store::TxnResponse{true, 0, {store::PutResponse{}}};
+      if (is_fence) {
+        return base::Result<store::TxnResponse>(
+            store::TxnResponse{true, 0, {store::PutResponse{}}});
+      }
       break;
     }
     case Mutation::kClaimUnguarded:

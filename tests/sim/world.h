@@ -28,6 +28,7 @@ enum class Mutation : uint8_t {
   kClaimUnguarded,           // a unit that must not run twice starts without asking the store
   kLeaseClockStands,         // the agents' lease never seems to end
   kNoStormGuard,             // a leader believes at once that machines are gone
+  kNoLeaseService,           // nobody stops units that must not run twice where fleetd is dead
 };
 
 struct WorldOptions {
@@ -55,6 +56,9 @@ class World final : public Tap {
   void edit_metadata(const std::string& machine, const std::string& key, const std::string& value);
   void rebalance();
   void compact();
+  // The store takes nothing that would make it grow, and says so.
+  void fill_up() { is_full_ = true; }
+  void make_room() { is_full_ = false; }
 
   // Makes everything whole: all machines on, all networks mended and fast.
   void heal();
@@ -79,8 +83,8 @@ class World final : public Tap {
  private:
   struct Seen;  // of a unit on a machine
 
-  std::optional<store::TxnResponse> before(const std::string& machine,
-                                           store::TxnRequest& request) override;
+  std::optional<base::Result<store::TxnResponse>> before(const std::string& machine,
+                                                         store::TxnRequest& request) override;
   void after(const std::string& machine, const store::TxnRequest& request,
              const store::TxnResponse& response) override;
   void violate(std::string what);
@@ -124,6 +128,7 @@ class World final : public Tap {
   base::MonotonicTime storm_at_;                         // when many last vanished together
   std::pair<std::string, uint32_t> frail_moves_;         // of the text with that hash
   uint64_t schedule_writes_ = 0;
+  bool is_full_ = false;
   std::vector<std::string> violations_;
   std::set<std::string> said_;
 };
