@@ -21,6 +21,7 @@ using engine::Scheduler;
 using registry::TargetState;
 
 constexpr size_t kUnitsOfAnApp = 100;
+constexpr size_t kChanges = 10'000;  // made one by one
 
 struct Cluster {
   size_t machines = 0;
@@ -205,6 +206,21 @@ class Churn {
   size_t decisions_ = 0;
 };
 
+// The same changes in a cluster with fewer units: they must cost the same.
+uint64_t churn_with(const Cluster& size, size_t& count) {
+  Scheduler scheduler;
+  tell_machines(scheduler, size.machines);
+  for (size_t i = 0; i < size.units; ++i) tell_unit(scheduler, make_unit(i), "");
+  for (const Decision& decision : scheduler.decide()) {
+    tell_unit(scheduler, make_unit(number_of(decision.unit)), decision.machine);
+  }
+  if (!scheduler.decide().empty()) die("something was left to decide");
+  Churn churn(scheduler, size);
+  const uint64_t spent = churn.run(kChanges);
+  count = churn.decisions();
+  return spent;
+}
+
 int run(const Cluster& size) {
   Table table({"", "number", "CPU seconds", "1000 a second"});
   const auto add = [&table](const char* what, size_t count, uint64_t ns) {
@@ -246,8 +262,11 @@ int run(const Cluster& size) {
   if (!scheduler.decide().empty()) die("something was left to decide");
   const size_t heap_units = heap_bytes();
   Churn churn(scheduler, size);
-  const uint64_t churning = churn.run(10'000);
+  const uint64_t churning = churn.run(kChanges);
   add("one by one: gone, new, placed, confirmed", churn.decisions(), churning);
+  size_t count = 0;
+  const uint64_t spent = churn_with({.machines = size.machines, .units = size.units / 10}, count);
+  add("the same with a tenth of the units", count, spent);
   std::printf("%zu machines, %zu units, %zu without a machine\n", size.machines, size.units,
               scheduler.unplaced());
   table.print();

@@ -341,13 +341,12 @@ void World::check_absence(const std::string& leader, const std::string& machine,
     violate(fmt::format("{} took {} from {} although many machines had just vanished", leader, unit,
                         machine));
   }
-  for (const auto& candidate : machines_) {
-    const Daemon* daemon = candidate->daemon();
-    if (candidate->id() != leader || daemon == nullptr) continue;
-    if (gone->second < daemon->started_at && now - daemon->started_at < lease) {
-      violate(fmt::format("{} took {} from {}, which it never saw, as soon as it had started",
-                          leader, unit, machine));
-    }
+  const Machine* lead = this->leader();
+  if (lead == nullptr || lead->id() != leader) return;
+  const base::MonotonicTime started = lead->daemon()->started_at;
+  if (gone->second < started && now - started < lease) {
+    violate(fmt::format("{} took {} from {}, which it never saw, as soon as it had started", leader,
+                        unit, machine));
   }
 }
 
