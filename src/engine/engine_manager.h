@@ -61,7 +61,8 @@ class EngineManager final : public overlord::StateManager {
 
   bool is_leader() const { return leads_at_ != 0; }
   const EngineCounters& counters() const { return counters_; }
-  // See Scheduler; the leader, who has one, answers faster than others. Requires: the view has data.
+  // See Scheduler; the leader, who has one, answers faster than others. Requires: the view has
+  // data.
   std::vector<Verdict> explain(std::string_view unit);
 
  private:
@@ -107,7 +108,7 @@ class EngineManager final : public overlord::StateManager {
   base::MonotonicTime view_since_ = base::MonotonicTime::never();
   std::unique_ptr<Scheduler> scheduler_;  // while we lead
   FailureMoves failures_;                 //
-  base::Micros storm_time_;  // a lease time
+  base::Micros storm_time_;               // a lease time
   StormGuard storm_guard_;
   bool have_machines_changed_ = true;  // since its last look
   bool is_new_lead_ = true;            // it has not looked in this lead yet

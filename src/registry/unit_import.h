@@ -23,7 +23,7 @@ struct UnitImport {
   std::string name;
   std::vector<unit::UnitOption> options;
   TargetState desired = TargetState::kInactive;
-  std::string machine;  // where it was scheduled; empty: nowhere
+  std::string machine;           // where it was scheduled; empty: nowhere
   std::string finished_on = {};  // of a oneshot that has ended well: where; empty: it has not
   uint64_t finished_usec = 0;
   Existing existing = Existing::kStays;

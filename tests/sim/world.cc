@@ -54,7 +54,9 @@ World::World(const WorldOptions& options)
     machine.metadata = {{"zone", i % 2 == 0 ? "a" : "b"}, {"disk", i % 3 == 0 ? "ssd" : "hdd"}};
     machine.disable_engine = i >= options.engines;
     machine.has_stopped_boottime = options.mutation == Mutation::kLeaseClockStands;
-    machine.has_no_lease_service = options.mutation == Mutation::kNoLeaseService;
+    // The one would hide that the other is missing.
+    machine.has_no_lease_service = options.mutation == Mutation::kNoLeaseService ||
+                                   options.mutation == Mutation::kLeaseClockStands;
     machine.has_no_storm_guard = options.mutation == Mutation::kNoStormGuard;
     machines_.push_back(
         std::make_unique<Machine>(Link::Parts{*store_, wire_, random_, networks_[i], *this}, loop_,
