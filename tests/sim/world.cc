@@ -283,6 +283,8 @@ void World::check_put_of_machine(const store::PutOp& put, store::Revision revisi
 void World::note_schedule(const registry::ClusterChange& change) {
   if (change.units.contains(kFrail)) check_moves();
   if (!change.machines.empty()) note_machines();
+  const std::string nonce = truth_.cluster().leader ? truth_.cluster().leader->nonce : "";
+  if (std::exchange(leading_, nonce) != nonce) leading_since_ = loop_.clock().monotonic();
   for (const std::string& unit : change.schedule) {
     const auto found = truth_.cluster().schedule.find(unit);
     for (auto it = entries_.lower_bound({unit, ""});
@@ -339,7 +341,9 @@ void World::check_absence(const std::string& leader, const std::string& machine,
   // What it saw last of the machine may be older than the truth.
   if (now - gone->second < kTogether) return;
   const base::Micros lease = MachineOptions().ttl;
-  if (storm_at_ != base::MonotonicTime{} && storm_at_ <= now && now - storm_at_ < lease) {
+  // Who comes to lead later knows of those that had units, no more.
+  const bool has_led = leading_since_ + kTogether < storm_at_;
+  if (has_led && storm_at_ <= now && now - storm_at_ < lease) {
     violate(fmt::format("{} took {} from {} although many machines had just vanished", leader, unit,
                         machine));
   }

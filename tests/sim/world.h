@@ -125,8 +125,10 @@ class World final : public Tap {
       entries_;
   std::set<std::string> present_;                        // machines
   std::map<std::string, base::MonotonicTime> vanished_;  // since when they are away
-  base::MonotonicTime storm_at_;                         // when many last vanished together
-  std::pair<std::string, uint32_t> frail_moves_;         // of the text with that hash
+  std::string leading_;                                  // the nonce of who leads, and since when
+  base::MonotonicTime leading_since_;
+  base::MonotonicTime storm_at_;                  // when many last vanished together
+  std::pair<std::string, uint32_t> frail_moves_;  // of the text with that hash
   uint64_t schedule_writes_ = 0;
   bool is_full_ = false;
   std::vector<std::string> violations_;
