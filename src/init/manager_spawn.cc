@@ -18,7 +18,7 @@ using base::Status;
 using Kind = ServiceEvent::Kind;
 
 // About what systemd takes from the beginning of a program to its word that it runs.
-constexpr base::Micros kExecutionGrace{1'500};
+constexpr base::Micros kExecutionGrace{1'000};
 
 std::string_view file_name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
