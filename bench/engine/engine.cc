@@ -83,7 +83,7 @@ registry::Unit make_unit(size_t i, bool is_again = false) {
 }
 
 void tell_unit(Scheduler& scheduler, const registry::Unit& unit, const std::string& machine) {
-  std::map<std::string, registry::ScheduleEntry> schedule;
+  registry::ByName<registry::ScheduleEntry> schedule;
   Scheduler::UnitFacts facts;
   facts.name = unit.name;
   facts.unit = &unit;

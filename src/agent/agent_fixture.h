@@ -106,7 +106,7 @@ struct AgentTest : testing::Test {
     const auto of_unit = view.cluster().states.find(unit);
     if (of_unit == view.cluster().states.end()) return "none";
     const registry::UnitState& state = of_unit->second.at("m1");
-    return state.load_state + "/" + state.active_state + "/" + state.sub_state +
+    return state.load_state.str() + "/" + state.active_state.str() + "/" + state.sub_state.str() +
            (state.launched ? " launched" : " loaded");
   }
   std::vector<std::string> calls() {

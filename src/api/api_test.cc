@@ -128,7 +128,7 @@ TEST_F(ApiTest, CreatesAndShowsAUnit) {
   response = call("GET", "/fleet/v1/state/hello.service");
   EXPECT_EQ(
       response.body,
-      "{\"hash\":\"" + view.cluster().units.at("hello.service").hash + "\",\"machineID\":\"" +
+      "{\"hash\":\"" + view.cluster().units.at("hello.service").hash.str() + "\",\"machineID\":\"" +
           kMachine +
           R"(","name":"hello.service","systemdActiveState":"active","systemdLoadState":"loaded",)"
           R"("systemdSubState":"running"})");

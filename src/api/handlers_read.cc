@@ -122,7 +122,7 @@ void Handlers::list_states(Call& call) {
     const auto is_meant = [&](const std::string& id) { return machine.empty() || id == machine; };
     while (it != states.end() || history != histories.end()) {
       const bool has_states =
-          it != states.end() && (history == histories.end() || it->first <= history->first);
+          it != states.end() && (history == histories.end() || it->first.str() <= history->first);
       if (has_states) {
         if (history != histories.end() && history->first == it->first) ++history;
         for (const auto& [id, state] : it->second) {

@@ -35,7 +35,7 @@ struct FailureMovesTest : testing::Test {
   }
   void moved(uint32_t times, base::WallTime at, const std::string& hash = "") {
     registry::UnitHistory& history = cluster.histories["a.service"];
-    history.hash = hash.empty() ? cluster.units.at("a.service").hash : hash;
+    history.hash = hash.empty() ? cluster.units.at("a.service").hash.str() : hash;
     history.moves = times;
     history.moved_usec = static_cast<uint64_t>(at.since_epoch.count());
     ++history.mod_revision;

@@ -105,7 +105,7 @@ class Plan {
   }
 
   bool may_move(const std::string& name,
-                const std::map<std::string, registry::ScheduleEntry>& machines) const {
+                const registry::ByName<registry::ScheduleEntry>& machines) const {
     const auto unit = cluster_.units.find(name);
     if (unit == cluster_.units.end() || machines.size() != 1 ||
         cluster_.unreadable_units.contains(name)) {
@@ -269,6 +269,7 @@ store::TxnRequest begin_moves(const Cluster& cluster, const registry::Keys& keys
       txn.then_ops.emplace_back(store::DeleteRangeOp{key, {}});
       continue;
     }
+    old.text = unit::serialize(unit.options);
     old.is_leaving = true;
     txn.then_ops.emplace_back(store::PutOp{key, registry::encode(old)});
     txn.then_ops.emplace_back(store::PutOp{keys.schedule(move.to, move.unit), next});

@@ -51,9 +51,9 @@ class Scheduler {
   struct UnitFacts {
     std::string_view name;
     const registry::Unit* unit = nullptr;
-    const std::map<std::string, registry::ScheduleEntry>* schedule = nullptr;
+    const registry::ByName<registry::ScheduleEntry>* schedule = nullptr;
     const registry::GlobalEntry* global = nullptr;
-    const std::map<std::string, registry::UnitState>* states = nullptr;
+    const registry::ByName<registry::UnitState>* states = nullptr;
     const registry::UnitHistory* finished = nullptr;  // Cluster::find_finished()
     bool is_unreadable = false;
   };

@@ -6,6 +6,7 @@
 #include "registry/codec.h"
 #include "registry/keys.h"
 #include "registry/mirror.h"
+#include "registry/text_sharing.h"
 
 namespace flotilla::registry {
 
@@ -35,23 +36,30 @@ class ClusterView::Impl {
     handler.on_step = [this](store::Revision revision) { on_step(revision); };
     handler.on_live = [this](bool is_live) {
       since_ = is_live ? loop_.clock().monotonic() : base::MonotonicTime::never();
+      const auto alive = alive_;
       tell(std::exchange(whole_, {}));
+      // What the reading took on its way is given back.
+      if (*alive && is_live && is_large()) malloc_trim(0);
     };
+    handler.known = [this] { return known(); };
     mirror_ = std::make_unique<Mirror>(store_, loop_, keys_.all(), store::prefix_end(keys_.all()),
                                        std::move(handler));
   }
 
   void close() {
-    const bool was_large = cluster_.units.size() + cluster_.states.size() > kWorthTrimming;
+    const bool was_large = is_large();
     is_kept_ = false;
     mirror_.reset();
     waiting_.clear();
     cluster_ = {};
+    words_ = {};
     change_ = {};
     whole_ = {};
     since_ = base::MonotonicTime::never();
     if (was_large) malloc_trim(0);
   }
+
+  bool is_large() const { return cluster_.units.size() + cluster_.states.size() > kWorthTrimming; }
 
   base::RegistrationPtr hold();
 
@@ -121,17 +129,21 @@ class ClusterView::Impl {
         return {};
       case KeyKind::kUnit: {
         FLOTILLA_ASSIGN(Unit unit, decode_unit(kv.value));
-        unit.name = key.first;
+        unit.name = name_in(cluster_, key.first);
+        unit.hash = hash_in(cluster_, unit.name, std::move(unit.hash));
         unit.mod_revision = kv.mod_revision;
-        cluster_.units.insert_or_assign(key.first, std::move(unit));
+        unit.options.shrink_to_fit();
+        cluster_.units.insert_or_assign(unit.name, std::move(unit));
         return {};
       }
       case KeyKind::kSchedule: {
         FLOTILLA_ASSIGN(ScheduleEntry entry, decode_schedule_entry(kv.value));
-        entry.machine = key.first;
-        entry.name = key.second;
+        entry.machine = words_.shared(key.first);
+        entry.name = name_in(cluster_, key.second);
+        entry.hash = hash_in(cluster_, entry.name, std::move(entry.hash));
+        entry.text = {};
         entry.mod_revision = kv.mod_revision;
-        cluster_.schedule[key.second].insert_or_assign(key.first, std::move(entry));
+        cluster_.schedule[entry.name].insert_or_assign(entry.machine, std::move(entry));
         return {};
       }
       case KeyKind::kGlobal: {
@@ -157,10 +169,14 @@ class ClusterView::Impl {
       }
       case KeyKind::kState: {
         FLOTILLA_ASSIGN(UnitState state, decode_unit_state(kv.value));
-        state.name = key.first;
-        state.machine = key.second;
+        state.name = name_in(cluster_, key.first);
+        state.machine = words_.shared(key.second);
+        state.hash = hash_in(cluster_, state.name, std::move(state.hash));
+        for (SharedText* word : {&state.load_state, &state.active_state, &state.sub_state}) {
+          *word = words_.shared(*word);
+        }
         state.mod_revision = kv.mod_revision;
-        cluster_.states[key.first].insert_or_assign(key.second, std::move(state));
+        cluster_.states[state.name].insert_or_assign(state.machine, std::move(state));
         return {};
       }
       case KeyKind::kHistory: {
@@ -221,6 +237,36 @@ class ClusterView::Impl {
         cluster_.wants_rebalance = false;
         return;
     }
+  }
+
+  // What the mirror has told, where that is to be seen from what became of it. The rest, small, is
+  // told again when all is read anew.
+  std::map<std::string, store::Revision> known() const {
+    std::map<std::string, store::Revision> known;
+    for (const auto& [name, unit] : cluster_.units) known[keys_.unit(name)] = unit.mod_revision;
+    for (const auto& [name, machines] : cluster_.schedule) {
+      for (const auto& [id, entry] : machines) {
+        known[keys_.schedule(id, name)] = entry.mod_revision;
+      }
+    }
+    for (const auto& [name, machines] : cluster_.states) {
+      for (const auto& [id, state] : machines) known[keys_.state(name, id)] = state.mod_revision;
+    }
+    for (const auto& [name, entry] : cluster_.globals) {
+      known[keys_.global(name)] = entry.mod_revision;
+    }
+    for (const auto& [id, machine] : cluster_.machines) {
+      known[keys_.machine(id)] = machine.mod_revision;
+    }
+    for (const auto& [name, history] : cluster_.histories) {
+      known[keys_.history(name)] = history.mod_revision;
+    }
+    for (const auto& [id, edits] : cluster_.metadata_edits) known[keys_.metadata(id)] = 0;
+    if (cluster_.leader) known[keys_.leader()] = cluster_.leader->mod_revision;
+    if (cluster_.wants_rebalance) known[keys_.rebalance()] = 0;
+    // Of an unreadable one the record that stands is older than what was told.
+    for (const auto& [key, reason] : cluster_.unreadable) known[key] = 0;
+    return known;
   }
 
   template <typename Map>
@@ -302,6 +348,7 @@ class ClusterView::Impl {
   base::EventLoop& loop_;
   const Keys keys_;
   Cluster cluster_;
+  Words words_;           // in it
   ClusterChange change_;  // since the last step
   ClusterChange whole_;   // read anew, and not told yet
   base::MonotonicTime since_ = base::MonotonicTime::never();

@@ -53,7 +53,7 @@ class ClusterView {
   bool has_data() const;
   // Since when the watch has stood without interruption; never() while it does not.
   base::MonotonicTime uninterrupted_since() const;
-  // Requires: has_data(), else it is empty.
+  // Requires: has_data(), else it is empty, or some of it.
   const Cluster& cluster() const;
 
   // Calls `listener` after each batch of changes has been applied, and when is_ready() changes: the

@@ -124,7 +124,7 @@ class Reader {
 json::object start_from(const ExtraFields& extra) {
   if (extra.empty()) return {};
   boost::system::error_code error;
-  json::value value = json::parse(extra, error);
+  json::value value = json::parse(extra.str(), error);
   return !error && value.is_object() ? std::move(value.get_object()) : json::object();
 }
 
@@ -141,8 +141,8 @@ void put_target(json::object& object, std::string_view name, TargetState state) 
 template <typename Entry>
 std::string encode_entry(const Entry& entry) {
   json::object object = start_from(entry.extra);
-  object["hash"] = entry.hash;
-  object["text"] = entry.text;
+  object["hash"] = entry.hash.str();
+  object["text"] = entry.text.str();
   put_target(object, "target", entry.target);
   return json::serialize(object);
 }
@@ -173,7 +173,7 @@ std::string encode(const Unit& unit) {
         json::object{{"section", option.section}, {"name", option.name}, {"value", option.value}});
   }
   object["options"] = std::move(options);
-  object["hash"] = unit.hash;
+  object["hash"] = unit.hash.str();
   put_target(object, "desired", unit.desired);
   return json::serialize(object);
 }
@@ -256,10 +256,10 @@ base::Result<Machine> decode_machine(std::string_view text) {
 
 std::string encode(const UnitState& state) {
   json::object object = start_from(state.extra);
-  object["hash"] = state.hash;
-  object["load"] = state.load_state;
-  object["active"] = state.active_state;
-  object["sub"] = state.sub_state;
+  object["hash"] = state.hash.str();
+  object["load"] = state.load_state.str();
+  object["active"] = state.active_state.str();
+  object["sub"] = state.sub_state.str();
   object["active_enter_usec"] = state.active_enter_usec;
   object["launched"] = state.launched;
   if (!state.problem.empty()) object["problem"] = state.problem;

@@ -9,7 +9,7 @@ namespace flotilla::registry {
 
 namespace {
 
-constexpr int64_t kFirstPage = 500;
+constexpr int64_t kFirstPage = 1000;
 constexpr base::Micros kFirstRetry = std::chrono::milliseconds(100);
 constexpr base::Micros kLongestRetry = std::chrono::seconds(2);
 
@@ -27,6 +27,8 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
         handler_(std::move(handler)) {}
 
   void read_anew() {
+    // Of a first reading that broke off, something may have gone since.
+    if (has_told_) is_first_ = false;
     reading_.clear();
     read_page(key_, 0);
   }
@@ -63,26 +65,55 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
     }
     const store::Revision revision = request.revision != 0 ? request.revision : result->revision;
     const bool more = result->more && !result->kvs.empty();
-    for (store::KeyValue& kv : result->kvs) reading_.push_back(std::move(kv));
-    if (more) return read_page(reading_.back().key + '\0', revision);
+    const std::string next = more ? result->kvs.back().key + '\0' : std::string();
+    if (is_first_) {
+      const auto self = shared_from_this();  // a handler may destroy the mirror
+      for (const store::KeyValue& kv : result->kvs) {
+        put(kv);
+        if (ended_) return;
+      }
+    } else {
+      for (store::KeyValue& kv : result->kvs) reading_.push_back(std::move(kv));
+    }
+    if (more) return read_page(next, revision);
+    if (is_first_) return stand(revision);
     tell_differences(revision);
+  }
+
+  void put(const store::KeyValue& kv) {
+    has_told_ = true;
+    if (!handler_.known) known_[kv.key] = kv.mod_revision;
+    handler_.on_put(kv);
+  }
+
+  void erase(const std::string& key) {
+    if (!handler_.known) known_.erase(key);
+    handler_.on_delete(key);
   }
 
   void tell_differences(store::Revision revision) {
     const std::vector<store::KeyValue> all = std::exchange(reading_, {});
-    std::map<std::string, store::Revision> known;
-    for (const store::KeyValue& kv : all) known.emplace(kv.key, kv.mod_revision);
-    known.swap(known_);
+    const std::map<std::string, store::Revision> known = handler_.known ? handler_.known() : known_;
     const auto self = shared_from_this();  // a handler may destroy the mirror
+    const auto is_before = [](const store::KeyValue& kv, const std::string& key) {
+      return kv.key < key;
+    };
     for (const auto& [key, mod] : known) {
-      if (!known_.contains(key)) handler_.on_delete(key);
+      const auto found = std::lower_bound(all.begin(), all.end(), key, is_before);
+      if (found == all.end() || found->key != key) erase(key);
       if (ended_) return;
     }
     for (const store::KeyValue& kv : all) {
       const auto before = known.find(kv.key);
-      if (before == known.end() || before->second != kv.mod_revision) handler_.on_put(kv);
+      if (before == known.end() || before->second != kv.mod_revision) put(kv);
       if (ended_) return;
     }
+    stand(revision);
+  }
+
+  void stand(store::Revision revision) {
+    const auto self = shared_from_this();
+    is_first_ = false;
     revision_ = revision;
     has_data_ = true;
     listen();
@@ -115,11 +146,9 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
     const auto self = shared_from_this();
     for (const store::Event& event : batch.events) {
       if (event.type == store::EventType::kPut) {
-        known_[event.kv.key] = event.kv.mod_revision;
-        handler_.on_put(event.kv);
+        put(event.kv);
       } else {
-        known_.erase(event.kv.key);
-        handler_.on_delete(event.kv.key);
+        erase(event.kv.key);
       }
       if (ended_) return;
     }
@@ -163,7 +192,9 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
   MirrorHandler handler_;
   int64_t page_ = kFirstPage;
   std::vector<store::KeyValue> reading_;
-  std::map<std::string, store::Revision> known_;  // key -> mod revision that has been told
+  std::map<std::string, store::Revision> known_;  // unless the handler knows
+  bool is_first_ = true;                          // nothing is told yet but the first pages
+  bool has_told_ = false;
   store::Revision revision_ = 0;
   bool has_data_ = false;
   bool is_live_ = false;

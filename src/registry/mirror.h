@@ -1,6 +1,7 @@
 // Mirror: follows one range of the store. Reads it once, page by page, then listens; what it tells
 // is always the whole truth of the range at some revision, step by step, without gaps. After a lost
 // watch it goes on where it was; after a compaction it reads anew and tells the differences.
+// The first reading is told page by page, so that it is never in memory twice.
 //
 // Loop thread only. A handler may destroy the Mirror.
 #pragma once
@@ -21,6 +22,9 @@ struct MirrorHandler {
   // All that was told so far is the range at `revision`. Called after each batch that told
   // something, and once when the first reading is complete even if the range is empty.
   std::function<void(store::Revision revision)> on_step;
+  // The keys that have been told and stand, with their mod revisions, 0 where that is not known.
+  // None: the mirror keeps them itself. For who has them anyway, and many.
+  std::function<std::map<std::string, store::Revision>()> known = {};
   // The mirror began to stand (true) or no longer hears what changes (false).
   std::function<void(bool is_live)> on_live;
 };

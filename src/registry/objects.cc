@@ -37,7 +37,7 @@ Metadata merged_metadata(const Metadata& own, const Metadata& edits) {
 const std::string* Cluster::machine_of(std::string_view unit) const {
   const auto found = schedule.find(unit);
   if (found == schedule.end() || found->second.empty()) return nullptr;
-  return &found->second.begin()->first;
+  return &found->second.begin()->first.str();
 }
 
 const UnitHistory* Cluster::find_finished(std::string_view unit) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "registry/shared_text.h"
 #include "store/store.h"
 #include "unit/fleet_file.h"
 
@@ -25,12 +26,12 @@ base::Result<TargetState> parse_target_state(std::string_view word);
 
 // A JSON object's text with the members that this version does not know; written back as it was
 // read, so that an older daemon loses nothing of a newer one. Empty: none.
-using ExtraFields = std::string;
+using ExtraFields = SharedText;
 
 struct Unit {
-  std::string name;
+  SharedText name;
   std::vector<unit::UnitOption> options;
-  std::string hash;  // of the options: unit::hash_hex()
+  SharedText hash;  // of the options: unit::hash_hex()
   TargetState desired = TargetState::kInactive;
   ExtraFields extra;
   store::Revision mod_revision = 0;
@@ -40,10 +41,10 @@ struct Unit {
 
 // What one machine must run. Carries the text, so that its agent reads nothing else.
 struct ScheduleEntry {
-  std::string name;
-  std::string machine;
-  std::string hash;
-  std::string text;  // unit::serialize() of the options
+  SharedText name;
+  SharedText machine;
+  SharedText hash;
+  SharedText text;  // unit::serialize() of the options
   TargetState target = TargetState::kInactive;
   bool is_leaving = false;   // it runs here until it runs at the other place it is scheduled to
   bool is_finished = false;  // it has done its work: it is not started any more
@@ -55,9 +56,9 @@ struct ScheduleEntry {
 
 // What every machine runs whose metadata fit and where nothing conflicts.
 struct GlobalEntry {
-  std::string name;
-  std::string hash;
-  std::string text;
+  SharedText name;
+  SharedText hash;
+  SharedText text;
   TargetState target = TargetState::kInactive;
   ExtraFields extra;
   store::Revision mod_revision = 0;
@@ -95,12 +96,12 @@ Metadata merged_metadata(const Metadata& own, const Metadata& edits);
 
 // What a machine's service manager says of a unit.
 struct UnitState {
-  std::string name;
-  std::string machine;
-  std::string hash;                // of the text that is loaded there
-  std::string load_state;          // systemd's words
-  std::string active_state;        //
-  std::string sub_state;           //
+  SharedText name;
+  SharedText machine;
+  SharedText hash;                 // of the text that is loaded there
+  SharedText load_state;           // systemd's words
+  SharedText active_state;         //
+  SharedText sub_state;            //
   uint64_t active_enter_usec = 0;  // wall clock; 0: never
   bool launched = false;           // the agent has started it there, and not stopped it since
   std::string problem;             // why it is not as it should be there, in one line; mostly empty
@@ -146,18 +147,23 @@ struct Move {
   friend bool operator==(const Move&, const Move&) = default;
 };
 
+// By the name of a unit, or the id of a machine.
+template <typename T>
+using ByName = std::map<SharedText, T, TextLess>;
+
 // The whole cluster at one revision. All maps are ordered by the bytes of their keys, which is the
 // order of every list that users see.
 struct Cluster {
   store::Revision revision = 0;
-  std::map<std::string, Unit, std::less<>> units;
-  // unit -> machine -> entry. The leader keeps it to one machine per unit.
-  std::map<std::string, std::map<std::string, ScheduleEntry>, std::less<>> schedule;
+  ByName<Unit> units;
+  // unit -> machine -> entry, without its text, which is the unit's. The leader keeps it to one
+  // machine per unit.
+  ByName<ByName<ScheduleEntry>> schedule;
   std::map<std::string, GlobalEntry, std::less<>> globals;
   std::map<std::string, Machine, std::less<>> machines;         // those that are there
   std::map<std::string, Metadata, std::less<>> metadata_edits;  // machine id -> edits
-  std::map<std::string, std::map<std::string, UnitState>, std::less<>> states;  // unit -> machine
-  std::map<std::string, UnitHistory, std::less<>> histories;                    // of few units
+  ByName<ByName<UnitState>> states;                             // unit -> machine
+  std::map<std::string, UnitHistory, std::less<>> histories;    // of few units
   std::optional<Leader> leader;
   bool wants_rebalance = false;  // the leader is asked to even out what machines have
   // Records that cannot be read, by key, with the reason. The last value that could be read stands
