@@ -290,19 +290,24 @@ TEST_F(AgentTest, ForeignUnitsAreNeverTouched) {
   EXPECT_TRUE(std::filesystem::exists(directory + "/units/notes.txt"));
 }
 
-TEST_F(AgentTest, StatesMoveToANewLeaseAndLeftoversGo) {
-  schedule("a.service", TargetState::kLaunched);
+TEST_F(AgentTest, LeftoversOfAnEarlierRunGo) {
   registry::UnitState old;
   old.hash = "h";
   raw(keys.state("gone.service", "m1"), registry::encode(old));
   raw(keys.state("gone.service", "m2"), registry::encode(old));
+  boot();
+  loop.advance(1s);
+  EXPECT_FALSE(view.cluster().states.at("gone.service").contains("m1"));
+  EXPECT_TRUE(view.cluster().states.at("gone.service").contains("m2"));
+}
+
+TEST_F(AgentTest, StatesMoveToANewLease) {
+  schedule("a.service", TargetState::kLaunched);
   const auto lease = daemon->session.lease();
   store->revoke_lease(lease, [](auto result) { EXPECT_TRUE(result); });
   loop.advance(15s);
   EXPECT_NE(daemon->session.lease(), lease);
   EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
-  EXPECT_FALSE(view.cluster().states.at("gone.service").contains("m1"));
-  EXPECT_TRUE(view.cluster().states.at("gone.service").contains("m2"));
 }
 
 TEST_F(AgentTest, AnIdleAgentWritesAndAsksNothing) {

@@ -184,7 +184,7 @@ TEST(Assign, WhatCannotBeReadIsUntouchable) {
 TEST(Assign, SeesWhatAnInstallSectionSays) {
   const auto install_of = [](const std::string& more) {
     registry::ScheduleEntry made = entry("a.service");
-    made.text += more;
+    made.text = made.text.str() + more;
     return assign({{"a.service", made}}, {}, {}).units.at("a.service").install;
   };
   EXPECT_EQ(install_of(""), InstallSection::kNone);

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "registry/keys.h"
+
 namespace flotilla::agent {
 
 namespace {
@@ -63,10 +65,12 @@ void StatePublisher::on_session_change() {
   flush_soon();
 }
 
-// A run of ours that was killed may have left states of units that are gone since.
+// A run of ours that was killed may have left states of units that are gone since: where its record
+// is in force still. Else its lease has ended, and they went with that; so a machine that joins, or
+// all of them after an outage, need not look through the states of the whole cluster.
 void StatePublisher::find_leftovers() {
   search_retry_.reset();
-  registry_.list_states_of(session_.self().id, [this, alive = alive_](auto units) {
+  const auto on_states = [this, alive = alive_](const auto& units) {
     if (!*alive) return;
     if (!units) {
       SPDLOG_WARN("Failed to look for old unit states: {}; trying again", units.error().message);
@@ -78,7 +82,17 @@ void StatePublisher::find_leftovers() {
       if (!current_.contains(unit)) dirty_.insert(unit);
     }
     flush_soon();
-  });
+  };
+  const std::string machine = session_.self().id;
+  store::RangeRequest own_record;
+  own_record.key = registry::Keys(registry_.prefix()).machine(machine);
+  own_record.keys_only = true;
+  registry_.store().range(
+      std::move(own_record), [this, alive = alive_, machine, on_states](const auto& record) {
+        if (!*alive) return;
+        const bool is_new = record && !record->kvs.empty() && record->kvs.front().version == 1;
+        if (!is_new) registry_.list_states_of(machine, on_states);
+      });
 }
 
 void StatePublisher::flush_if_urgent() {

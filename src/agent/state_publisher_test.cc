@@ -6,6 +6,7 @@
 #include "registry/cluster_view.h"
 #include "registry/codec.h"
 #include "registry/keys.h"
+#include "registry/raw_record.h"
 #include "store/faulty_store.h"
 #include "store/memory_store.h"
 
@@ -20,6 +21,10 @@ constexpr const char* kPrefix = "/flotilla";
 struct StatePublisherTest : testing::Test {
   StatePublisherTest() {
     view.open();
+    // Of an earlier run, whose states may still be there.
+    registry::write_raw_record(*store, registry::Keys(kPrefix).machine("m1"),
+                               registry::encode(machine()));
+    loop.advance(base::Micros(0));
     session.start();
     loop.advance(base::Micros(0));
   }
@@ -105,6 +110,16 @@ TEST_F(StatePublisherTest, LooksAgainForWhatAnEarlierRunLeftWhenItCouldNotLook) 
   const size_t calls = faulty.calls();
   loop.advance(3600s);
   EXPECT_EQ(faulty.calls(), calls) << "once found, nobody looks again";
+}
+
+TEST_F(StatePublisherTest, LooksThroughNoStatesWhereNoEarlierRunCanHaveLeftAny) {
+  store->revoke_lease(session.lease(), [](const auto& done) { EXPECT_TRUE(done); });
+  loop.advance(60s);
+  ASSERT_TRUE(session.is_registered());
+  const size_t calls = faulty.calls();
+  publisher.on_session_change();
+  loop.advance(60s);
+  EXPECT_EQ(faulty.calls(), calls + 1) << "its own record alone";
 }
 
 }  // namespace
