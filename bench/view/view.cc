@@ -1,0 +1,228 @@
+// bench/view: what a fleetd has in memory on a large cluster: without the view of it, with it, and
+// as the leader; and how long it takes to get there. One real fleetd on an etcd of its own, into
+// which the records of the other machines and of their units are written.
+//   view [--machines=N] [--units=N]
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+
+#include "harness/fleet.h"
+#include "harness/harness.h"
+#include "overlord/loop.h"
+#include "registry/codec.h"
+#include "registry/keys.h"
+#include "registry/registry.h"
+#include "scale/crew.h"
+#include "store/etcd_cluster.h"
+#include "store/etcd_store.h"
+
+namespace flotilla::bench {
+namespace {
+
+constexpr size_t kAtOnce = 8;  // transactions under way
+
+double mib(long kib) { return static_cast<double>(kib) / 1024; }
+
+long pss_of(pid_t pid) {
+  std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  std::string key;
+  long value = 0;
+  while (rollup >> key) {
+    if (key == "Pss:" && rollup >> value) return value;
+  }
+  throw std::runtime_error("fleetd has ended");
+}
+
+// Writes the cluster, and returns when etcd has it.
+class Filler {
+ public:
+  explicit Filler(const store::EtcdOptions& etcd) : store_(store::make_etcd_store(etcd, loop_)) {}
+
+  void fill(size_t machines, size_t units) {
+    put(keys_.format(), registry::encode(registry::Format{registry::kFormatMajor, 0}));
+    registry::Leader leader;
+    leader.machine = machine_id(0);
+    leader.nonce = "n";
+    put(keys_.leader(), registry::encode(leader));
+    for (size_t i = 0; i < machines; ++i) put_machine(i);
+    for (size_t i = 0; i < units; ++i) put_unit(i, machine_id(i % machines));
+    run();
+  }
+  void remove_leader() {
+    ops_.emplace_back(store::DeleteRangeOp{keys_.leader(), {}});
+    run();
+  }
+
+ private:
+  void put(std::string key, std::string value) {
+    ops_.emplace_back(store::PutOp{std::move(key), std::move(value), 0});
+  }
+  void put_machine(size_t number) {
+    registry::Machine machine;
+    machine.id = machine_id(number);
+    machine.boot_id = machine.state_id = machine.nonce = "n";
+    machine.public_ip = fmt::format("10.0.{}.{}", number / 256, number % 256);
+    put(keys_.machine(machine.id), registry::encode(machine));
+  }
+  void put_unit(size_t number, const std::string& machine) {
+    const std::string name = unit_name(number);
+    registry::Unit unit;
+    unit.options = unit_options(number, "");
+    unit.hash = unit::hash_hex(unit.options);
+    unit.desired = registry::TargetState::kLaunched;
+    put(keys_.unit(name), registry::encode(unit));
+    registry::ScheduleEntry entry;
+    entry.hash = unit.hash;
+    entry.text = unit::serialize(unit.options);
+    entry.target = unit.desired;
+    put(keys_.schedule(machine, name), registry::encode(entry));
+    registry::UnitState state;
+    state.hash = unit.hash;
+    state.load_state = "loaded";
+    state.active_state = "active";
+    state.sub_state = "running";
+    state.active_enter_usec = 1'700'000'000'000'000;
+    state.launched = true;
+    put(keys_.state(name, machine), registry::encode(state));
+  }
+
+  void run() {
+    next_ = 0;
+    for (size_t i = 0; i < kAtOnce; ++i) send();
+    if (under_way_ > 0) loop_.run();
+    ops_.clear();
+    if (!problem_.empty()) throw std::runtime_error(problem_);
+  }
+  void send() {
+    if (next_ == ops_.size() || !problem_.empty()) return;
+    store::TxnRequest txn;
+    while (next_ < ops_.size() && txn.then_ops.size() < store::kMaxTxnOps) {
+      txn.then_ops.push_back(std::move(ops_[next_++]));
+    }
+    ++under_way_;
+    store_->txn(std::move(txn), [this](const base::Result<store::TxnResponse>& done) {
+      --under_way_;
+      if (!done) problem_ = done.error().message;
+      send();
+      if (under_way_ == 0) loop_.stop();
+    });
+  }
+
+  overlord::AsioLoop loop_;
+  const registry::Keys keys_{kClusterPrefix};
+  std::unique_ptr<store::Store> store_;
+  std::vector<store::Op> ops_;
+  size_t next_ = 0;
+  size_t under_way_ = 0;
+  std::string problem_;
+};
+
+class Fleetd {
+ public:
+  Fleetd(const std::string& folder, const std::string& etcd) : folder_(folder) {
+    write_file(folder + "/fleet.conf",
+               fmt::format("registry=etcd:{}\nlisten={}/fleet.sock\nunits_directory={}/units\n"
+                           "public_ip=127.0.0.1\n",
+                           etcd, folder, folder));
+    pid_ = fork();
+    if (pid_ != 0) return;
+    const std::string log = folder + "/log";
+    if (freopen(log.c_str(), "w", stdout) == nullptr || dup2(1, 2) < 0) _exit(1);
+    const std::string path = program("fleetd");
+    execl(path.c_str(), "fleetd", "--config", (folder + "/fleet.conf").c_str(), "--state-dir",
+          (folder + "/state").c_str(), "--manager-socket", (folder + "/none").c_str(), nullptr);
+    _exit(1);
+  }
+  ~Fleetd() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+  }
+  Fleetd(const Fleetd&) = delete;
+  Fleetd& operator=(const Fleetd&) = delete;
+
+  long pss() const { return pss_of(pid_); }
+  // How long it takes until a GET of the path has an answer with `word` in it, in seconds.
+  double wait_for(const std::string& path, const std::string& word) const {
+    const uint64_t begin = now_ns();
+    while (get(folder_, path).find(word) == std::string::npos) {
+      if (now_ns() - begin > 120'000'000'000) {
+        throw std::runtime_error("fleetd does not answer " + path + " with " + word);
+      }
+      usleep(10'000);
+    }
+    return static_cast<double>(now_ns() - begin) / 1e9;
+  }
+
+ private:
+  const std::string folder_;
+  pid_t pid_ = -1;
+};
+
+void run(size_t machines, size_t units) {
+  spdlog::set_level(spdlog::level::err);
+  const ScratchFolder folder;
+  const store::EtcdCluster etcd({});
+  std::fprintf(stderr, "the cluster is written ...\n");
+  Filler filler(etcd.client_options());
+  filler.fill(machines, units);
+  const Fleetd fleetd(folder.path(), etcd.url(0));
+  fleetd.wait_for("/readyz", "ok");
+  sleep(2);
+  const long without = fleetd.pss();
+  std::fprintf(stderr, "the view is opened ...\n");
+  const double until_view = fleetd.wait_for("/fleet/v1/machines", machine_id(0));
+  sleep(2);
+  const long with = fleetd.pss();
+  std::fprintf(stderr, "fleetd leads ...\n");
+  filler.remove_leader();
+  const double until_lead = fleetd.wait_for("/metrics", "fleet_engine_reconcile_count_total 1\n");
+  sleep(2);
+  const long leading = fleetd.pss();
+
+  std::printf("%zu machines, %zu units\n", machines, units);
+  Table table({"fleetd", "PSS MiB", "more, bytes a unit", "s until then", "aim"});
+  const auto more = [&](long kib) {
+    return fixed(static_cast<double>(kib - without) * 1024 / static_cast<double>(units), 0);
+  };
+  table.add({"without the view", fixed(mib(without), 1), "", "", "30 MB"});
+  table.add({"with the view", fixed(mib(with), 1), more(with), fixed(until_view, 2), "1536 bytes"});
+  table.add({"leading", fixed(mib(leading), 1), more(leading), fixed(until_lead, 2),
+             "300 MB of 100,000 units"});
+  table.print();
+}
+
+}  // namespace
+}  // namespace flotilla::bench
+
+int main(int argc, char** argv) {
+  using namespace flotilla;
+  if (!store::EtcdCluster::is_installed()) {
+    std::printf("etcd and etcdctl are not installed in /usr/bin: there is nothing to measure\n");
+    return 0;
+  }
+  size_t machines = 1'000;
+  size_t units = 100'000;
+  for (int i = 1; i < argc; ++i) {
+    if (std::sscanf(argv[i], "--machines=%zu", &machines) == 1) continue;
+    if (std::sscanf(argv[i], "--units=%zu", &units) == 1) continue;
+    std::fprintf(stderr, "bench: unknown option %s\n", argv[i]);
+    return 2;
+  }
+  try {
+    bench::run(std::max<size_t>(machines, 1), std::max<size_t>(units, 1));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
