@@ -24,6 +24,7 @@ struct OneshotEndTest : AgentTest {
   }
   void mark_finished() {
     registry::ScheduleEntry entry = view.cluster().schedule.at("job.service").at("m1");
+    entry.text = "[Service]\nExecStart=/bin/x\nType=oneshot\n";  // which the view leaves out
     entry.is_finished = true;
     raw(keys.schedule("m1", "job.service"), registry::encode(entry));
   }
