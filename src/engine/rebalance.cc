@@ -269,6 +269,8 @@ store::TxnRequest begin_moves(const Cluster& cluster, const registry::Keys& keys
       txn.then_ops.emplace_back(store::DeleteRangeOp{key, {}});
       continue;
     }
+    // The view leaves texts out; with the unit's goes the unit's hash.
+    old.hash = unit.hash;
     old.text = unit::serialize(unit.options);
     old.is_leaving = true;
     txn.then_ops.emplace_back(store::PutOp{key, registry::encode(old)});
