@@ -96,7 +96,7 @@ class ManagerProgram final : public ManagerHost {
   bool is_pid1_ = false;
   std::string runtime_ = "/run";  // inside the tree
   std::string boot_id_;
-  std::string runtime_on_host_;   // the same, outside of it, once it is there
+  std::string runtime_on_host_;  // the same, outside of it, once it is there
   rlimit inherited_descriptors_{};
   std::string tracking_reason_;
   std::vector<std::string> problems_;

@@ -2,8 +2,8 @@
 // engine and the API. Nobody polls; after a lost watch it resumes, after a compaction it reads
 // everything anew and tells only what is different.
 //
-// It costs memory for each unit there is, and etcd a message for each change: a fleetd holds it only
-// while it leads, drains, or its API is asked (ViewOnDemand).
+// It costs memory for each unit there is, and etcd a message for each change: a fleetd holds it
+// only while it leads, drains, or its API is asked (ViewOnDemand).
 //
 // Owned by fleetd's composition; loop thread only. A listener may destroy its registration, not
 // the view.
