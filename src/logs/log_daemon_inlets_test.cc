@@ -9,9 +9,7 @@
 
 #include <cstring>
 
-#include "logs/client.h"
-#include "logs/log_daemon.h"
-#include "logs/scratch_log.h"
+#include "logs/log_daemon_fixture.h"
 
 namespace flotilla::logs {
 namespace {
@@ -21,19 +19,8 @@ using ::testing::IsEmpty;
 
 constexpr char kNobody[] = "-.slice";
 
-class LogInletsTest : public ::testing::Test {
+class LogInletsTest : public LogDaemonFixture {
  protected:
-  LogInletsTest() {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-    client_ = std::make_unique<LogClient>(base::Fd(ends[0]));
-    control_.reset(ends[1]);
-    DaemonConfig config;
-    config.place = scratch_.place;
-    config.control = control_.get();
-    daemon_ = std::make_unique<LogDaemon>(config);
-    EXPECT_EQ(daemon_->start(), 0);
-  }
   // Our end of a datagram socket of this kind.
   base::Fd open_inlet(InletKind kind) {
     int ends[2];
@@ -48,25 +35,25 @@ class LogInletsTest : public ::testing::Test {
   static void send_to(const base::Fd& inlet, std::string_view text) {
     ASSERT_EQ(::send(inlet.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
   }
-  // Everything queued is sent, and everything readable is written.
-  void settle() {
-    client_->sync(++syncs_);
-    for (int i = 0; i < 1000; ++i) {
-      EXPECT_TRUE(client_->flush());
-      daemon_->turn(0);
-      for (Event event; client_->next_event(event);) {
-        EXPECT_EQ(event.type, EventType::kSyncDone);
-        if (event.id == syncs_) return;
-      }
-    }
-    ADD_FAILURE() << "the daemon does not answer";
+  // A socket that programs connect to, bound at address_.
+  base::Fd open_stdout_inlet() {
+    address_.sun_family = AF_UNIX;
+    const std::string path = scratch_.path() + "/stdout";
+    path.copy(address_.sun_path, sizeof(address_.sun_path) - 1);
+    base::Fd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::bind(listening.get(), where(), sizeof(address_)), 0);
+    EXPECT_EQ(::listen(listening.get(), 100), 0);
+    client_->add_inlet(InletKind::kStdout, listening.get());
+    return listening;
   }
+  base::Fd connect() const {
+    base::Fd stream(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(stream.get(), where(), sizeof(address_)), 0);
+    return stream;
+  }
+  const sockaddr* where() const { return reinterpret_cast<const sockaddr*>(&address_); }
 
-  ScratchLog scratch_;
-  base::Fd control_;
-  std::unique_ptr<LogClient> client_;
-  std::unique_ptr<LogDaemon> daemon_;
-  std::uint64_t syncs_ = 1000;
+  sockaddr_un address_{};
 };
 
 TEST_F(LogInletsTest, WritesWhatIsSaidToSyslog) {
@@ -128,21 +115,8 @@ TEST_F(LogInletsTest, WhatIsLargeComesAsAFileInMemory) {
 }
 
 TEST_F(LogInletsTest, StreamsSayWhatTheyAreAndThenWrite) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string path = scratch_.path() + "/stdout";
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  const auto* where = reinterpret_cast<const sockaddr*>(&address);
-  const base::Fd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(::bind(listening.get(), where, sizeof(address)), 0);
-  ASSERT_EQ(::listen(listening.get(), 5), 0);
-  client_->add_inlet(InletKind::kStdout, listening.get());
+  const base::Fd listening = open_stdout_inlet();
   settle();
-  const auto connect = [&] {
-    base::Fd stream(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(::connect(stream.get(), where, sizeof(address)), 0);
-    return stream;
-  };
   base::Fd good = connect();
   send_to(good, "cat\n\n4\n1\n");
   settle();
@@ -169,20 +143,9 @@ TEST_F(LogInletsTest, StreamsSayWhatTheyAreAndThenWrite) {
 }
 
 TEST_F(LogInletsTest, ManyThatSayNothingMakeRoomForOneAnother) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string path = scratch_.path() + "/stdout";
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  const auto* where = reinterpret_cast<const sockaddr*>(&address);
-  const base::Fd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(::bind(listening.get(), where, sizeof(address)), 0);
-  ASSERT_EQ(::listen(listening.get(), 100), 0);
-  client_->add_inlet(InletKind::kStdout, listening.get());
+  const base::Fd listening = open_stdout_inlet();
   std::vector<base::Fd> silent;
-  for (int i = 0; i < 80; ++i) {
-    silent.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    ASSERT_EQ(::connect(silent.back().get(), where, sizeof(address)), 0);
-  }
+  for (int i = 0; i < 80; ++i) silent.push_back(connect());
   for (int i = 0; i < 10; ++i) settle();
   send_to(silent.back(), "cat\n\n6\n0\n0\n0\n0\nheard\n");
   settle();

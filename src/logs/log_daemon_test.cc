@@ -2,11 +2,8 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/socket.h>
 
-#include "logs/client.h"
-#include "logs/scratch_log.h"
+#include "logs/log_daemon_fixture.h"
 
 namespace flotilla::logs {
 namespace {
@@ -29,22 +26,8 @@ struct Pipe {
   base::Fd write_end;
 };
 
-// A daemon and its manager in one thread: what the daemon does, it does in settle().
-class LogDaemonTest : public ::testing::Test {
+class LogDaemonTest : public LogDaemonFixture {
  protected:
-  LogDaemonTest() {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-    client_ = std::make_unique<LogClient>(base::Fd(ends[0]));
-    control_.reset(ends[1]);
-    config_.place = scratch_.place;
-    config_.control = control_.get();
-    start();
-  }
-  void start() {
-    daemon_ = std::make_unique<LogDaemon>(config_);
-    EXPECT_EQ(daemon_->start(), 0);
-  }
   void add(std::uint64_t id, const Pipe& pipe, std::string_view unit = "u.service",
            StreamKind kind = StreamKind::kStdout) {
     StreamSpec spec;
@@ -54,31 +37,9 @@ class LogDaemonTest : public ::testing::Test {
     spec.pid = 7;
     EXPECT_TRUE(client_->add_stream(spec, pipe.read_end.get()));
   }
-  // Everything queued is sent, and everything readable is written.
-  std::vector<Event> settle() {
-    client_->sync(++syncs_);
-    std::vector<Event> events;
-    for (int i = 0; i < 1000; ++i) {
-      EXPECT_TRUE(client_->flush());
-      daemon_->turn(0);
-      for (Event event; client_->next_event(event);) {
-        if (event.type == EventType::kSyncDone && event.id == syncs_) return events;
-        events.push_back(event);
-      }
-    }
-    ADD_FAILURE() << "the daemon does not answer";
-    return events;
-  }
   std::vector<std::string> lines(std::string_view unit = "u.service") {
     return messages_of(scratch_.entries(unit));
   }
-
-  ScratchLog scratch_;
-  DaemonConfig config_;
-  base::Fd control_;
-  std::unique_ptr<LogClient> client_;
-  std::unique_ptr<LogDaemon> daemon_;
-  std::uint64_t syncs_ = 1000;
 };
 
 TEST_F(LogDaemonTest, WritesWhatAServicePrints) {

@@ -1,12 +1,8 @@
 // What the log process makes of a unit's fields and rate limit.
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/socket.h>
 
-#include "logs/client.h"
-#include "logs/log_daemon.h"
-#include "logs/scratch_log.h"
+#include "logs/log_daemon_fixture.h"
 
 namespace flotilla::logs {
 namespace {
@@ -14,18 +10,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class LogMarksTest : public ::testing::Test {
+class LogMarksTest : public LogDaemonFixture {
  protected:
   LogMarksTest() {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-    client_ = std::make_unique<LogClient>(base::Fd(ends[0]));
-    control_.reset(ends[1]);
-    DaemonConfig config;
-    config.place = scratch_.place;
-    config.control = control_.get();
-    daemon_ = std::make_unique<LogDaemon>(config);
-    EXPECT_EQ(daemon_->start(), 0);
     spec_.id = 1;
     spec_.unit = "u.service";
     spec_.pid = 7;
@@ -41,26 +28,11 @@ class LogMarksTest : public ::testing::Test {
     ASSERT_EQ(::write(write_end_.get(), text.data(), text.size()),
               static_cast<ssize_t>(text.size()));
   }
-  void settle() {
-    client_->sync(++syncs_);
-    for (int i = 0; i < 1000; ++i) {
-      EXPECT_TRUE(client_->flush());
-      daemon_->turn(0);
-      for (Event event; client_->next_event(event);) {
-        if (event.type == EventType::kSyncDone && event.id == syncs_) return;
-      }
-    }
-    ADD_FAILURE() << "the daemon does not answer";
-  }
   std::vector<std::string> lines() { return messages_of(scratch_.entries()); }
   void pass(std::int64_t seconds) { ScratchLog::now += seconds * 1'000'000'000; }
 
-  ScratchLog scratch_;
-  base::Fd control_, read_end_, write_end_;
-  std::unique_ptr<LogClient> client_;
-  std::unique_ptr<LogDaemon> daemon_;
+  base::Fd read_end_, write_end_;
   StreamSpec spec_;
-  std::uint64_t syncs_ = 0;
 };
 
 TEST_F(LogMarksTest, FieldsComeOutWithEveryLineOfTheirUnitAndNoOther) {
