@@ -19,6 +19,7 @@
 #include "harness/fleet.h"
 #include "harness/harness.h"
 #include "harness/machine.h"
+#include "harness/running_unit.h"
 #include "registry/codec.h"
 #include "registry/keys.h"
 #include "store/memory_store.h"
@@ -71,9 +72,7 @@ class FilledApi {
     loop_.run();
   }
 
-  static void put(store::Store& store, const std::string& key, const std::string& value) {
-    store::TxnRequest txn;
-    txn.then_ops.emplace_back(store::PutOp{key, value, 0});
+  static void write(store::Store& store, store::TxnRequest txn) {
     store.txn(std::move(txn), [](const base::Result<store::TxnResponse>& done) {
       if (!done) die(done.error().message);
     });
@@ -85,27 +84,16 @@ class FilledApi {
     machine.id = kMachine;
     machine.public_ip = "192.0.2.10";
     machine.boot_id = machine.state_id = machine.nonce = "1";
-    put(store, keys.machine(kMachine), registry::encode(machine));
+    store::TxnRequest presence;
+    presence.then_ops.emplace_back(
+        store::PutOp{keys.machine(kMachine), registry::encode(machine), 0});
+    write(store, std::move(presence));
     for (size_t i = 0; i < units; ++i) {
-      registry::Unit unit;
-      unit.name = unit_name(i);
-      unit.options = {{"Service", "ExecStart", "/bin/sleep " + std::to_string(i)}};
-      unit.hash = unit::hash_hex(unit.options);
-      unit.desired = registry::TargetState::kLaunched;
-      registry::UnitState state;
-      state.hash = unit.hash;
-      state.load_state = "loaded";
-      state.active_state = "active";
-      state.sub_state = "running";
-      state.active_enter_usec = 1'700'000'000'000'000;
-      state.launched = true;
-      registry::ScheduleEntry entry;
-      entry.hash = unit.hash;
-      entry.text = unit::serialize(unit.options);
-      entry.target = unit.desired;
-      put(store, keys.unit(unit.name), registry::encode(unit));
-      put(store, keys.schedule(kMachine, unit.name), registry::encode(entry));
-      put(store, keys.state(unit.name, kMachine), registry::encode(state));
+      store::TxnRequest txn;
+      txn.then_ops =
+          running_unit(keys, unit_name(i),
+                       {{"Service", "ExecStart", "/bin/sleep " + std::to_string(i)}}, kMachine);
+      write(store, std::move(txn));
     }
   }
 

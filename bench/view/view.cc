@@ -17,6 +17,7 @@
 
 #include "harness/fleet.h"
 #include "harness/harness.h"
+#include "harness/running_unit.h"
 #include "overlord/loop.h"
 #include "registry/codec.h"
 #include "registry/keys.h"
@@ -74,25 +75,10 @@ class Filler {
     put(keys_.machine(machine.id), registry::encode(machine));
   }
   void put_unit(size_t number, const std::string& machine) {
-    const std::string name = unit_name(number);
-    registry::Unit unit;
-    unit.options = unit_options(number, "");
-    unit.hash = unit::hash_hex(unit.options);
-    unit.desired = registry::TargetState::kLaunched;
-    put(keys_.unit(name), registry::encode(unit));
-    registry::ScheduleEntry entry;
-    entry.hash = unit.hash;
-    entry.text = unit::serialize(unit.options);
-    entry.target = unit.desired;
-    put(keys_.schedule(machine, name), registry::encode(entry));
-    registry::UnitState state;
-    state.hash = unit.hash;
-    state.load_state = "loaded";
-    state.active_state = "active";
-    state.sub_state = "running";
-    state.active_enter_usec = 1'700'000'000'000'000;
-    state.launched = true;
-    put(keys_.state(name, machine), registry::encode(state));
+    for (store::Op& op :
+         running_unit(keys_, unit_name(number), unit_options(number, ""), machine)) {
+      ops_.push_back(std::move(op));
+    }
   }
 
   void run() {
