@@ -91,7 +91,7 @@ void World::check_requests_at_rest() {
     const auto wishes = unit::extract_requirements(unit.options, name).wishes;
     used[*machine] += wishes.cpu_millis;
     if (wishes.max_per_machine == 0) continue;
-    const std::string kind = name.substr(0, name.find('@'));
+    const std::string kind = name.str().substr(0, name.str().find('@'));
     if (++instances[{*machine, kind}] > wishes.max_per_machine) {
       violate(fmt::format("{} has more than {} of {}", *machine, wishes.max_per_machine, kind));
     }

@@ -230,8 +230,8 @@ class AgentSuite : public testing::Test {
     const registry::UnitState* state = reported(unit);
     if (state == nullptr) return "none";
     if (state->hash != hashes_.at(unit)) return "of another text";
-    return state->load_state + "/" + state->active_state + "/" + state->sub_state +
-           (state->launched ? " launched" : " loaded");
+    return state->load_state.str() + "/" + state->active_state.str() + "/" +
+           state->sub_state.str() + (state->launched ? " launched" : " loaded");
   }
   bool reaches(const std::string& unit, const std::string& state) {
     const bool does = soon([&] { return state_of(unit) == state; });
