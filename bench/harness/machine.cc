@@ -1,7 +1,9 @@
 #include "harness/machine.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -88,6 +90,7 @@ void raise_descriptor_limit() {
 Machine::Machine(std::string folder, const std::vector<UnitFile>& units, Wants wants)
     : root_(std::move(folder)) {
   raise_descriptor_limit();
+  mount_run();
   const std::string system = root_ + "/etc/systemd/system/";
   std::string wanted = "[Unit]\nDescription=Benchmark\nDefaultDependencies=no\n";
   wanted += wants == Wants::kStart ? "Wants=" : "After=";
@@ -98,7 +101,18 @@ Machine::Machine(std::string folder, const std::vector<UnitFile>& units, Wants w
   write_file(system + "bench.target", wanted + "\n");
 }
 
-Machine::~Machine() { stop(); }
+Machine::~Machine() {
+  stop();
+  if (has_run_in_memory_) umount2((root_ + "/run").c_str(), MNT_DETACH);
+}
+
+void Machine::mount_run() {
+  const std::string run = root_ + "/run";
+  fs::create_directories(run);
+  has_run_in_memory_ = unshare(CLONE_NEWNS) == 0 &&
+                       mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                       mount("tmpfs", run.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") == 0;
+}
 
 uint64_t Machine::start_flotilla() {
   const std::string init = program("flotilla-init");

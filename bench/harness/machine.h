@@ -21,7 +21,8 @@ class Machine {
   // them, so that they are loaded and not started.
   enum class Wants : uint8_t { kStart, kLoadOnly };
 
-  // Writes the units below `folder`.
+  // Writes the units below `folder`. Its /run is in memory, as on every machine, where this program
+  // may mount; then the thread that calls has a mount namespace of its own.
   Machine(std::string folder, const std::vector<UnitFile>& units, Wants wants = Wants::kStart);
   ~Machine();
   Machine(const Machine&) = delete;
@@ -41,9 +42,12 @@ class Machine {
   const std::string& root() const { return root_; }
 
  private:
+  void mount_run();
+
   std::string root_;
   pid_t pid_ = -1;
   bool systemd_ = false;
+  bool has_run_in_memory_ = false;
 };
 
 // What die() ends too: a daemon that stops its services itself, or a supervisor and all below it.
