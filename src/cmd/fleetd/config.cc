@@ -296,7 +296,8 @@ base::Status apply_option(Config& config, std::string_view where, std::string_vi
 
 namespace {
 
-// The user's manager listens below the user's run-time directory, and reads unit files there.
+// The user's manager listens below the user's run-time directory, reads unit files and keeps logs
+// there.
 base::Status use_user_manager(Config& config, std::string_view where,
                               const std::vector<std::string>& environment) {
   constexpr std::string_view kVariable = "XDG_RUNTIME_DIR=";
@@ -318,6 +319,9 @@ base::Status use_user_manager(Config& config, std::string_view where,
   }
   if (config.units_directory == defaults.units_directory) {
     config.units_directory = directory + "/fleet/units";
+  }
+  if (config.log_directory == defaults.log_directory) {
+    config.log_directory = directory + "/flotilla/log";
   }
   return {};
 }

@@ -118,11 +118,14 @@ TEST_F(ConfigTest, TheUsersManagerIsFoundByTheRunTimeDirectory) {
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->manager_socket, "/run/user/7/systemd/private");
   EXPECT_EQ(config->units_directory, "/run/user/7/fleet/units");
-  const auto chosen = load_config(write("systemd_user=t\nunits_directory=/u\nmanager_socket=/m\n"),
-                                  {"XDG_RUNTIME_DIR=/run/user/7"});
+  EXPECT_EQ(config->log_directory, "/run/user/7/flotilla/log");
+  const auto chosen = load_config(
+      write("systemd_user=t\nunits_directory=/u\nmanager_socket=/m\nlog_directory=/l\n"),
+      {"XDG_RUNTIME_DIR=/run/user/7"});
   ASSERT_TRUE(chosen);
   EXPECT_EQ(chosen->manager_socket, "/m");
   EXPECT_EQ(chosen->units_directory, "/u");
+  EXPECT_EQ(chosen->log_directory, "/l");
   EXPECT_EQ(load_config(write("\nsystemd_user=1\n"), {}).error().message,
             directory +
                 "/fleet.conf:2: systemd_user=: the user's service manager is found by "
