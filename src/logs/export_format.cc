@@ -181,10 +181,6 @@ std::string verbose_of(const Entry& entry, const LogOrigin& origin) {
   return out;
 }
 
-}  // namespace
-
-namespace {
-
 struct NamedForm {
   std::string_view name;
   LogForm form;
