@@ -141,6 +141,10 @@ void put_target(json::object& object, std::string_view name, TargetState state) 
 template <typename Entry>
 std::string encode_entry(const Entry& entry) {
   json::object object = start_from(entry.extra);
+  if constexpr (std::is_same_v<Entry, ScheduleEntry>) {
+    if (entry.is_leaving) object["leaving"] = true;
+    if (entry.is_finished) object["finished"] = true;
+  }
   object["hash"] = entry.hash.str();
   object["text"] = entry.text.str();
   put_target(object, "target", entry.target);
@@ -201,15 +205,7 @@ base::Result<Unit> decode_unit(std::string_view text) {
   return reader.finish(std::move(unit));
 }
 
-std::string encode(const ScheduleEntry& entry) {
-  if (!entry.is_leaving && !entry.is_finished) return encode_entry(entry);
-  json::object object = start_from(entry.extra);
-  if (entry.is_leaving) object["leaving"] = true;
-  if (entry.is_finished) object["finished"] = true;
-  ScheduleEntry marked = entry;
-  marked.extra = json::serialize(object);
-  return encode_entry(marked);
-}
+std::string encode(const ScheduleEntry& entry) { return encode_entry(entry); }
 std::string encode(const GlobalEntry& entry) { return encode_entry(entry); }
 base::Result<ScheduleEntry> decode_schedule_entry(std::string_view text) {
   return decode_entry<ScheduleEntry>(text);
