@@ -43,22 +43,19 @@ const UnitHistory* find_history(const Cluster& cluster, std::string_view name) {
 }
 
 // What the one machine that has it says of a unit that it is to run and has started; else null.
-const UnitState* find_state(const Cluster& cluster, std::string_view name) {
+const UnitState* find_started_state(const Cluster& cluster, std::string_view name) {
   const auto unit = cluster.units.find(name);
   const auto scheduled = cluster.schedule.find(name);
-  const auto states = cluster.states.find(name);
   if (unit == cluster.units.end() || unit->second.desired != TargetState::kLaunched ||
-      scheduled == cluster.schedule.end() || scheduled->second.size() != 1 ||
-      states == cluster.states.end()) {
+      scheduled == cluster.schedule.end() || scheduled->second.size() != 1) {
     return nullptr;
   }
   const auto& [machine, entry] = *scheduled->second.begin();
-  const auto state = states->second.find(machine);
-  const bool is_meant = state != states->second.end() && state->second.launched &&
-                        state->second.hash == unit->second.hash &&
+  const UnitState* state = cluster.find_state(name, machine);
+  const bool is_meant = state != nullptr && state->launched && state->hash == unit->second.hash &&
                         entry.hash == unit->second.hash && !entry.is_leaving &&
                         entry.target == TargetState::kLaunched;
-  return is_meant ? &state->second : nullptr;
+  return is_meant ? state : nullptr;
 }
 
 // How much of a time that began then is over: clocks of machines differ.
@@ -104,7 +101,7 @@ void FailureMoves::update(const Cluster& cluster, const registry::ClusterChange&
 void FailureMoves::look_at(const Cluster& cluster, const std::string& unit, Times times,
                            bool is_new_to_us) {
   const UnitHistory* history = find_history(cluster, unit);
-  const UnitState* state = find_state(cluster, unit);
+  const UnitState* state = find_started_state(cluster, unit);
   const bool has_failed = state != nullptr && state->active_state == "failed";
   if (history == nullptr && !has_failed) {
     watched_.erase(unit);
@@ -159,7 +156,7 @@ FailureMoves::Due FailureMoves::due(base::MonotonicTime now) const {
 std::string tell_moves(const Cluster& cluster, std::string_view unit) {
   const uint32_t limit = limit_of(cluster, unit);
   const UnitHistory* history = find_history(cluster, unit);
-  const UnitState* state = find_state(cluster, unit);
+  const UnitState* state = find_started_state(cluster, unit);
   const bool has_failed = state != nullptr && state->active_state == "failed";
   if (limit == 0 || (history == nullptr && !has_failed)) return {};
   const uint32_t moves = history != nullptr ? history->moves : 0;

@@ -17,12 +17,7 @@ using registry::TargetState;
 // Nothing where all is as it should be, or is known to be on its way there.
 std::string tell_difference(const Cluster& cluster, std::string_view unit,
                             const std::string& machine, const ScheduleEntry& entry) {
-  const auto states = cluster.states.find(unit);
-  const registry::UnitState* here = nullptr;
-  if (states != cluster.states.end()) {
-    const auto found = states->second.find(machine);
-    if (found != states->second.end()) here = &found->second;
-  }
+  const registry::UnitState* here = cluster.find_state(unit, machine);
   if (here != nullptr && !here->problem.empty()) return here->problem;
   if (entry.is_finished || cluster.find_finished(unit) != nullptr) return {};
   if (here == nullptr) return "the machine has told nothing of it yet";

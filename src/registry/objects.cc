@@ -49,21 +49,23 @@ const UnitHistory* Cluster::find_finished(std::string_view unit) const {
   return is_meant ? &history->second : nullptr;
 }
 
+const UnitState* Cluster::find_state(std::string_view unit, std::string_view machine) const {
+  const auto of_unit = states.find(unit);
+  if (of_unit == states.end()) return nullptr;
+  const auto state = of_unit->second.find(machine);
+  return state == of_unit->second.end() ? nullptr : &state->second;
+}
+
 TargetState Cluster::current_state(std::string_view unit) const {
   if (find_finished(unit) != nullptr) return TargetState::kLaunched;
   const std::string* machine = machine_of(unit);
-  const auto of_unit = states.find(unit);
-  const auto record = units.find(unit);
-  if (machine == nullptr || of_unit == states.end()) return TargetState::kInactive;
-  const auto state = of_unit->second.find(*machine);
-  if (state == of_unit->second.end()) return TargetState::kInactive;
-  // It could not be loaded.
-  if (state->second.hash.empty()) return TargetState::kInactive;
+  const UnitState* state = machine == nullptr ? nullptr : find_state(unit, *machine);
+  // Without a hash it could not be loaded.
+  if (state == nullptr || state->hash.empty()) return TargetState::kInactive;
   // Until the agent has taken up an overwritten unit, its old copy says nothing about the new one.
-  if (record != units.end() && record->second.hash != state->second.hash) {
-    return TargetState::kInactive;
-  }
-  return state->second.launched ? TargetState::kLaunched : TargetState::kLoaded;
+  const auto record = units.find(unit);
+  if (record != units.end() && record->second.hash != state->hash) return TargetState::kInactive;
+  return state->launched ? TargetState::kLaunched : TargetState::kLoaded;
 }
 
 Metadata Cluster::metadata_of(const Machine& machine) const {

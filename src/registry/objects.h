@@ -178,6 +178,8 @@ struct Cluster {
   const std::string* machine_of(std::string_view unit) const;
   // Of a unit that is wanted launched and has finished, else null.
   const UnitHistory* find_finished(std::string_view unit) const;
+  // What the machine says of the unit, or null.
+  const UnitState* find_state(std::string_view unit, std::string_view machine) const;
   // fleet's currentState: launched if it has finished; inactive unless scheduled somewhere and
   // known there with the unit's present hash; then launched if its agent has started it, else
   // loaded.

@@ -159,15 +159,13 @@ void World::check_machine_at_rest(const Machine& machine) {
     if (may_run_once_only(name) ? !text.starts_with(wanted) : text != wanted) {
       violate(fmt::format("{} has another text on {}", name, machine.id()));
     }
-    const auto states = cluster.states.find(name);
-    const bool is_told = states != cluster.states.end() && states->second.contains(machine.id());
-    if (!is_told) {
+    const registry::UnitState* told = cluster.find_state(name, machine.id());
+    const auto& there = real.manager()->state_of(name).active_state;
+    if (told == nullptr) {
       violate(fmt::format("{} tells no state of {}", machine.id(), name));
-    } else if (states->second.at(machine.id()).active_state !=
-               real.manager()->state_of(name).active_state) {
-      violate(fmt::format("{} tells {} of {}, which is {}", machine.id(),
-                          states->second.at(machine.id()).active_state, name,
-                          real.manager()->state_of(name).active_state));
+    } else if (told->active_state != there) {
+      violate(fmt::format("{} tells {} of {}, which is {}", machine.id(), told->active_state, name,
+                          there));
     }
   }
   for (const std::string& name : machine.touched_units()) {
