@@ -69,6 +69,12 @@ base::Result<std::vector<std::optional<client::Unit>>> look_up(
   return found;
 }
 
+base::Result<std::vector<client::UnitState>> look_up_states(Context& context,
+                                                            const std::vector<std::string>& names) {
+  return names.size() > kFewUnits ? context.api.unit_states()
+                                  : context.api.unit_states_named(names);
+}
+
 using LookUp = std::function<base::Result<std::vector<std::optional<client::Unit>>>(
     const std::vector<std::string>& names)>;
 
@@ -198,19 +204,10 @@ milliseconds left_to_stay(Context& context, milliseconds stay, std::chrono::micr
 base::Result<Inactive> find_inactive(Context& context, const std::vector<std::string>& names,
                                      milliseconds stay) {
   std::map<std::string, std::chrono::microseconds> active;  // since when
-  const auto add = [&](const std::vector<client::UnitState>& states) {
-    for (const client::UnitState& state : states) {
-      if (state.active_state != "active" || state.load_state != "loaded") continue;
-      active[state.name] = std::chrono::microseconds(state.active_enter_usec);
-    }
-  };
-  if (names.size() > kFewUnits) {
-    FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, context.api.unit_states());
-    add(states);
-  } else {
-    FLOTILLA_ASSIGN(const std::vector<client::UnitState> states,
-                    context.api.unit_states_named(names));
-    add(states);
+  FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, look_up_states(context, names));
+  for (const client::UnitState& state : states) {
+    if (state.active_state != "active" || state.load_state != "loaded") continue;
+    active[state.name] = std::chrono::microseconds(state.active_enter_usec);
   }
   Inactive inactive;
   for (const std::string& name : names) {
@@ -268,9 +265,7 @@ base::Result<std::vector<std::string>> find_remaining(Context& context,
                                                       const std::vector<std::string>& names) {
   FLOTILLA_ASSIGN(const auto units, look_up(context, names));
   std::set<std::string> reported;
-  FLOTILLA_ASSIGN(
-      const std::vector<client::UnitState> states,
-      names.size() > kFewUnits ? context.api.unit_states() : context.api.unit_states_named(names));
+  FLOTILLA_ASSIGN(const std::vector<client::UnitState> states, look_up_states(context, names));
   for (const client::UnitState& state : states) reported.insert(state.name);
   std::vector<std::string> left;
   for (size_t i = 0; i < names.size(); ++i) {
