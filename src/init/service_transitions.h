@@ -1,5 +1,5 @@
 // What happens on the way from one service state into another: shared by the rows of the table in
-// service_machine.cc, which alone includes this. Each enter_...() carries the service on as far as
+// service_machine.cc, their only user. Each enter_...() carries the service on as far as
 // it goes without waiting for anything: a state that has nothing to run is passed through.
 #pragma once
 
@@ -114,7 +114,10 @@ class Transitions {
   KillOperation operation_of(ServiceSubState sub) const noexcept;
   void killed_nothing(ServiceSubState sub) noexcept;
   void wait_for_pid_file(bool in_start) noexcept;
-  TimeoutAnswer answer_with_sigkill() const noexcept;
+  // A stop ends processes twice: before ExecStopPost= and after it.
+  enum class Phase : uint8_t { kStop, kFinal };
+  void give_up(ServiceLog line, TimeoutFailureMode mode, Phase phase) noexcept;
+  TimeoutFailureMode mode_behind(ServiceSubState sigterm) const noexcept;
   void log_timeout(ServiceLog line, TimeoutAnswer answer) noexcept;
   void log_end() noexcept;
   void main_spawned(bool exec_done) noexcept;
