@@ -40,6 +40,10 @@ std::string_view exit_code_word(const ProcessExit& exit) {
   }
 }
 
+// A script of /etc/init.d goes to systemctl, which would wait for that same script, unless its parent
+// is PID 1. Ours never is: the keeper has that number.
+bool is_init_script(std::string_view path) { return path.starts_with("/etc/init.d/"); }
+
 // What tells a process nothing it can use is left out.
 bool is_useful_home(std::string_view home) { return home.size() > 1 && home[0] == '/'; }
 bool is_useful_shell(std::string_view shell) {
@@ -164,6 +168,7 @@ void PreparedExec::add_own_variables(const ExecInputs& inputs,
     environment.set("CREDENTIALS_DIRECTORY", inputs.credentials_directory);
   }
   environment.set("SYSTEMD_EXEC_PID", kOwnPid);
+  if (is_init_script(inputs.command.path)) environment.set("SYSTEMCTL_SKIP_REDIRECT", "1");
   if (!exec.extras->exec_search_path.empty()) {
     environment.set("PATH", join(exec.extras->exec_search_path));
   }

@@ -74,6 +74,12 @@ TEST_F(ExecEnvironment, AUsersManagerNamesItself) {
                                          "SYSTEMD_EXEC_PID=4711"));
 }
 
+TEST_F(ExecEnvironment, AnInitScriptIsKeptFromAskingForItself) {
+  command_.path = "/etc/init.d/a";
+  EXPECT_THAT(environment(), ElementsAre("PATH=/bin", "INVOCATION_ID=0123", "SYSTEMD_EXEC_PID=4711",
+                                         "SYSTEMCTL_SKIP_REDIRECT=1"));
+}
+
 TEST_F(ExecEnvironment, WhatTheUnitSetsWins) {
   inputs_.watchdog = Micros(1);
   settings_.exec.edit().environment = {"WATCHDOG_PID=7", "PATH=/sbin", "A=1", "B=2"};
