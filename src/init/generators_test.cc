@@ -39,6 +39,18 @@ TEST_F(GeneratorsTest, BootWaitsForThemAndSeesWhatTheyWrote) {
   EXPECT_EQ(state_of("default.target"), "active/active");
 }
 
+TEST_F(GeneratorsTest, WhatAClientAskedForMeanwhileIsReadAgain) {
+  boot();
+  ASSERT_TRUE(manager_->load_unit("default.target"));
+  tree_.add_file("/run/systemd/generator/l.service", "[Service]\nExecStart=/bin/true\n");
+  ASSERT_TRUE(tree_.make_directories("/run/systemd/generator/default.target.wants", 0755));
+  ASSERT_TRUE(
+      tree_.make_symlink("../l.service", "/run/systemd/generator/default.target.wants/l.service"));
+  exit(last_pid(), CLD_EXITED, 0);
+  EXPECT_EQ(state_of("l.service"), "active/running");
+  EXPECT_EQ(state_of("default.target"), "active/active");
+}
+
 TEST_F(GeneratorsTest, AReloadRunsThemAgainOnEmptyDirectories) {
   boot();
   tree_.add_file("/run/systemd/generator/g.service", "[Service]\nExecStart=/bin/true\n");

@@ -161,7 +161,13 @@ void Manager::Impl::boot() {
   waits_for_generators_ = generators_.start([this](const std::vector<std::string>& environment) {
     waits_for_generators_ = generators_may_run_ = false;
     take_generated_environment(environment);
-    loader.refresh();
+    // A client may have asked for a unit before all that belongs to it was written.
+    const auto is_loaded = [](const auto& unit) { return unit != nullptr; };
+    if (std::any_of(units.begin(), units.end(), is_loaded)) {
+      static_cast<void>(reload_all());
+    } else {
+      loader.refresh();
+    }
     if (!is_stopping()) boot_units();
   });
   if (!waits_for_generators_) boot_units();
