@@ -37,13 +37,16 @@ std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& setti
   const auto take = [&](const UnitDirectory& directory) {
     const auto entries = directory.tree->list(directory.path);
     if (!entries) return;
+    // They are known by the place they really are at, unlike the unit's own file.
+    const std::string real_path =
+        directory.tree->canonical(directory.path).value_or(directory.path);
     for (const base::DirectoryEntry& entry : *entries) {
       const std::string_view name = entry.name;
       if (name.size() <= 5 || name.substr(name.size() - 5) != ".conf" || name[0] == '.') continue;
       if (entry.kind != base::FileKind::kRegular && entry.kind != base::FileKind::kSymlink) {
         continue;
       }
-      UnitIndex::File file{directory.path + "/" + entry.name, directory.tree, false, {}};
+      UnitIndex::File file{real_path + "/" + entry.name, directory.tree, false, {}};
       if (entry.kind == base::FileKind::kSymlink) {
         const auto target = directory.tree->read_link(file.path);
         file.is_masked = target && *target == "/dev/null";

@@ -213,6 +213,19 @@ TEST_F(UnitLoaderTest, DropInsCountByNameAcrossAllTheirDirectories) {
   EXPECT_EQ(s.extras->drop_in_paths.size(), 4u);
 }
 
+TEST_F(UnitLoaderTest, DropInsAreKnownByTheirRealPlace) {
+  UnitLoaderOptions options;
+  ASSERT_TRUE(tree_.make_symlink("/usr/lib", "/lib"));
+  options.directories = {{"/lib/systemd/system", &tree_}};
+  lib("a.service", "[Service]\nExecStart=/bin/a\n");
+  lib("a.service.d/1.conf", "[Unit]\nDescription=A\n");
+  UnitLoader loader(std::move(options));
+  const UnitSettings s = loader.load(*UnitName::parse("a.service"));
+  EXPECT_EQ(s.fragment_path, "/lib/systemd/system/a.service");
+  EXPECT_EQ(s.description, "A");
+  EXPECT_THAT(s.extras->drop_in_paths, ElementsAre("/usr/lib/systemd/system/a.service.d/1.conf"));
+}
+
 TEST_F(UnitLoaderTest, AnInstanceHasTheDropInsOfShorterTemplatesToo) {
   etc("a-b@.service", "[Service]\nExecStart=/bin/a\n");
   const std::vector<std::string> names{"a-", "a-@", "a-@x", "a-b@", "a-b@x", "a-b-", "a-@y"};
