@@ -341,8 +341,8 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   const std::string& pid_file = unit.settings.service.extras->pid_file;
   if (!pid_file.empty()) edges.program.remove_file(pid_file);
   close_sandbox(unit);
-  if (restarts) return;
   runtime.uid = runtime.gid = UINT32_MAX;
+  if (restarts) return;
   runtime.main_exec.reset();
   if (runtime.streams_open) {
     edges.logs.close_streams(unit.id);

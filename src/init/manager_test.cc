@@ -94,6 +94,20 @@ TEST_F(ManagerTest, KillsWhatDoesNotStopInTime) {
   EXPECT_EQ(result_of("a.service"), "timeout");
 }
 
+TEST_F(ManagerTest, WhoItRanAsIsForgottenBetweenTwoRuns) {
+  tree_.add_file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nweb:x:33:33::/srv:/bin/sh\n");
+  tree_.add_file("/etc/group", "root:x:0:\nweb:x:33:\n");
+  unit("a.service", "[Service]\nExecStart=/bin/a\nUser=web\nRestart=always\nRestartSec=1\n");
+  boot();
+  ask("a.service", "start");
+  EXPECT_EQ(manager_->find_unit("a.service")->uid(), 33u);
+  exit(main_pid("a.service"), CLD_EXITED, 1);
+  EXPECT_EQ(state_of("a.service"), "activating/auto-restart");
+  EXPECT_EQ(manager_->find_unit("a.service")->uid(), UINT32_MAX);
+  advance(2s);
+  EXPECT_EQ(manager_->find_unit("a.service")->uid(), 33u);
+}
+
 TEST_F(ManagerTest, RestartsAfterTheDelayAndGivesUpAtTheLimit) {
   unit("a.service",
        "[Unit]\nStartLimitBurst=3\n[Service]\nExecStart=/bin/a\nRestart=always\nRestartSec=1\n");
