@@ -15,6 +15,7 @@ struct ExplainTest : testing::Test {
   ExplainTest() {
     machine("m1", {{"ram", "8G"}});
     machine("m2", {{"ram", "32G"}});
+    cluster.leader = registry::Leader{};
   }
   void machine(const std::string& id, registry::Metadata metadata) {
     cluster.machines[id].id = id;
@@ -122,6 +123,27 @@ TEST_F(ExplainTest, KnowsCordonsDrainsAndWhatMustStopFirst) {
                                               "m2: unit is not yet gone from Machine(m2)"));
 }
 
+TEST_F(ExplainTest, WhatMustStopFirstMayGoElsewhereOnceItIsStopped) {
+  unit("once.service", "OnPartition=stop", "m1");
+  registry::UnitState& state = cluster.states["once.service"]["m1"];
+  state.hash = cluster.units.at("once.service").hash;
+  state.active_state = "active";
+  state.launched = true;
+  const std::vector<Verdict> verdicts = explain(cluster, "once.service");
+  EXPECT_EQ(verdicts.at(0), (Verdict{"m1", "", ""}));
+  EXPECT_EQ(verdicts.at(1), (Verdict{"m2", "", "once it is stopped on Machine(m1)"}));
+}
+
+TEST_F(ExplainTest, SaysThatNobodyLeads) {
+  cluster.leader.reset();
+  unit("a.service", "MachineID=m2\nWeight=2");
+  EXPECT_THAT(explain(cluster, "a.service").at(0).note, "");
+  EXPECT_THAT(explain(cluster, "a.service").at(1).note,
+              "load 0, the unit counts as 2; waits for a fleetd that leads: there is none");
+  unit("b.service", "", "", TargetState::kInactive);
+  EXPECT_THAT(explain(cluster, "b.service").at(0).note, "");
+}
+
 TEST_F(ExplainTest, SaysWhatIsWrongWhereTheUnitIsScheduled) {
   const auto note = [&] { return explain(cluster, "a.service").at(0).note; };
   unit("a.service", "", "m1");
@@ -135,6 +157,8 @@ TEST_F(ExplainTest, SaysWhatIsWrongWhereTheUnitIsScheduled) {
   EXPECT_EQ(note(), "scheduled here, but: it is not started");
   state.launched = true;
   EXPECT_EQ(note(), "");
+  state.active_state = "failed";
+  EXPECT_EQ(note(), "scheduled here, but: it has failed");
   cluster.schedule.at("a.service").at("m1").target = TargetState::kLoaded;
   EXPECT_EQ(note(), "scheduled here, but: it is not stopped yet");
   cluster.schedule.at("a.service").at("m1").is_leaving = true;

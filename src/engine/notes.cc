@@ -27,11 +27,21 @@ std::string tell_difference(const Cluster& cluster, std::string_view unit,
   return {};
 }
 
+bool has_failed(const Cluster& cluster, std::string_view unit, const std::string& machine) {
+  const auto states = cluster.states.find(unit);
+  if (states == cluster.states.end()) return false;
+  const auto here = states->second.find(machine);
+  return here != states->second.end() && here->second.active_state == "failed";
+}
+
 std::string note_of(const Cluster& cluster, std::string_view unit, const std::string& machine,
                     const ScheduleEntry& entry) {
   std::string note = tell_moves(cluster, unit);
   const std::string difference = tell_difference(cluster, unit, machine, entry);
-  if (difference.empty()) return note;
+  if (difference.empty()) {
+    const bool is_untold = note.empty() && has_failed(cluster, unit, machine);
+    return is_untold ? "scheduled here, but: it has failed" : note;
+  }
   return fmt::format("scheduled here, but: {}{}{}", difference, note.empty() ? "" : "; ", note);
 }
 
@@ -39,8 +49,20 @@ std::string note_of(const Cluster& cluster, std::string_view unit, const std::st
 
 void add_notes(const Cluster& cluster, std::string_view unit, Holding holding,
                std::vector<Verdict>& verdicts) {
+  const auto wanted = cluster.units.find(unit);
+  if (wanted == cluster.units.end()) return;
   const auto scheduled = cluster.schedule.find(unit);
-  if (scheduled == cluster.schedule.end() || !cluster.units.contains(unit)) return;
+  if (scheduled == cluster.schedule.end()) {
+    const bool is_waiting = !cluster.leader && wanted->second.desired != TargetState::kInactive &&
+                            !cluster.globals.contains(unit);
+    if (!is_waiting) return;
+    for (Verdict& verdict : verdicts) {
+      if (!verdict.why_not.empty()) continue;
+      verdict.note += verdict.note.empty() ? "" : "; ";
+      verdict.note += "waits for a fleetd that leads: there is none";
+    }
+    return;
+  }
   for (const auto& [machine, entry] : scheduled->second) {
     const auto verdict =
         std::find_if(verdicts.begin(), verdicts.end(),

@@ -347,8 +347,13 @@ std::vector<Verdict> Scheduler::explain(std::string_view unit) {
   if (job == nullptr || !job->exists) return verdicts;
   for (const Host* host : placement_.hosts()) {
     verdicts.push_back({std::string(host->id), why_not(*job, *host).value_or("")});
-    const bool has_rank = verdicts.back().why_not.empty() && !job->requirements().global;
-    if (has_rank) verdicts.back().note = placement_.describe_rank(*job, *host);
+    if (!verdicts.back().why_not.empty() || job->requirements().global) continue;
+    std::string& note = verdicts.back().note;
+    note = placement_.describe_rank(*job, *host);
+    const Extra* more = job->stops_first() ? find_extra(*job) : nullptr;
+    if (more == nullptr || more->told_by == nullptr || more->told_by == host) continue;
+    note += fmt::format("{}once it is stopped on Machine({})", note.empty() ? "" : "; ",
+                        more->told_by->id);
   }
   return verdicts;
 }
@@ -365,7 +370,10 @@ std::optional<std::string> Scheduler::why_not(const Job& job, const Host& host) 
           ? placement_.why_not_global(job, host)
           : placement_.why_not(job, host,
                                is_there ? Placement::Mode::kStay : Placement::Mode::kMoveIn);
-  if (!why && !is_there) why = why_not_yet(job);
+  // Where it is it would be stopped to go there.
+  const Extra* more = job.machine != nullptr ? find_extra(job) : nullptr;
+  const bool can_leave = more != nullptr && more->told_by == job.machine;
+  if (!why && !is_there && !can_leave) why = why_not_yet(job);
   // That of the metadata alone says too little to act on.
   const auto metadata = job.requirements().why_not_metadata(host.metadata);
   if (why == "local Machine metadata insufficient" && metadata) *why += ": " + *metadata;

@@ -88,6 +88,7 @@ class Scheduler {
     registry::TargetState target = registry::TargetState::kInactive;
     bool runs = false;        // it does, with its present text, and is active
     bool has_failed = false;  // it was started, and has
+    bool is_down = false;     // the machine is there, and tells that it does not run
     bool is_leaving = false;
     bool is_finished = false;
     friend bool operator==(const Record&, const Record&) = default;

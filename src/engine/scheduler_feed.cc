@@ -32,6 +32,15 @@ const registry::UnitState* state_of_start(const Scheduler::UnitFacts& facts,
   return is_known ? &state->second : nullptr;
 }
 
+// Whether nothing is lost when the unit leaves that machine: with its present text or another, it
+// has ended there, has failed, or could not even be loaded.
+bool is_told_down(const Scheduler::UnitFacts& facts, const std::string& machine) {
+  if (facts.states == nullptr) return false;
+  const auto state = facts.states->find(machine);
+  if (state == facts.states->end()) return false;
+  return state->second.active_state == "inactive" || state->second.active_state == "failed";
+}
+
 template <typename Map>
 auto find_in(const Map& map, std::string_view key) {
   const auto found = map.find(key);
@@ -169,8 +178,8 @@ void Scheduler::set_record(Job& job, const UnitFacts& facts) {
       const registry::UnitState* state = state_of_start(facts, machine);
       more.records.push_back({&placement_.host(machine), fingerprint(entry.hash), entry.target,
                               state != nullptr && state->active_state == "active",
-                              state != nullptr && state->active_state == "failed", entry.is_leaving,
-                              entry.is_finished});
+                              state != nullptr && state->active_state == "failed",
+                              is_told_down(facts, machine), entry.is_leaving, entry.is_finished});
     }
   }
   const Record first = more.records.empty() ? Record() : more.records.front();
@@ -308,10 +317,11 @@ void Scheduler::settle_records(Job& job, Extra& more) {
   }
 }
 
-// Whether it runs on its new machine as it should, need not run at all, or runs nowhere.
+// Whether it runs on its new machine as it should, need not run at all, or runs nowhere: what does
+// not run at the old place has nothing to wait for, and may never run at the new one either.
 bool Scheduler::is_handed_over(const Job& job, const Record& record, const Record& giver) const {
   return !job.exists || job.desired != TargetState::kLaunched || job.is_finished || record.runs ||
-         (record.has_failed && !giver.runs);
+         (record.has_failed && !giver.runs) || (giver.is_down && giver.host->is_present);
 }
 
 void Scheduler::look_at(Job& job) {

@@ -158,6 +158,9 @@ TEST_F(WishesTest, WhatMustNotRunTwiceWaitsUntilItIsGoneFromWhereItWas) {
   EXPECT_EQ(why_not("once.service", "m2"), "unit is not yet gone from Machine(m1)");
   cluster.states.clear();
   EXPECT_THAT(decisions(), ElementsAre("AttemptScheduleUnit once.service m2"));
+  machine("m3");
+  state("once.service", "m2");
+  EXPECT_EQ(why_not("once.service", "m3"), "") << "it would be stopped to go there";
 }
 
 TEST_F(WishesTest, NothingNewComesToACordonedMachine) {
@@ -190,6 +193,28 @@ TEST_F(WishesTest, ADrainedMachineHandsOverWhatRunsThere) {
   told.active_state = "active";
   EXPECT_THAT(decisions(), ElementsAre("UnscheduleUnit a.service m1"));
   EXPECT_THAT(decisions(), IsEmpty());
+}
+
+TEST_F(WishesTest, WhatDoesNotRunAtTheOldPlaceIsNotWaitedForAtTheNewOne) {
+  machine("m1", {{"fleet.cordon", "drain"}});
+  machine("m2");
+  unit("a.service", {}, "m1");
+  state("a.service", "m1");
+  registry::UnitState& told = cluster.states["a.service"]["m1"];
+  for (const char* active : {"active", "activating", "reloading", "deactivating"}) {
+    told.active_state = active;
+    decisions();
+    EXPECT_TRUE(cluster.schedule.at("a.service").contains("m1")) << active;
+  }
+  // With whatever text, and if it could not even be loaded.
+  for (const char* active : {"failed", "inactive"}) {
+    cluster.schedule.erase("a.service");
+    cluster.schedule["a.service"]["m1"] = schedule_entry_of(cluster.units["a.service"], "m1");
+    told.active_state = active;
+    EXPECT_THAT(decisions(), ElementsAre("AttemptScheduleUnit a.service m2"));
+    EXPECT_THAT(decisions(), ElementsAre("UnscheduleUnit a.service m1")) << active;
+    EXPECT_THAT(decisions(), IsEmpty());
+  }
 }
 
 TEST_F(WishesTest, AUnitLeavesTwoMachinesThatAreDrainedTogether) {

@@ -13,10 +13,12 @@ namespace {
 constexpr const char* kKey = "fleet.cordon";
 constexpr std::chrono::milliseconds kAttempt{2000};
 constexpr std::chrono::milliseconds kPause{250};
+// Whether what is left can go at all is asked once nothing has gone for so long, and again then.
+constexpr std::chrono::milliseconds kStandstill{2000};
 
 // The one machine whose id begins so; says what is wrong otherwise.
 std::optional<client::Machine> find_machine(Context& context) {
-  if (context.arguments.size() != 1) {
+  if (context.arguments.size() != 1 || context.arguments[0].empty()) {
     context.output.err_line("One machine must be provided.");
     return std::nullopt;
   }
@@ -55,6 +57,46 @@ base::Result<std::vector<std::string>> units_on(Context& context, const client::
   return names;
 }
 
+// Whether none of them may run anywhere else, as far as the cluster can say.
+bool are_stuck(Context& context, const client::Machine& machine,
+               const std::vector<std::string>& names) {
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    const auto places = context.api.explain(name);
+    return places && !places->empty() &&
+           std::none_of(places->begin(), places->end(), [&](const client::Eligibility& place) {
+             return place.eligible && place.machine_id != machine.id;
+           });
+  });
+}
+
+// Tells when what is left has stood still, and been unable to go, for a while: nobody may be about
+// to take it.
+class Standstill {
+ public:
+  Standstill(Context& context, const client::Machine& machine)
+      : context_(context), machine_(machine), since_(context.pacer.now()) {}
+
+  bool has_come(const std::vector<std::string>& names) {
+    if (names != names_) {
+      names_ = names;
+      since_ = context_.pacer.now();
+      was_stuck_ = false;
+    }
+    if (context_.pacer.now() - since_ < kStandstill) return false;
+    since_ = context_.pacer.now();
+    const bool was_stuck = was_stuck_;
+    was_stuck_ = are_stuck(context_, machine_, names);
+    return was_stuck && was_stuck_;
+  }
+
+ private:
+  Context& context_;
+  const client::Machine& machine_;
+  std::vector<std::string> names_;
+  std::chrono::milliseconds since_;
+  bool was_stuck_ = false;
+};
+
 int wait_until_drained(Context& context, const client::Machine& machine) {
   const Patience patience = patience_of(context.flags);
   const std::string label = machine_label(machine, false);
@@ -63,6 +105,7 @@ int wait_until_drained(Context& context, const client::Machine& machine) {
     return 0;
   }
   const auto begin = context.pacer.now();
+  Standstill standstill(context, machine);
   for (;;) {
     const auto names = units_on(context, machine);
     if (!names) {
@@ -78,6 +121,13 @@ int wait_until_drained(Context& context, const client::Machine& machine) {
     if (is_over) {
       for (const std::string& name : *names) {
         context.output.err_line("Unit " + name + " is still on machine " + label);
+      }
+      return 1;
+    }
+    if (standstill.has_come(*names)) {
+      for (const std::string& name : *names) {
+        context.output.err_line("Unit " + name + " stays on machine " + label +
+                                ": no other machine can take it, see fleetctl explain " + name);
       }
       return 1;
     }

@@ -21,6 +21,8 @@ TEST_F(CordonTest, SaysWhichMachineIsMeantOrWhyNone) {
   EXPECT_EQ(output.err_text, "More than one machine begins with 113f.\n");
   EXPECT_EQ(run_words({"cordon", "9"}), 1);
   EXPECT_EQ(output.err_text, "Machine 9 does not exist.\n");
+  EXPECT_EQ(run_words({"cordon", ""}), 1);
+  EXPECT_EQ(output.err_text, "One machine must be provided.\n");
   EXPECT_EQ(run_words({"drain"}), 1);
   EXPECT_EQ(output.err_text, "One machine must be provided.\n");
 }
@@ -34,6 +36,23 @@ TEST_F(CordonTest, DrainWaitsUntilEverythingHasGone) {
   EXPECT_EQ(run_words({"drain", "113f16a7"}), 0);
   EXPECT_EQ(output.out_text, "Machine 113f16a7.../192.0.2.10 is drained\n");
   EXPECT_EQ(api.machine_list[0].metadata.at("fleet.cordon"), "drain");
+}
+
+TEST_F(CordonTest, DrainEndsWhenNobodyCanTakeWhatIsLeft) {
+  api.unit_map["a.service"] = {"a.service", "launched", "launched", kId, {}};
+  api.unit_map["b.service"] = {"b.service", "launched", "launched", kId, {}};
+  api.eligibilities = {{kId, true, ""}, {"other", true, ""}};
+  int pauses = 0;
+  pacer.on_pause = [&] {
+    if (++pauses == 40) api.unit_map["a.service"].machine_id = "other";
+    if (pauses == 60) api.eligibilities[1].eligible = false;
+    ASSERT_LT(pauses, 200);
+  };
+  EXPECT_EQ(run_words({"drain", "113f16a7"}), 1);
+  EXPECT_EQ(output.err_text,
+            "Unit b.service stays on machine 113f16a7.../192.0.2.10: no other machine can take it, "
+            "see fleetctl explain b.service\n");
+  EXPECT_GT(pauses, 60);
 }
 
 TEST_F(CordonTest, DrainNamesWhatWouldNotGo) {

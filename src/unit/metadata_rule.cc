@@ -135,7 +135,8 @@ bool MetadataRule::holds_for(std::string_view machine_value) const {
   }
 }
 
-base::Result<std::optional<MetadataTerm>> parse_metadata_term(std::string_view text) {
+base::Result<std::optional<MetadataTerm>> parse_metadata_term(std::string_view text,
+                                                                 std::string_view option) {
   const std::optional<Found> found = find_operator(text);
   if (!found) return std::optional<MetadataTerm>();
   MetadataTerm term;
@@ -145,7 +146,7 @@ base::Result<std::optional<MetadataTerm>> parse_metadata_term(std::string_view t
   const std::string& value = term.rule.value;
   if (found->spelling.text == "=") {
     if (value.starts_with('<') || value.starts_with('>')) {
-      return base::invalid("invalid MachineMetadata \"{}\": the operator is {}=, not ={}", text,
+      return base::invalid("invalid {} \"{}\": the operator is {}=, not ={}", option, text,
                            value.front(), value.front());
     }
     if (term.key.empty() || value.empty() || value.find('=') != std::string::npos) {
@@ -154,16 +155,16 @@ base::Result<std::optional<MetadataTerm>> parse_metadata_term(std::string_view t
     return std::optional(std::move(term));
   }
   if (term.key.empty() || value.empty()) {
-    return base::invalid("invalid MachineMetadata \"{}\": {} is missing", text,
+    return base::invalid("invalid {} \"{}\": {} is missing", option, text,
                          value.empty() ? "the value" : "the key");
   }
   if (value.find_first_of("<>=") != std::string::npos) {
-    return base::invalid("invalid MachineMetadata \"{}\": more than one operator", text);
+    return base::invalid("invalid {} \"{}\": more than one operator", option, text);
   }
   const bool is_order = term.rule.op != Op::kEqual && term.rule.op != Op::kNotEqual;
   if (is_order && !integer_of(value) && !size_of(value) && !is_version(value)) {
     return base::invalid(
-        "invalid MachineMetadata \"{}\": {} compares integers, sizes and versions, not \"{}\"",
+        "invalid {} \"{}\": {} compares integers, sizes and versions, not \"{}\"", option,
         text, found->spelling.text, value);
   }
   return std::optional(std::move(term));

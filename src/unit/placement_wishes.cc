@@ -54,7 +54,7 @@ base::Status read_bytes(std::string_view key, std::string_view value, uint64_t& 
 }
 
 base::Status read_preference(std::string_view value, PlacementWishes& wishes) {
-  FLOTILLA_ASSIGN(auto term, parse_metadata_term(value));
+  FLOTILLA_ASSIGN(auto term, parse_metadata_term(value, "Prefer"));
   if (!term) return base::invalid("Prefer=: expected a term like disk=ssd, got \"{}\"", value);
   wishes.prefer.emplace_back(std::move(term->key), std::move(term->rule));
   return {};

@@ -51,6 +51,7 @@ TEST(PlacementWishes, SayWhatIsExpected) {
   EXPECT_EQ(why_not("Memory", "lots"), "Memory=: expected a size like 512M or 2G, got \"lots\"");
   EXPECT_EQ(why_not("Spread", ""), "Spread=: expected a metadata key, got \"\"");
   EXPECT_EQ(why_not("Prefer", "ssd"), "Prefer=: expected a term like disk=ssd, got \"ssd\"");
+  EXPECT_EQ(why_not("Prefer", "ram>="), "invalid Prefer \"ram>=\": the value is missing");
   EXPECT_EQ(why_not("RescheduleOnFailure", "often"),
             "RescheduleOnFailure=: expected a number from 1 to 1000000, got \"often\"");
   EXPECT_EQ(why_not("OnPartition", "die"), "OnPartition=: expected keep or stop, got \"die\"");
