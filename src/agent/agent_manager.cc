@@ -298,26 +298,45 @@ base::Status AgentManager::ensure() {
     return true;
   });
 
-  std::set<std::string> left_alone = assigned.untouchable;
-  const base::MonotonicTime now = loop_.clock().monotonic();
-  std::map<std::string, Present> present;
-  for (const auto& [unit, local] : locals_) {
-    if (local->is_loaded) present[unit] = {local->shown.hash, local->shown.reached};
-    const auto wanted = assigned.units.find(unit);
-    const std::string version = wanted != assigned.units.end() ? wanted->second.hash : "";
-    // What has failed waits, unless something else is wanted now.
-    const bool is_waiting = local->retry_at > now && local->failed_version == version;
-    if (local->is_busy || is_waiting) left_alone.insert(unit);
-    if (is_waiting) engine_.ensure_before(local->retry_at - now);
-  }
-  std::map<std::string, Wanted> wanted;
-  for (const auto& [unit, assignment] : assigned.units) {
-    wanted[unit] = {assignment.hash, target_of(unit, assignment)};
-  }
-  std::vector<Operation> operations = plan(wanted, present, left_alone);
+  std::vector<Operation> operations = plan_for(assigned);
   tell_ends(assigned);
   begin(last_known_ ? only_bringing_up(std::move(operations)) : operations);
   return {};
+}
+
+// What is as it should be, which is nearly all, is passed over: a pass is made for each change.
+std::vector<Operation> AgentManager::plan_for(const AssignedUnits& assigned) {
+  std::map<std::string, Wanted> wanted;
+  std::map<std::string, Present> present;
+  const base::MonotonicTime now = loop_.clock().monotonic();
+  const auto is_left_alone = [&](const Local& local, std::string_view wanted_hash) {
+    // What has failed waits, unless something else is wanted now.
+    const bool is_waiting = local.retry_at > now && local.failed_version == wanted_hash;
+    if (is_waiting) engine_.ensure_before(local.retry_at - now);
+    return local.is_busy || is_waiting;
+  };
+  auto local = locals_.begin();
+  const auto take_unwanted = [&] {
+    if (!is_left_alone(*local->second, {}) && local->second->is_loaded) {
+      present[local->first] = {local->second->shown.hash, local->second->shown.reached};
+    }
+    ++local;
+  };
+  for (const auto& [unit, assignment] : assigned.units) {
+    while (local != locals_.end() && local->first < unit) take_unwanted();
+    const bool is_here = local != locals_.end() && local->first == unit;
+    const Local* here = is_here ? (local++)->second.get() : nullptr;
+    if (here != nullptr && is_left_alone(*here, assignment.hash)) continue;
+    const TargetState target = target_of(unit, assignment);
+    const bool is_loaded = here != nullptr && here->is_loaded;
+    const bool is_settled = is_loaded && target != TargetState::kInactive &&
+                            here->shown.reached == target && here->shown.hash == assignment.hash;
+    if (is_settled) continue;
+    wanted[unit] = {assignment.hash, target};
+    if (is_loaded) present[unit] = {here->shown.hash, here->shown.reached};
+  }
+  while (local != locals_.end()) take_unwanted();
+  return plan(wanted, present, assigned.untouchable);
 }
 
 // The files that were here when the daemon started are compared by their bytes, once.

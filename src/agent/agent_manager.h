@@ -123,6 +123,7 @@ class AgentManager final : public overlord::StateManager, private bus::UnitManag
   // What this machine must run. Requires: hears_the_store(), or last_known_ is there.
   const AssignedUnits& assigned();
   void keep_or_forget_last_known();
+  std::vector<Operation> plan_for(const AssignedUnits& assigned);
   std::vector<Operation> only_bringing_up(std::vector<Operation> operations) const;
   // Units that must not run twice.
   bool may_run(const Local& local) const;

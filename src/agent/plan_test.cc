@@ -5,8 +5,6 @@
 
 #include <random>
 
-#include "agent/assignments.h"
-
 namespace flotilla::agent {
 namespace {
 
@@ -127,72 +125,6 @@ TEST(Plan, AppliedThereIsNothingLeftToDo) {
     }
     ASSERT_THAT(plan(wanted, present), IsEmpty());
   }
-}
-
-// --- What is assigned to a machine ---
-
-registry::ScheduleEntry entry(const std::string& name, const std::string& fleet = "") {
-  registry::ScheduleEntry made;
-  made.name = name;
-  made.hash = "h-" + name;
-  made.text = "[Service]\nExecStart=/bin/x\n" + (fleet.empty() ? "" : "\n[X-Fleet]\n" + fleet);
-  made.target = kLaunched;
-  return made;
-}
-
-registry::GlobalEntry global(const std::string& name, const std::string& fleet = "") {
-  const registry::ScheduleEntry made = entry(name, "Global=true\n" + fleet);
-  return {made.name, made.hash, made.text, made.target, {}, 0};
-}
-
-std::vector<std::string> names(const AssignedUnits& assigned) {
-  std::vector<std::string> out;
-  for (const auto& [name, assignment] : assigned.units) out.push_back(name);
-  return out;
-}
-
-TEST(Assign, TakesWhatIsScheduledHereAndTheGlobalsThatFit) {
-  const AssignedUnits assigned =
-      assign({{"a.service", entry("a.service", "MachineMetadata=no=where\n")}},
-             {{"g.service", global("g.service", "MachineMetadata=disk=ssd\n")},
-              {"h.service", global("h.service", "MachineMetadata=disk=tape\n")}},
-             {{"disk", "ssd"}});
-  EXPECT_THAT(names(assigned), ElementsAre("a.service", "g.service"));
-  EXPECT_EQ(assigned.units.at("a.service").hash, "h-a.service");
-}
-
-TEST(Assign, AmongConflictingGlobalsTheFirstNameWinsAndScheduledUnitsBeforeAll) {
-  EXPECT_THAT(names(assign({},
-                           {{"g1.service", global("g1.service")},
-                            {"g2.service", global("g2.service", "Conflicts=g1*\n")},
-                            {"g3.service", global("g3.service", "Conflicts=g2*\n")}},
-                           {})),
-              ElementsAre("g1.service", "g3.service"));
-  EXPECT_THAT(names(assign({{"z.service", entry("z.service", "Conflicts=g*\n")}},
-                           {{"g.service", global("g.service")}}, {})),
-              ElementsAre("z.service"));
-}
-
-TEST(Assign, WhatCannotBeReadIsUntouchable) {
-  registry::ScheduleEntry broken = entry("b.service");
-  broken.text = "[Service\nno end";
-  const AssignedUnits assigned = assign({{"b.service", broken}}, {}, {});
-  EXPECT_THAT(names(assigned), IsEmpty());
-  EXPECT_THAT(assigned.untouchable, ElementsAre("b.service"));
-}
-
-TEST(Assign, SeesWhatAnInstallSectionSays) {
-  const auto install_of = [](const std::string& more) {
-    registry::ScheduleEntry made = entry("a.service");
-    made.text = made.text.str() + more;
-    return assign({{"a.service", made}}, {}, {}).units.at("a.service").install;
-  };
-  EXPECT_EQ(install_of(""), InstallSection::kNone);
-  EXPECT_EQ(install_of("\n[Install]\n"), InstallSection::kNone) << "no option, no section";
-  EXPECT_EQ(install_of("\n[Install]\nWantedBy=multi-user.target\n"), InstallSection::kNames);
-  EXPECT_EQ(install_of("\n[Install]\nAlso=b.service\nAlias=c.service\n"), InstallSection::kNames);
-  EXPECT_EQ(install_of("\n[Install]\nAlso=b.service\n"), InstallSection::kOther);
-  EXPECT_EQ(install_of("\n[Install]\nWantedBy=\n"), InstallSection::kOther);
 }
 
 }  // namespace
