@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "registry/keys.h"
 
 namespace flotilla::agent {
@@ -11,6 +13,10 @@ namespace {
 constexpr base::Micros kRetry = std::chrono::seconds(1);
 // How long a state waits for the one that follows it.
 constexpr base::Micros kPatience = std::chrono::milliseconds(20);
+// After a write nothing is written for this many times as long as its answer took: where the store
+// has all it can do, more changes share a write, and where it has not, nobody notices.
+constexpr int kPausePerAnswer = 2;
+constexpr base::Micros kLongestPause = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -101,7 +107,7 @@ void StatePublisher::flush_if_urgent() {
 
 void StatePublisher::flush_soon() {
   is_urgent_ = !dirty_.empty();
-  if (is_flush_due_ || is_flushing_ || dirty_.empty()) return;
+  if (is_flush_due_ || is_flushing_ || pause_ || dirty_.empty()) return;
   is_flush_due_ = true;
   loop_.post([this, alive = alive_] {
     if (!*alive) return;
@@ -123,6 +129,7 @@ void StatePublisher::flush() {
   }
   is_flushing_ = true;
   is_urgent_ = false;
+  flushed_at_ = loop_.clock().monotonic();
   patience_.reset();
   auto sent = std::make_shared<std::set<std::string>>(std::exchange(dirty_, {}));
   for (const registry::UnitState& state : puts) maybe_published_.insert(state.name);
@@ -155,10 +162,20 @@ void StatePublisher::flush() {
 
 void StatePublisher::on_flushed(const base::Status& status) {
   is_flushing_ = false;
-  if (status) return flush_if_urgent();
+  if (status) return pause();
   is_urgent_ = true;
   SPDLOG_WARN("Failed to publish unit states: {}; trying again", status.error().message);
   retry_ = loop_.after(kRetry, [this] { flush_soon(); });
+}
+
+void StatePublisher::pause() {
+  const base::Micros answered_in = loop_.clock().monotonic() - flushed_at_;
+  const base::Micros length = std::min(answered_in * kPausePerAnswer, kLongestPause);
+  if (length <= base::Micros(0)) return flush_if_urgent();
+  pause_ = loop_.after(length, [this] {
+    pause_.reset();
+    flush_if_urgent();
+  });
 }
 
 }  // namespace flotilla::agent

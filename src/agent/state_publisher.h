@@ -1,7 +1,10 @@
 // StatePublisher: tells the cluster the states of this machine's units, under the machine's lease.
 // Changes of one turn of the loop go out together, the latest value of each unit wins, what has not
 // changed is not written; while the store is away changes gather. A state that another is likely to
-// follow at once waits for a moment, so that a start costs one write. Nothing is ever polled.
+// follow at once waits for a moment, so that a start costs one write. After a write there is a
+// pause that grows with the time the store took for it, so that a store under load gets fewer,
+// larger ones.
+// Nothing is ever polled.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +51,7 @@ class StatePublisher {
   void flush_if_urgent();
   void flush();
   void on_flushed(const base::Status& status);
+  void pause();
   void find_leftovers();
 
   registry::Registry& registry_;
@@ -62,6 +66,8 @@ class StatePublisher {
   bool is_urgent_ = false;  // something in dirty_ has waited long enough, or may not wait
   bool is_flush_due_ = false;
   bool is_flushing_ = false;
+  base::MonotonicTime flushed_at_{};  // when the last write began
+  base::RegistrationPtr pause_;       // until its pause ends
   base::RegistrationPtr patience_;
   base::RegistrationPtr retry_;
   base::RegistrationPtr search_retry_;

@@ -86,6 +86,43 @@ TEST_F(StatePublisherTest, AStateThatIsNotFollowedByAnotherIsWrittenSoon) {
   EXPECT_EQ(view.cluster().states.at("a.service").at("m1").active_state, "activating");
 }
 
+TEST_F(StatePublisherTest, AStoreThatIsSlowGetsFewerLargerWrites) {
+  publisher.on_session_change();
+  loop.advance(1s);
+  faulty.delay_answers(100ms);
+  const size_t before = faulty.calls();
+  // The first at once, then one write for all that changes in three times the time it took.
+  for (int i = 0; i < 80; ++i) {
+    publisher.publish(state("active", i));
+    loop.advance(10ms);
+    EXPECT_TRUE(has_state_of("a.service"));
+  }
+  EXPECT_EQ(faulty.calls() - before, 3U);
+  loop.advance(300ms);
+  EXPECT_EQ(view.cluster().states.at("a.service").at("m1").sub_state, "79");
+  faulty.delay_answers(base::Micros(0));
+  loop.advance(1s);
+  publisher.publish(state("active", 100));
+  loop.advance(base::Micros(0));
+  publisher.publish(state("active", 101));
+  loop.advance(base::Micros(0));
+  EXPECT_EQ(view.cluster().states.at("a.service").at("m1").sub_state, "101")
+      << "one that answers at once is told at once";
+}
+
+TEST_F(StatePublisherTest, NoPauseIsLong) {
+  publisher.on_session_change();
+  loop.advance(1s);
+  faulty.delay_answers(10s);
+  publisher.publish(state("active", 0));
+  loop.advance(5s);
+  publisher.publish(state("active", 1));
+  loop.advance(5s);
+  EXPECT_EQ(view.cluster().states.at("a.service").at("m1").sub_state, "0");
+  loop.advance(1s);
+  EXPECT_EQ(view.cluster().states.at("a.service").at("m1").sub_state, "1");
+}
+
 TEST_F(StatePublisherTest, WhatCouldNotBeWrittenIsWrittenLater) {
   publisher.on_session_change();
   loop.advance(1s);
