@@ -14,6 +14,9 @@ namespace flotilla::engine {
 namespace {
 
 constexpr base::Micros kRetry = std::chrono::seconds(1);
+// Transactions with decisions that are on their way at once: a store that is busy with many others
+// takes its time to answer each.
+constexpr size_t kMostPieces = 8;
 
 }  // namespace
 
@@ -228,55 +231,77 @@ Absence EngineManager::look_out_for_storms() {
   return Absence::kDoubted;
 }
 
+// Units that begin to be scheduled do not hang on each other's order; a unit that is taken from one
+// machine and given to another, or makes room for it, does.
 void EngineManager::write(std::vector<Decision> decisions) {
   is_writing_ = true;
-  write_from(std::make_shared<Writing>(Writing{std::move(decisions), leads_at_}), 0);
+  const auto writing = std::make_shared<Writing>();
+  const bool are_in_any_order =
+      std::all_of(decisions.begin(), decisions.end(),
+                  [](const Decision& d) { return d.kind == Decision::Kind::kSchedule; });
+  writing->most_pieces = are_in_any_order ? kMostPieces : 1;
+  writing->decisions = std::move(decisions);
+  writing->leads_at = leads_at_;
+  write_on(writing);
+}
+
+void EngineManager::write_on(const std::shared_ptr<Writing>& writing) {
+  // Without the lead, or the units the rest was decided on, the rest is decided anew.
+  while (writing->next < writing->decisions.size() && writing->pieces < writing->most_pieces &&
+         !writing->has_failed && leads_at_ == writing->leads_at && !is_resigning_) {
+    write_piece(writing);
+  }
+  if (writing->pieces > 0) return;
+  is_writing_ = false;
+  if (writing->is_retry_due) return engine_.ensure_before(kRetry);
+  engine_.ensure_soon();
 }
 
 // Cut at the store's limits; every piece holds only while we still lead.
-void EngineManager::write_from(const std::shared_ptr<Writing>& writing, size_t from) {
+void EngineManager::write_piece(const std::shared_ptr<Writing>& writing) {
   const std::vector<Decision>& decisions = writing->decisions;
   store::TxnRequest txn;
   txn.compares.push_back(store::mod_is(keys_.leader(), writing->leads_at));
   size_t bytes = 0;
-  size_t next = from;
-  while (next < decisions.size() && txn.then_ops.size() < store::kMaxTxnOps) {
-    store::Op operation = operation_for(decisions[next]);
+  const size_t from = writing->next;
+  size_t end = from;
+  while (end < decisions.size() && txn.then_ops.size() < store::kMaxTxnOps) {
+    store::Op operation = operation_for(decisions[end]);
     const auto* put = std::get_if<store::PutOp>(&operation);
     const size_t size = put != nullptr ? put->key.size() + put->value.size() : 0;
-    if (next > from && bytes + size > store::kAdvisedRequestBytes) break;
+    if (end > from && bytes + size > store::kAdvisedRequestBytes) break;
     bytes += size;
     txn.then_ops.push_back(std::move(operation));
-    ++next;
+    ++end;
   }
+  writing->next = end;
+  ++writing->pieces;
   store_.txn(std::move(txn),
-             [this, alive = alive_, writing, from, next](base::Result<store::TxnResponse> result) {
+             [this, alive = alive_, writing, from, end](base::Result<store::TxnResponse> result) {
                if (!*alive) return;
-               if (!result || !result->succeeded)
-                 return on_write_failed(*writing, from, next, result);
-               written_ = std::max(written_, result->revision);
-               for (size_t i = from; i < next; ++i) report(writing->decisions[i]);
-               // Without the lead, or the units the rest was decided on, the rest is decided anew.
-               const bool still_leads = leads_at_ == writing->leads_at && !is_resigning_;
-               if (next < writing->decisions.size() && still_leads)
-                 return write_from(writing, next);
-               is_writing_ = false;
-               engine_.ensure_soon();
+               --writing->pieces;
+               if (!result || !result->succeeded) {
+                 on_write_failed(*writing, from, end, result);
+               } else {
+                 written_ = std::max(written_, result->revision);
+                 for (size_t i = from; i < end; ++i) report(writing->decisions[i]);
+               }
+               write_on(writing);
              });
 }
 
-void EngineManager::on_write_failed(const Writing& writing, size_t from, size_t end,
+void EngineManager::on_write_failed(Writing& writing, size_t from, size_t end,
                                     const base::Result<store::TxnResponse>& result) {
   ++counters_.failed_writes;
   report_failure(writing.decisions, from, end);
-  is_writing_ = false;
+  writing.has_failed = true;
   if (result) {
     SPDLOG_INFO("Engine leadership lost while writing decisions");
-    return engine_.ensure_soon();
+    return;
   }
   SPDLOG_ERROR("Failed to write decisions: {}", result.error().message);
   if (result.error().code != base::Errc::kUnavailable) unanswered_at_ = writing.leads_at;
-  engine_.ensure_before(kRetry);
+  writing.is_retry_due = true;
 }
 
 FailureMoves::Times EngineManager::times() const {

@@ -77,12 +77,18 @@ class EngineManager final : public overlord::StateManager {
   // Decisions on their way to the store, and the revision of the leader key under which they were
   // made: another lead of ours, later, must not send the rest of them.
   struct Writing {
-    std::vector<Decision> decisions;
+    std::vector<Decision> decisions{};
     store::Revision leads_at = 0;
+    size_t most_pieces = 1;  // on their way at once
+    size_t next = 0;         // the first decision that has not been sent
+    size_t pieces = 0;       // on their way now
+    bool has_failed = false;
+    bool is_retry_due = false;
   };
   void write(std::vector<Decision> decisions);
-  void write_from(const std::shared_ptr<Writing>& writing, size_t from);
-  void on_write_failed(const Writing& writing, size_t from, size_t end,
+  void write_on(const std::shared_ptr<Writing>& writing);
+  void write_piece(const std::shared_ptr<Writing>& writing);
+  void on_write_failed(Writing& writing, size_t from, size_t end,
                        const base::Result<store::TxnResponse>& result);
   void rebalance();
   bool tend_to_failures();
