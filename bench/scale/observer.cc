@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "registry/codec.h"
 #include "scale/crew.h"
 #include "store/etcd_store.h"
 
@@ -57,6 +58,36 @@ void Observer::pass(base::Micros time) {
   wait(
       "time to pass", [&] { return loop_.clock().monotonic() >= end; },
       time + std::chrono::minutes(1));
+}
+
+void Observer::begin_to_count() {
+  view_.close();
+  running_.clear();
+  reported_.clear();
+  const std::string states = registry::Keys(kClusterPrefix).states();
+  registry::MirrorHandler handler;
+  handler.on_put = [this](const store::KeyValue& kv) { on_state(kv); };
+  handler.on_delete = [](const std::string&) {};
+  handler.on_step = [this](store::Revision) {
+    if (fact_ && fact_()) loop_.stop();
+  };
+  states_ = std::make_unique<registry::Mirror>(*store_, loop_, states, store::prefix_end(states),
+                                               std::move(handler));
+  wait(
+      "the states to be read", [this] { return states_->is_live(); }, std::chrono::minutes(1));
+}
+
+void Observer::end_to_count() {
+  states_.reset();
+  view_.open();
+  wait(
+      "the cluster to be read", [this] { return view_.is_ready(); }, std::chrono::minutes(1));
+}
+
+void Observer::on_state(const store::KeyValue& kv) {
+  const auto key = registry::Keys(kClusterPrefix).parse(kv.key);
+  const auto state = registry::decode_unit_state(kv.value);
+  if (key && state && state->active_state == "active") reported_.insert(key->first);
 }
 
 void Observer::put_unit(size_t number, const std::string& name, const std::string& place) {

@@ -1,14 +1,20 @@
 // Observer: who looks at the cluster from outside and asks things of it, as an API does: which
 // units run, whether the machines are there. Throws std::runtime_error with a sentence.
+//
+// It has the whole cluster in view, but for the time in which it only counts what is reported as
+// running: then it listens to the states alone, so as to take little of what it measures.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_set>
 
 #include "overlord/loop.h"
 #include "registry/cluster_view.h"
+#include "registry/keys.h"
+#include "registry/mirror.h"
 #include "registry/registry.h"
 #include "store/etcd_options.h"
 #include "store/store.h"
@@ -26,6 +32,12 @@ class Observer {
   // `what` is said where the limit does not suffice for it.
   void wait(const std::string& what, std::function<bool()> fact, base::Micros limit);
   void pass(base::Micros time);
+  // From now on reports() counts, and there is no cluster() ...
+  void begin_to_count();
+  // ... until all of that is read anew.
+  void end_to_count();
+  // Units that have been reported as active since begin_to_count().
+  size_t reports() const { return reported_.size(); }
   void put_unit(size_t number, const std::string& name, const std::string& place);
   void set_place(const std::string& machine, const std::string& place);
 
@@ -39,12 +51,15 @@ class Observer {
  private:
   void on_change(const registry::ClusterChange& change);
   void look(const std::string& unit);
+  void on_state(const store::KeyValue& kv);
   void look_at_fact();
 
   overlord::AsioLoop loop_;
   std::unique_ptr<store::Store> store_;
   registry::Registry registry_;
   registry::ClusterView view_;
+  std::unique_ptr<registry::Mirror> states_;  // while it counts
+  std::unordered_set<std::string> reported_;
   base::RegistrationPtr subscription_;
   base::RegistrationPtr interrupt_;
   base::RegistrationPtr terminate_;

@@ -105,18 +105,24 @@ class Bench {
 
   double start_all() {
     say("units start ...");
+    observer_.begin_to_count();
     const Usage cpu_before = usage();
     const EtcdFigures before = read_etcd_figures(url_);
     const uint64_t begin = now_ns();
     crew_.put_units(kClusterPrefix, options_.units);
     observer_.wait(
-        "all units to run", [&] { return observer_.running() == options_.units; }, kPatience);
+        "all units to be reported running", [&] { return observer_.reports() == options_.units; },
+        kPatience);
     const uint64_t took = now_ns() - begin;
     add_usage("a unit start", cpu_before);
     wait_for_puts(options_.units);
     observer_.pass(kSettle);
     add_requests("a unit start, of all together", read_etcd_figures(url_) - before, options_.units,
                  "3");
+    observer_.end_to_count();
+    observer_.wait(
+        "each unit to run where it is scheduled",
+        [&] { return observer_.running() == options_.units; }, kPatience);
     return static_cast<double>(options_.units) / seconds_of(took);
   }
 
