@@ -15,3 +15,9 @@ service chrony.service chrony "chronyc -n tracking | grep -q 'Reference ID'"
 service unbound.service "unbound dns-root-data" 'dig +time=1 +tries=1 +short @127.0.0.1 localhost | grep -qx 127.0.0.1'
 service postfix@-.service postfix "(sleep 1; printf 'QUIT\r\n') | nc -w 3 127.0.0.1 25 | grep -q '^220'"
 service prometheus-node-exporter.service prometheus-node-exporter 'curl -fsS http://127.0.0.1:9100/metrics | grep -q ^node_'
+service named.service bind9 'dig +time=1 +tries=1 +short @127.0.0.1 localhost | grep -qx 127.0.0.1'
+service lighttpd.service lighttpd "curl -fsSI http://127.0.0.1/ | grep -qi '^server: lighttpd'"
+service mosquitto.service mosquitto 'nc -z 127.0.0.1 1883'
+service php8.2-fpm.service php8.2-fpm '[ -S /run/php/php8.2-fpm.sock ] && pgrep -x php-fpm8.2'
+# Without a unit file of its own: systemd-sysv-generator makes one of /etc/init.d/slapd.
+service slapd.service slapd 'nc -z 127.0.0.1 389'
