@@ -4,11 +4,13 @@
 #include <fnmatch.h>
 #include <sys/capability.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -164,6 +166,15 @@ bool virtualization_holds(const ConditionWorld& world, const std::string& wanted
   return wanted == world.virtualization;
 }
 
+// It is about the file system, not about who may write: /proc/sys/net is open to writing, though
+// not even root may make a file there.
+bool is_on_writable_system(const std::string& path) {
+  struct statvfs system {};
+  if (statvfs(path.c_str(), &system) != 0) return errno != ENOENT;
+  if ((system.f_flag & ST_RDONLY) != 0) return false;
+  return access(path.c_str(), W_OK) == 0 || errno != EROFS;
+}
+
 bool file_holds(const Condition& condition, const ConditionWorld& world) {
   const std::string& path = condition.parameter;
   const std::string& kind = condition.kind;
@@ -173,9 +184,7 @@ bool file_holds(const Condition& condition, const ConditionWorld& world) {
     return stat && stat->kind == FileKind::kSymlink;
   }
   if (kind == "PathIsMountPoint") return is_mount_point(world, path);
-  if (kind == "PathIsReadWrite") {
-    return access(world.tree.host_path(path).c_str(), W_OK) == 0;
-  }
+  if (kind == "PathIsReadWrite") return is_on_writable_system(world.tree.host_path(path));
   if (kind == "DirectoryNotEmpty") {
     const auto entries = world.tree.list(path);
     return entries && std::any_of(entries->begin(), entries->end(),

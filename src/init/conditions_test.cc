@@ -87,6 +87,12 @@ TEST_F(ConditionsTest, LooksAtFiles) {
   EXPECT_FALSE(is("DirectoryNotEmpty", "/h"));
 }
 
+// Of the real machine: a directory that nobody may write in, on a file system that is open to it.
+TEST_F(ConditionsTest, AFileSystemIsOpenToWritingWhateverTheModesSay) {
+  EXPECT_TRUE(is("PathIsReadWrite", "/proc/self/fdinfo"));
+  EXPECT_FALSE(is("PathIsReadWrite", "/no/such/place"));
+}
+
 TEST_F(ConditionsTest, LooksAtTheMachine) {
   EXPECT_TRUE(is("Host", "b*"));
   EXPECT_FALSE(is("Host", "other"));
