@@ -27,6 +27,7 @@ struct SettingMarks {
   // Holds nothing between the lines but where the names of Environment= stand.
   unit::Environment environment;
   bool oom_policy = false;
+  bool permissions_start_only = false;
   std::string fatal;  // the first error that makes the unit unusable
 };
 

@@ -47,6 +47,13 @@ void parse_command(UnitSettings& settings, const SettingContext& context, std::s
   for (unit::Command& command : *commands) list.push_back(std::move(command));
 }
 
+void parse_permissions_start_only(UnitSettings&, const SettingContext& context,
+                                  std::string_view value) {
+  const auto is_set = unit::parse_boolean(value);
+  if (!is_set) return context.warn_bad_value(value);
+  context.marks.permissions_start_only = *is_set;
+}
+
 template <Micros ServiceSettings::*Member>
 void parse_span(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto span = unit::parse_time_span(value);
@@ -278,6 +285,7 @@ constexpr NamedParser kParsers[] = {
     {"NotifyAccess", parse_notify_access_setting},
     {"OOMPolicy", parse_oom_policy_setting},
     {"PIDFile", parse_pid_file},
+    {"PermissionsStartOnly", parse_permissions_start_only},
     {"ReloadSignal", parse_reload_signal},
     {"RemainAfterExit", parse_flag<&UnitSettings::service, &ServiceSettings::remain_after_exit>},
     {"Restart", parse_restart_setting},

@@ -137,8 +137,21 @@ void finish_streams(ExecSettings& exec, const SettingMarks& marks) {
   }
 }
 
+// PermissionsStartOnly=: User= and the sandbox are for ExecStart= alone, as if all other commands
+// had the prefix "+". Nobody writes it any more, so that the units need not remember it.
+void free_other_commands(ServiceSettings& service) {
+  constexpr auto kStart = static_cast<size_t>(ServiceCommand::kStart);
+  for (size_t which = 0; which < static_cast<size_t>(ServiceCommand::kCount); ++which) {
+    if (which == kStart || std::as_const(service.commands)[which].empty()) continue;
+    for (unit::Command& command : service.commands[which]) {
+      command.privilege = unit::Command::Privilege::kFull;
+    }
+  }
+}
+
 void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   ServiceSettings& service = settings.service;
+  if (marks.permissions_start_only) free_other_commands(service);
   // No type but a command is simple; no type and no command can only be a oneshot.
   if (!marks.type) {
     const auto& start = service.commands[static_cast<size_t>(ServiceCommand::kStart)];

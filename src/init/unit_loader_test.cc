@@ -194,6 +194,23 @@ TEST_F(UnitLoaderTest, AServiceIsOfTheBusOnlyWithANameThatMayBeOne) {
   EXPECT_EQ(load("a.service").service.type, ServiceType::kDbus);
 }
 
+TEST_F(UnitLoaderTest, PermissionsStartOnlyFreesTheOtherCommands) {
+  using Privilege = unit::Command::Privilege;
+  etc("a.service",
+      "[Service]\nPermissionsStartOnly=yes\nExecStartPre=/bin/b\nExecStart=/bin/a\n"
+      "ExecReload=!/bin/c\nExecStop=/bin/d\n");
+  const UnitSettings a = load("a.service");
+  EXPECT_EQ(commands(a, ServiceCommand::kStart)[0].privilege, Privilege::kAsConfigured);
+  for (const ServiceCommand which :
+       {ServiceCommand::kStartPre, ServiceCommand::kReload, ServiceCommand::kStop}) {
+    EXPECT_EQ(commands(a, which)[0].privilege, Privilege::kFull) << static_cast<int>(which);
+  }
+  EXPECT_THAT(a.extras->ignored_directives, IsEmpty());
+  etc("a.service.d/no.conf", "[Service]\nPermissionsStartOnly=no\n");
+  EXPECT_EQ(commands(load("a.service"), ServiceCommand::kStartPre)[0].privilege,
+            Privilege::kAsConfigured);
+}
+
 TEST_F(UnitLoaderTest, ExitStatusesStandInTheirOrder) {
   etc("a.service", "[Service]\nExecStart=/bin/a\nSuccessExitStatus=DATAERR 1 SIGTERM SIGHUP 1\n");
   const ExitStatusSet set = load("a.service").service.extras->success_status;

@@ -19,5 +19,6 @@ service named.service bind9 'dig +time=1 +tries=1 +short @127.0.0.1 localhost | 
 service lighttpd.service lighttpd "curl -fsSI http://127.0.0.1/ | grep -qi '^server: lighttpd'"
 service mosquitto.service mosquitto 'nc -z 127.0.0.1 1883'
 service php8.2-fpm.service php8.2-fpm '[ -S /run/php/php8.2-fpm.sock ] && pgrep -x php-fpm8.2'
+service tor@default.service tor 'nc -z 127.0.0.1 9050'
 # Without a unit file of its own: systemd-sysv-generator makes one of /etc/init.d/slapd.
 service slapd.service slapd 'nc -z 127.0.0.1 389'
