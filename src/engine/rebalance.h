@@ -4,8 +4,9 @@
 //     long as that brings two machines closer to each other.
 // Each unit is moved at most once, and only where every rule of it allows it and no wish, its own
 // or that of its template's units, is met less than before; one with Replaces= goes nowhere where
-// it would push others off. Never moved is a unit that others follow (MachineOf=), a oneshot, and
-// one that is on its way already, waits, or cannot be read.
+// it would push others off. Units that follow others of their machine (MachineOf=) go with them, or
+// all stay. Never moved is a unit that a global one follows, a oneshot, one that is on its way
+// already, waits, or cannot be read, and one that others follow but that must stop first.
 //
 // What may run twice for a moment runs at its new place before it is stopped at the old one: its
 // old entry is marked as leaving, and the scheduler removes it once the unit runs. Pure.

@@ -1,81 +1,16 @@
-#include "engine/rebalance.h"
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/scheduler.h"
-#include "registry/codec.h"
+#include "engine/rebalance_fixture.h"
 
 namespace flotilla::engine {
 namespace {
 
-using registry::TargetState;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using Fleet = std::vector<std::pair<std::string, std::string>>;
 
-class RebalanceTest : public testing::Test {
- protected:
-  void machine(const std::string& id, registry::Metadata metadata = {}) {
-    cluster.machines[id].id = id;
-    cluster.machines[id].metadata = std::move(metadata);
-  }
-  void unit(const std::string& name, const std::string& on, const Fleet& fleet = {}) {
-    registry::Unit& made = cluster.units[name];
-    made.name = name;
-    made.options = {{"Service", "ExecStart", "/bin/" + name}};
-    for (const auto& [key, value] : fleet) made.options.push_back({"X-Fleet", key, value});
-    made.hash = unit::hash_hex(made.options);
-    made.desired = TargetState::kLaunched;
-    if (on.empty()) return;
-    cluster.schedule[name][on] = schedule_entry_of(made, on);
-    cluster.schedule[name][on].mod_revision = ++revision;
-  }
-  void runs(const std::string& name, const std::string& on) {
-    registry::UnitState& state = cluster.states[name][on];
-    state.hash = cluster.units.at(name).hash;
-    state.active_state = "active";
-    state.launched = true;
-  }
-  std::vector<std::string> plan() const {
-    std::vector<std::string> lines;
-    for (const registry::Move& move : plan_rebalance(cluster)) {
-      lines.push_back(move.unit + " " + move.from + " " + move.to);
-    }
-    return lines;
-  }
-  std::vector<std::string> decisions() {
-    std::vector<std::string> lines;
-    const auto made = decide(cluster);
-    for (const Decision& d : made)
-      lines.push_back(std::string(to_string(d.kind)) + " " + d.unit + " " + d.machine);
-    apply_decisions(cluster, made);
-    return lines;
-  }
-  // What the transaction says, as the view will show it.
-  void begin() {
-    const store::TxnRequest txn = begin_moves(cluster, keys, plan_rebalance(cluster), 7);
-    for (const store::Op& op : txn.then_ops) {
-      const auto* put = std::get_if<store::PutOp>(&op);
-      const auto* erase = std::get_if<store::DeleteRangeOp>(&op);
-      const auto key = keys.parse(put != nullptr ? put->key : erase->key);
-      ASSERT_TRUE(key);
-      if (put == nullptr) {
-        if (key->kind == registry::KeyKind::kSchedule) cluster.schedule.erase(key->second);
-        continue;
-      }
-      registry::ScheduleEntry entry = *registry::decode_schedule_entry(put->value);
-      entry.name = key->second;
-      entry.machine = key->first;
-      cluster.schedule[key->second][key->first] = entry;
-    }
-  }
-
-  registry::Cluster cluster;
-  registry::Keys keys{"/a"};
-  store::Revision revision = 0;
-};
+using RebalanceTest = RebalanceFixture;
 
 TEST_F(RebalanceTest, EvensOutWhatMachinesHave) {
   machine("m1");
@@ -105,7 +40,7 @@ TEST_F(RebalanceTest, KeepsEveryRule) {
   unit("a.service", "m1", {{"MachineMetadata", "disk=ssd"}});
   unit("b.service", "m1", {{"MachineID", "m1"}});
   unit("c.service", "m1", {{"MachineOf", "d.service"}});
-  unit("d.service", "m1");
+  unit("d.service", "m1", {{"MachineID", "m1"}});
   unit("e.service", "m1", {{"Conflicts", "z.service"}});
   unit("f.service", "m1", {{"Prefer", "disk=ssd"}});
   unit("g.service", "m1", {{"Replaces", "z.*"}});

@@ -234,6 +234,7 @@ std::vector<Decision> Scheduler::conclude() {
 void Scheduler::conclude_unschedule(Job& job, std::vector<Decision>& decisions) {
   if (const Extra* more = find_extra(job)) {
     for (const Host* host : more->doubles) {
+      if (host == job.machine) continue;  // it is put there: one key, one operation
       add(decisions, Decision::Kind::kUnschedule, job, host,
           fmt::format("unit is also scheduled to Machine({})", job.before->id));
     }

@@ -142,7 +142,8 @@ struct Move {
   std::string unit;
   std::string from;
   std::string to;
-  std::string why = {};  // for people
+  std::string why = {};         // for people
+  bool goes_with_last = false;  // it is begun together with the move before it, or not at all
 
   friend bool operator==(const Move&, const Move&) = default;
 };
