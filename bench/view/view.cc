@@ -43,6 +43,20 @@ long pss_of(pid_t pid) {
   throw std::runtime_error("fleetd has ended");
 }
 
+double cpu_seconds_of(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  long user = 0;
+  long system = 0;
+  const size_t name_end = std::min(text.rfind(')'), text.size());
+  constexpr const char* kFields = ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld";
+  if (std::sscanf(text.c_str() + name_end, kFields, &user, &system) != 2) {
+    throw std::runtime_error("fleetd has ended");
+  }
+  return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 // Writes the cluster, and returns when etcd has it.
 class Filler {
  public:
@@ -50,12 +64,16 @@ class Filler {
 
   void fill(size_t machines, size_t units) {
     put(keys_.format(), registry::encode(registry::Format{registry::kFormatMajor, 0}));
+    put_leader();
+    for (size_t i = 0; i < machines; ++i) put_machine(i);
+    for (size_t i = 0; i < units; ++i) put_unit(i, machine_id(i % machines));
+    run();
+  }
+  void put_leader() {
     registry::Leader leader;
     leader.machine = machine_id(0);
     leader.nonce = "n";
     put(keys_.leader(), registry::encode(leader));
-    for (size_t i = 0; i < machines; ++i) put_machine(i);
-    for (size_t i = 0; i < units; ++i) put_unit(i, machine_id(i % machines));
     run();
   }
   void remove_leader() {
@@ -137,6 +155,7 @@ class Fleetd {
   Fleetd& operator=(const Fleetd&) = delete;
 
   long pss() const { return pss_of(pid_); }
+  double cpu_seconds() const { return cpu_seconds_of(pid_); }
   // How long it takes until a GET of the path has an answer with `word` in it, in seconds.
   double wait_for(const std::string& path, const std::string& word) const {
     const uint64_t begin = now_ns();
@@ -154,6 +173,24 @@ class Fleetd {
   pid_t pid_ = -1;
 };
 
+// One row of the table.
+struct Stage {
+  const char* name;
+  const char* aim;
+  long pss;
+  double until_then;  // seconds
+  double cpu;         // of them, fleetd's own, in seconds
+};
+
+Stage measure(const Fleetd& fleetd, const char* name, const char* aim, const std::string& path,
+              const std::string& word) {
+  const double cpu_before = fleetd.cpu_seconds();
+  const double until_then = fleetd.wait_for(path, word);
+  const double cpu = fleetd.cpu_seconds() - cpu_before;
+  sleep(2);
+  return {name, aim, fleetd.pss(), until_then, cpu};
+}
+
 void run(size_t machines, size_t units) {
   spdlog::set_level(spdlog::level::err);
   const ScratchFolder folder;
@@ -161,29 +198,34 @@ void run(size_t machines, size_t units) {
   std::fprintf(stderr, "the cluster is written ...\n");
   Filler filler(etcd.client_options());
   filler.fill(machines, units);
+  std::vector<Stage> stages;
+  const std::string metrics = "/metrics";
+  const std::string decided = "fleet_engine_reconcile_count_total 1\n";
+  {
+    const Fleetd fleetd(folder.path(), etcd.url(0));
+    stages.push_back(measure(fleetd, "without the view", "30 MB", "/readyz", "ok"));
+    std::fprintf(stderr, "the view is opened ...\n");
+    stages.push_back(
+        measure(fleetd, "with the view", "1536 bytes", "/fleet/v1/machines", machine_id(0)));
+    std::fprintf(stderr, "fleetd leads ...\n");
+    filler.remove_leader();
+    stages.push_back(measure(fleetd, "leading", "300 MB of 100,000 units", metrics, decided));
+  }
+  filler.put_leader();
   const Fleetd fleetd(folder.path(), etcd.url(0));
   fleetd.wait_for("/readyz", "ok");
-  sleep(2);
-  const long without = fleetd.pss();
-  std::fprintf(stderr, "the view is opened ...\n");
-  const double until_view = fleetd.wait_for("/fleet/v1/machines", machine_id(0));
-  sleep(2);
-  const long with = fleetd.pss();
-  std::fprintf(stderr, "fleetd leads ...\n");
+  std::fprintf(stderr, "one without the view leads ...\n");
   filler.remove_leader();
-  const double until_lead = fleetd.wait_for("/metrics", "fleet_engine_reconcile_count_total 1\n");
-  sleep(2);
-  const long leading = fleetd.pss();
+  stages.push_back(measure(fleetd, "leading, without the view before", "", metrics, decided));
 
   std::printf("%zu machines, %zu units\n", machines, units);
-  Table table({"fleetd", "PSS MiB", "more, bytes a unit", "s until then", "aim"});
-  const auto more = [&](long kib) {
-    return fixed(static_cast<double>(kib - without) * 1024 / static_cast<double>(units), 0);
-  };
-  table.add({"without the view", fixed(mib(without), 1), "", "", "30 MB"});
-  table.add({"with the view", fixed(mib(with), 1), more(with), fixed(until_view, 2), "1536 bytes"});
-  table.add({"leading", fixed(mib(leading), 1), more(leading), fixed(until_lead, 2),
-             "300 MB of 100,000 units"});
+  Table table({"fleetd", "PSS MiB", "more, bytes a unit", "s until then", "its CPU s", "aim"});
+  const long without = stages.front().pss;
+  for (const Stage& stage : stages) {
+    const double more = static_cast<double>(stage.pss - without) * 1024;
+    table.add({stage.name, fixed(mib(stage.pss), 1), fixed(more / static_cast<double>(units), 0),
+               fixed(stage.until_then, 2), fixed(stage.cpu, 2), stage.aim});
+  }
   table.print();
 }
 

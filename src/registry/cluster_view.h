@@ -11,24 +11,14 @@
 
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "base/event_loop.h"
+#include "registry/cluster_records.h"
 #include "registry/objects.h"
 #include "store/store.h"
 
 namespace flotilla::registry {
-
-// The names of what changed since the last call. All empty: only is_ready() has changed.
-struct ClusterChange {
-  store::Revision revision = 0;
-  std::set<std::string> units;     // unit records
-  std::set<std::string> schedule;  // units whose schedule or global entry changed
-  std::set<std::string> machines;  // presence or metadata
-  std::set<std::string> states;    // units whose state on some machine changed
-  bool leader = false;
-};
 
 class ClusterView {
  public:

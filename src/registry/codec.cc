@@ -7,6 +7,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "registry/plain_records.h"
+
 namespace flotilla::registry {
 
 namespace json = boost::json;
@@ -183,6 +185,10 @@ std::string encode(const Unit& unit) {
 }
 
 base::Result<Unit> decode_unit(std::string_view text) {
+  if (std::optional<Unit> plain = read_plain_unit(text)) {
+    plain->hash = unit::hash_hex(plain->options);
+    return std::move(*plain);
+  }
   FLOTILLA_ASSIGN(json::object object, parse_object(text));
   Reader reader(std::move(object));
   Unit unit;
@@ -207,8 +213,12 @@ base::Result<Unit> decode_unit(std::string_view text) {
 
 std::string encode(const ScheduleEntry& entry) { return encode_entry(entry); }
 std::string encode(const GlobalEntry& entry) { return encode_entry(entry); }
-base::Result<ScheduleEntry> decode_schedule_entry(std::string_view text) {
-  return decode_entry<ScheduleEntry>(text);
+base::Result<ScheduleEntry> decode_schedule_entry(std::string_view text, EntryText wanted) {
+  const bool with_text = wanted == EntryText::kRead;
+  if (auto plain = read_plain_schedule_entry(text, with_text)) return std::move(*plain);
+  base::Result<ScheduleEntry> entry = decode_entry<ScheduleEntry>(text);
+  if (entry && !with_text) entry->text = {};
+  return entry;
 }
 base::Result<GlobalEntry> decode_global_entry(std::string_view text) {
   return decode_entry<GlobalEntry>(text);
@@ -263,6 +273,7 @@ std::string encode(const UnitState& state) {
 }
 
 base::Result<UnitState> decode_unit_state(std::string_view text) {
+  if (auto plain = read_plain_unit_state(text)) return std::move(*plain);
   FLOTILLA_ASSIGN(json::object object, parse_object(text));
   Reader reader(std::move(object));
   UnitState state;

@@ -23,7 +23,10 @@ std::string encode(const Leader& leader);
 std::string encode(const Metadata& edits);
 
 base::Result<Unit> decode_unit(std::string_view text);
-base::Result<ScheduleEntry> decode_schedule_entry(std::string_view text);
+// Who has the text from the unit leaves that of the entry out.
+enum class EntryText : uint8_t { kRead, kLeftOut };
+base::Result<ScheduleEntry> decode_schedule_entry(std::string_view text,
+                                                  EntryText wanted = EntryText::kRead);
 base::Result<GlobalEntry> decode_global_entry(std::string_view text);
 base::Result<Machine> decode_machine(std::string_view text);
 base::Result<UnitState> decode_unit_state(std::string_view text);

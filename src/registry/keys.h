@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -59,6 +60,11 @@ class Keys {
   std::string states() const { return prefix_ + "/state/"; }
   std::string state(std::string_view unit, std::string_view machine) const {
     return join("/state/", unit).append("/").append(machine);
+  }
+
+  // The folders that have something of each unit, in their order.
+  std::vector<std::string> large_folders() const {
+    return {prefix_ + "/schedule/", prefix_ + "/state/", prefix_ + "/unit/"};
   }
 
   // Nothing for a key that is none of these: a newer version's, or somebody else's.

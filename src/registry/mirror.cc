@@ -3,13 +3,15 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <vector>
+#include <iterator>
+#include <utility>
+
+#include "registry/range_reading.h"
 
 namespace flotilla::registry {
 
 namespace {
 
-constexpr int64_t kFirstPage = 1000;
 constexpr base::Micros kFirstRetry = std::chrono::milliseconds(100);
 constexpr base::Micros kLongestRetry = std::chrono::seconds(2);
 
@@ -19,22 +21,27 @@ constexpr base::Micros kLongestRetry = std::chrono::seconds(2);
 class Mirror::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(store::Store& store, base::EventLoop& loop, std::string key, std::string range_end,
-       MirrorHandler handler)
+       std::vector<std::string> cuts, MirrorHandler handler)
       : store_(store),
         loop_(loop),
         key_(std::move(key)),
         range_end_(std::move(range_end)),
+        cuts_(std::move(cuts)),
         handler_(std::move(handler)) {}
 
   void read_anew() {
     // Of a first reading that broke off, something may have gone since.
     if (has_told_) is_first_ = false;
     reading_.clear();
-    read_page(key_, 0);
+    RangeReadingHandler handler;
+    handler.on_page = [this](std::vector<store::KeyValue>& page) { on_page(page); };
+    handler.on_end = [this](const base::Result<store::Revision>& revision) { on_read(revision); };
+    read_ = std::make_unique<RangeReading>(store_, key_, range_end_, cuts_, std::move(handler));
   }
 
   void end() {
     ended_ = true;
+    read_.reset();
     watch_.reset();
     retry_.reset();
   }
@@ -43,41 +50,24 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
   bool has_data() const { return has_data_; }
 
  private:
-  void read_page(std::string from, store::Revision revision) {
-    store::RangeRequest request;
-    request.key = std::move(from);
-    request.range_end = range_end_;
-    request.limit = page_;
-    request.revision = revision;
-    store_.range(request, [self = shared_from_this(), request](auto result) {
-      if (!self->ended_) self->on_page(request, std::move(result));
-    });
+  void on_page(std::vector<store::KeyValue>& page) {
+    if (!is_first_) {
+      reading_.insert(reading_.end(), std::make_move_iterator(page.begin()),
+                      std::make_move_iterator(page.end()));
+      return;
+    }
+    const auto self = shared_from_this();  // a handler may destroy the mirror
+    for (const store::KeyValue& kv : page) {
+      put(kv);
+      if (ended_) return;
+    }
   }
 
-  void on_page(const store::RangeRequest& request, base::Result<store::RangeResponse> result) {
-    if (!result) {
-      if (result.error().code == base::Errc::kTooLarge && page_ > 1) {
-        page_ = std::max<int64_t>(page_ / 2, 1);
-        return read_page(request.key, request.revision);
-      }
-      // kNotFound: a compaction overtook the paging.
-      return retry(result.error(), &Impl::read_anew);
-    }
-    const store::Revision revision = request.revision != 0 ? request.revision : result->revision;
-    const bool more = result->more && !result->kvs.empty();
-    const std::string next = more ? result->kvs.back().key + '\0' : std::string();
-    if (is_first_) {
-      const auto self = shared_from_this();  // a handler may destroy the mirror
-      for (const store::KeyValue& kv : result->kvs) {
-        put(kv);
-        if (ended_) return;
-      }
-    } else {
-      for (store::KeyValue& kv : result->kvs) reading_.push_back(std::move(kv));
-    }
-    if (more) return read_page(next, revision);
-    if (is_first_) return stand(revision);
-    tell_differences(revision);
+  void on_read(const base::Result<store::Revision>& revision) {
+    // kNotFound: a compaction overtook the paging.
+    if (!revision) return retry(revision.error(), &Impl::read_anew);
+    if (is_first_) return stand(*revision);
+    tell_differences(*revision);
   }
 
   void put(const store::KeyValue& kv) {
@@ -92,7 +82,8 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void tell_differences(store::Revision revision) {
-    const std::vector<store::KeyValue> all = std::exchange(reading_, {});
+    std::vector<store::KeyValue> all = std::exchange(reading_, {});
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     const std::map<std::string, store::Revision> known = handler_.known ? handler_.known() : known_;
     const auto self = shared_from_this();  // a handler may destroy the mirror
     const auto is_before = [](const store::KeyValue& kv, const std::string& key) {
@@ -189,8 +180,8 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
   base::EventLoop& loop_;
   const std::string key_;
   const std::string range_end_;
+  const std::vector<std::string> cuts_;
   MirrorHandler handler_;
-  int64_t page_ = kFirstPage;
   std::vector<store::KeyValue> reading_;
   std::map<std::string, store::Revision> known_;  // unless the handler knows
   bool is_first_ = true;                          // nothing is told yet but the first pages
@@ -200,14 +191,15 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
   bool is_live_ = false;
   bool ended_ = false;
   base::Micros retry_delay_ = kFirstRetry;
+  std::unique_ptr<RangeReading> read_;
   base::RegistrationPtr watch_;
   base::RegistrationPtr retry_;
 };
 
 Mirror::Mirror(store::Store& store, base::EventLoop& loop, std::string key, std::string range_end,
-               MirrorHandler handler)
+               MirrorHandler handler, std::vector<std::string> cuts)
     : impl_(std::make_shared<Impl>(store, loop, std::move(key), std::move(range_end),
-                                   std::move(handler))) {
+                                   std::move(cuts), std::move(handler))) {
   impl_->read_anew();
 }
 

@@ -1,7 +1,7 @@
 // Mirror: follows one range of the store. Reads it once, page by page, then listens; what it tells
 // is always the whole truth of the range at some revision, step by step, without gaps. After a lost
 // watch it goes on where it was; after a compaction it reads anew and tells the differences.
-// The first reading is told page by page, so that it is never in memory twice.
+// The first reading is told page by page, in no order, so that it is never in memory twice.
 //
 // Loop thread only. A handler may destroy the Mirror.
 #pragma once
@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "store/store.h"
@@ -31,8 +32,9 @@ struct MirrorHandler {
 
 class Mirror {
  public:
+  // `cuts`: where the range is cut into parts that are read side by side (RangeReading).
   Mirror(store::Store& store, base::EventLoop& loop, std::string key, std::string range_end,
-         MirrorHandler handler);
+         MirrorHandler handler, std::vector<std::string> cuts = {});
   ~Mirror();
   Mirror(const Mirror&) = delete;
   Mirror& operator=(const Mirror&) = delete;

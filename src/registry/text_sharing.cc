@@ -28,6 +28,35 @@ SharedText hash_in(const Cluster& cluster, const SharedText& unit, SharedText ha
   return hash;
 }
 
+UnitTexts::Texts& UnitTexts::slot_of(std::string_view unit) {
+  size_t at = std::hash<std::string_view>()(unit) & (slots_.size() - 1);
+  while (!slots_[at].name.empty() && !(slots_[at].name == unit))
+    at = (at + 1) & (slots_.size() - 1);
+  return slots_[at];
+}
+
+SharedText UnitTexts::name(std::string_view unit) {
+  if (2 * taken_ >= slots_.size()) {
+    std::vector<Texts> old = std::exchange(slots_, {});
+    slots_.resize(std::max<size_t>(64, 2 * old.size()));
+    for (Texts& texts : old) {
+      if (!texts.name.empty()) slot_of(texts.name) = std::move(texts);
+    }
+  }
+  Texts& texts = slot_of(unit);
+  if (texts.name.empty()) {
+    texts.name = unit;
+    ++taken_;
+  }
+  return texts.name;
+}
+
+SharedText UnitTexts::hash(const SharedText& unit, const SharedText& hash) {
+  Texts& texts = slot_of(unit);
+  if (texts.hash.empty()) texts.hash = hash;
+  return texts.hash == hash ? texts.hash : hash;
+}
+
 SharedText Words::shared(std::string_view word) {
   if (word.empty()) return {};
   const auto found = words_.find(word);

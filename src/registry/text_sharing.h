@@ -1,6 +1,6 @@
 // How the records of one cluster come to share their texts: a name or a hash is looked up in the
-// other records of the unit, so that no table of them is needed; of words and machine ids, which
-// stand everywhere, a table is kept.
+// other records of the unit, so that no table of them is needed when they have been read; of words
+// and machine ids, which stand everywhere, a table is kept.
 //
 // Loop thread only.
 #pragma once
@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "registry/objects.h"
 
@@ -17,6 +18,27 @@ namespace flotilla::registry {
 SharedText name_in(const Cluster& cluster, const std::string& unit);
 // `hash`, as a record of the unit has it already.
 SharedText hash_in(const Cluster& cluster, const SharedText& unit, SharedText hash);
+
+// The names and hashes of units while they are read by the thousand: finds at once what name_in()
+// and hash_in() search for.
+class UnitTexts {
+ public:
+  // The unit's name, as it was asked for first.
+  SharedText name(std::string_view unit);
+  // Requires: name() was asked for the unit. Of several hashes the one that came first is kept.
+  SharedText hash(const SharedText& unit, const SharedText& hash);
+
+ private:
+  struct Texts {
+    SharedText name;
+    SharedText hash;
+  };
+  Texts& slot_of(std::string_view unit);
+
+  // By the hash of the name, else the next free one; at most half of them are taken.
+  std::vector<Texts> slots_;
+  size_t taken_ = 0;
+};
 
 class Words {
  public:

@@ -16,6 +16,8 @@ using base::Result;
 namespace {
 
 constexpr int64_t kPage = 1000;
+// Who asks for a part of a range knows how large it may be.
+constexpr int64_t kLargestPart = 5000;
 constexpr int kMaxRestarts = 3;
 
 struct Reading {
@@ -80,7 +82,11 @@ void on_page(const ReadingPtr& reading, RangeResponse page) {
 }  // namespace
 
 void read_range(EtcdClient& client, RangeRequest request, Store::Callback<RangeResponse> done) {
-  read_page(std::make_shared<Reading>(Reading{client, std::move(request), std::move(done)}));
+  const auto reading =
+      std::make_shared<Reading>(Reading{client, std::move(request), std::move(done)});
+  const int64_t limit = reading->request.limit;
+  if (limit > kPage && limit <= kLargestPart) reading->page = limit;
+  read_page(reading);
 }
 
 }  // namespace flotilla::store

@@ -165,8 +165,13 @@ std::string hash_hex(const std::vector<UnitOption>& options) {
   if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha1(), nullptr) != 1) {
     throw std::runtime_error("libcrypto has no SHA-1");
   }
+  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
-  for (unsigned i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
+  hex.reserve(size_t{2} * length);
+  for (unsigned i = 0; i < length; ++i) {
+    hex += kDigits[digest[i] >> 4];
+    hex += kDigits[digest[i] & 0xf];
+  }
   return hex;
 }
 
