@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 #include "api/path.h"
 #include "api/routes.h"
+#include "registry/unit_reading.h"
 
 namespace flotilla::api {
 namespace {
@@ -75,6 +76,8 @@ struct Api::Impl : Handlers {
     return parts.is_available() && (parts.on_demand != nullptr || parts.view.has_data());
   }
   void route_with_view(const Request& request, Respond respond);
+  bool read_unit_for(const Request& request, const ParsedTarget& target, const Match& match,
+                     const Respond& respond);
 };
 
 namespace {
@@ -136,11 +139,36 @@ void Api::Impl::route(const Request& request, const ParsedTarget& target, Respon
   if (path->empty()) return respond(error_response(405, ""));
   const Match match = match_route(request.method, *path);
   if (match.route == nullptr) return respond(error_response(match.status, match.message));
-  if (match.route->needs_view && parts.on_demand != nullptr && !parts.on_demand->use()) {
-    return route_with_view(request, std::move(respond));
+  if (match.route->needs_view && parts.on_demand != nullptr) {
+    if (!parts.view.has_data() && read_unit_for(request, target, match, respond)) return;
+    if (!parts.on_demand->use()) return route_with_view(request, std::move(respond));
   }
   Call call{request, target, match.unit, std::move(respond)};
   (this->*match.route->handler)(call);
+}
+
+// Later, by what the store has about the one unit that the request is about, if it is about one.
+bool Api::Impl::read_unit_for(const Request& request, const ParsedTarget& target,
+                              const Match& match, const Respond& respond) {
+  if (!match.route->is_of_one_unit) return false;
+  const std::string unit(match.unit.empty() ? target.parameter("unitName") : match.unit);
+  if (unit.empty()) return false;
+  std::vector<std::string> machines;
+  if (const std::string_view named = target.parameter("machine"); !named.empty()) {
+    machines.emplace_back(named);
+  }
+  registry::read_unit(
+      parts.registry.store(), parts.registry.prefix(), unit, std::move(machines),
+      [weak = weak_from_this(), request, target, handler = match.route->handler,
+       has_name = !match.unit.empty(), unit, respond](std::optional<registry::Cluster> cluster) {
+        const auto self = std::static_pointer_cast<Impl>(weak.lock());
+        if (!self) return;
+        if (!cluster) return self->route_with_view(request, respond);
+        Call call{request, target, has_name ? std::string_view(unit) : std::string_view(), respond,
+                  &*cluster};
+        (self.get()->*handler)(call);
+      });
+  return true;
 }
 
 // Later, when there is a view.

@@ -38,7 +38,7 @@ struct ApiOnDemandTest : testing::Test {
 };
 
 TEST_F(ApiOnDemandTest, TheFirstRequestWaitsForTheView) {
-  ask("GET", "/fleet/v1/units/a.service");
+  ask("GET", "/fleet/v1/units");
   EXPECT_FALSE(answer) << "the view is not there yet";
   loop.settle();
   ASSERT_TRUE(answer);

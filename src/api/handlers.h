@@ -19,6 +19,8 @@ struct Call {
   const ParsedTarget& target;
   std::string_view unit;  // from the path; empty where that has none
   Respond respond;
+  // What was read for the call, where the view is not open; else null.
+  const registry::Cluster* read = nullptr;
 };
 
 struct Handlers : std::enable_shared_from_this<Handlers> {
@@ -46,6 +48,10 @@ struct Handlers : std::enable_shared_from_this<Handlers> {
   void run_batch(Call& call);
 
   const registry::Cluster& cluster() const { return parts.view.cluster(); }
+  // For those calls that are about one unit (Route::is_of_one_unit).
+  const registry::Cluster& cluster_for(const Call& call) const {
+    return call.read != nullptr ? *call.read : cluster();
+  }
   // Answers once the view shows `revision`.
   void respond_at(store::Revision revision, Response response, Respond respond);
   // Asks the API of that machine, unless the request has been passed on before.

@@ -25,7 +25,7 @@ Place refused(int status, std::string_view message) {
 }
 
 Place place_of(const Handlers& handlers, const Call& call) {
-  const registry::Cluster& cluster = handlers.cluster();
+  const registry::Cluster& cluster = handlers.cluster_for(call);
   const auto unit = cluster.units.find(call.unit);
   if (unit == cluster.units.end()) return refused(404, "unit does not exist");
   const std::string_view wanted = call.target.parameter("machine");
@@ -88,8 +88,9 @@ void Handlers::forward(const Call& call, std::string_view machine, PeerRequest::
   if (parts.peers == nullptr || !call.request.forwarded_by.empty()) {
     return refuse("; ask the API of that machine");
   }
-  const auto found = cluster().machines.find(machine);
-  if (found == cluster().machines.end()) return refuse(", which is not there at the moment");
+  const auto& machines = cluster_for(call).machines;
+  const auto found = machines.find(machine);
+  if (found == machines.end()) return refuse(", which is not there at the moment");
   if (found->second.api_address.empty()) {
     return refuse(", which announces no address of its API (api_address= of its fleetd)");
   }

@@ -103,20 +103,21 @@ void Handlers::list_units(Call& call) {
 }
 
 void Handlers::get_unit(Call& call) {
-  const auto found = cluster().units.find(call.unit);
-  if (found == cluster().units.end())
-    return call.respond(error_response(404, "unit does not exist"));
+  const registry::Cluster& cluster = cluster_for(call);
+  const auto found = cluster.units.find(call.unit);
+  if (found == cluster.units.end()) return call.respond(error_response(404, "unit does not exist"));
   JsonText json;
-  append_unit(json, cluster(), found->second, UnitShape::kSingle);
+  append_unit(json, cluster, found->second, UnitShape::kSingle);
   call.respond(json_response(200, std::move(json).str()));
 }
 
 void Handlers::list_states(Call& call) {
+  const registry::Cluster& cluster = cluster_for(call);
   const std::string_view machine = call.target.parameter("machineID");
   const std::string_view unit = call.target.parameter("unitName");
   const auto each = [&](const auto& take) {
-    const auto& states = cluster().states;
-    const auto& histories = cluster().histories;
+    const auto& states = cluster.states;
+    const auto& histories = cluster.histories;
     auto it = unit.empty() ? states.begin() : states.find(unit);
     auto history = unit.empty() ? histories.begin() : histories.find(unit);
     const auto is_meant = [&](const std::string& id) { return machine.empty() || id == machine; };
@@ -130,7 +131,7 @@ void Handlers::list_states(Call& call) {
         }
         ++it;
       } else {
-        const auto state = finished_state(cluster(), history->first);
+        const auto state = finished_state(cluster, history->first);
         if (state && is_meant(state->machine) && !take(*state)) return;
         ++history;
       }
@@ -142,13 +143,14 @@ void Handlers::list_states(Call& call) {
 }
 
 void Handlers::get_state(Call& call) {
+  const registry::Cluster& cluster = cluster_for(call);
   JsonText json;
-  const auto states = cluster().states.find(call.unit);
-  if (states != cluster().states.end() && !states->second.empty()) {
+  const auto states = cluster.states.find(call.unit);
+  if (states != cluster.states.end() && !states->second.empty()) {
     append_state(json, states->second.begin()->second);
-  } else if (const auto finished = finished_state(cluster(), call.unit)) {
+  } else if (const auto finished = finished_state(cluster, call.unit)) {
     append_state(json, *finished);
-  } else if (cluster().units.find(call.unit) != cluster().units.end()) {
+  } else if (cluster.units.find(call.unit) != cluster.units.end()) {
     // fleet's own client crashes on a 404 while it waits for a unit that has no state yet.
     json.begin_object().field("name", call.unit).end_object();
   } else {

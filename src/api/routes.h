@@ -23,6 +23,8 @@ struct Route {
   std::string_view response = {};  // schema of the answer
   std::string_view query = {};     // parameters, separated by blanks
   bool needs_view = true;          // of the cluster
+  // Only reads what is there of one unit, which can be had without the view.
+  bool is_of_one_unit = false;
 };
 
 // What a request comes to: a route and the name in its path, or a refusal.
