@@ -172,6 +172,15 @@ TEST_P(FileTreeConformance, AFileInTheWayOfADirectoryIsAnError) {
   EXPECT_TRUE(tree().stat("/x/y"));
 }
 
+TEST(RootedFileTree, ReadsFilesWithoutASizeInOnePiece) {
+  auto tree = RootedFileTree::open("/");
+  ASSERT_TRUE(tree);
+  const auto text = (*tree)->read("/proc/sys/kernel/overflowuid", 64);
+  ASSERT_TRUE(text);
+  EXPECT_GT(text->size(), 2U);
+  EXPECT_EQ(text->back(), '\n');
+}
+
 TEST(RootedFileTree, NamesPathsAsTheKernelReachesThem) {
   RootedMaker maker;
   ASSERT_TRUE(maker.tree().write_atomic("/real/f", "", 0644));

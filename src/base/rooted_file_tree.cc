@@ -129,9 +129,9 @@ Result<std::string> RootedFileTree::read(std::string_view path, size_t max_bytes
     return too_large("read {}: it has {} bytes, more than {}", path, size, max_bytes);
   }
   // One byte more than expected tells the end of the file by the first read. The size says nothing
-  // in /proc.
+  // in /proc, where some files can be read in one piece alone.
   std::string content;
-  content.resize(static_cast<size_t>(size) + 1);
+  content.resize(size == 0 ? 4096 : static_cast<size_t>(size) + 1);
   size_t used = 0;
   for (;;) {
     if (used == content.size()) content.resize(std::max<size_t>(4096, content.size() * 2));
