@@ -162,7 +162,8 @@ void parse_condition(UnitSettings& settings, const SettingContext& context,
     return context.reporter.warn("Path in condition is not absolute, ignoring: {}", *parameter);
   }
   condition.parameter = std::move(*parameter);
-  list.push_back(std::move(condition));
+  // The last line is looked at first.
+  list.insert(list.begin(), std::move(condition));
 }
 
 void parse_source_path(UnitSettings& settings, const SettingContext& context,
