@@ -9,6 +9,7 @@
 #include "init/bus_answer.h"
 #include "init/bus_methods.h"
 #include "init/bus_write.h"
+#include "init/process_list.h"
 
 namespace flotilla::init {
 
@@ -94,7 +95,7 @@ void send_neighbours(BusRequest& request, uint32_t id, Manager::JobSide side) {
 }
 
 std::optional<KillWhom> whom_of(std::string_view word) {
-  // With "-fail" it is an error if there was nothing to kill; the manager judges that anyway.
+  // With "-fail" it is an error if there was nothing to kill; of one process that is so anyway.
   constexpr std::string_view kFail = "-fail";
   if (word.size() > kFail.size() && word.substr(word.size() - kFail.size()) == kFail) {
     word.remove_suffix(kFail.size());
@@ -112,6 +113,11 @@ void kill(BusRequest& request, const std::string& unit, const std::string& word,
   }
   if (signal <= 0 || signal >= _NSIG) {
     return answer_error(request, kBusInvalidArgs, "Signal number out of range.");
+  }
+  const Unit* known = request.manager.find_unit(unit);
+  if (word == "all-fail" && known != nullptr && request.manager.processes(*known).empty()) {
+    return answer_error(request, "org.freedesktop.systemd1.NoSuchProcess",
+                        "No matching processes to kill");
   }
   answer_status(request, request.manager.kill_unit(unit, *whom, signal));
 }
@@ -157,8 +163,11 @@ void bus_start_unit_replace(BusRequest& request) {
   const std::string new_unit = arguments.string().value_or("");
   const std::string mode = arguments.string().value_or("");
   const Unit* unit = request.manager.find_unit(old_unit);
+  if (unit == nullptr) {
+    return answer_error(request, kBusNoSuchUnit, fmt::format("Unit {} not loaded.", old_unit));
+  }
   std::optional<JobView> job;
-  if (unit != nullptr && unit->job != 0) job = request.manager.find_job(unit->job);
+  if (unit->job != 0) job = request.manager.find_job(unit->job);
   if (!job || job->type != "start") {
     return answer_error(request, kBusNoSuchJob, fmt::format("No job queued for unit {}", old_unit));
   }

@@ -61,6 +61,12 @@ Status check_alias_path(const std::string& alias, const std::string& unit) {
   return {};
 }
 
+// Without an instance of its own, a template is enabled for the one it names.
+Result<UnitName> with_default_instance(const FoundUnit& unit, const UnitName& name) {
+  if (!name.is_template() || unit.install.default_instance.empty()) return name;
+  return name.with_instance(unit.install.default_instance);
+}
+
 }  // namespace
 
 UnitFileLinks::UnitFileLinks(base::FileTree& tree, Places places)
@@ -122,7 +128,8 @@ Result<size_t> UnitFileLinks::apply_aliases(const FoundUnit& unit, const std::st
                                             Force force, Changes& changes) {
   Tally tally;
   FLOTILLA_ASSIGN(const UnitName name, UnitName::parse(unit.name));
-  const unit::SpecifierContext specifiers{name, places_.host, unit.path, {}};
+  FLOTILLA_ASSIGN(const UnitName named, with_default_instance(unit, name));
+  const unit::SpecifierContext specifiers{named, places_.host, unit.path, {}};
   const auto make = [&](const std::string& written) -> Result<size_t> {
     auto alias = unit::expand_specifiers(written, specifiers);
     if (!alias) return install_error(ELIBBAD, written);
@@ -162,9 +169,7 @@ Result<size_t> UnitFileLinks::apply_wants(const FoundUnit& unit,
                                           Changes& changes) {
   if (units.empty()) return size_t{0};
   FLOTILLA_ASSIGN(UnitName name, UnitName::parse(unit.name));
-  if (name.is_template() && !unit.install.default_instance.empty()) {
-    FLOTILLA_ASSIGN(name, name.with_instance(unit.install.default_instance));
-  }
+  FLOTILLA_ASSIGN(name, with_default_instance(unit, name));
   const unit::SpecifierContext specifiers{name, places_.host, unit.path, {}};
   Tally tally;
   const auto make = [&](const std::string& written) -> Result<size_t> {
@@ -189,12 +194,17 @@ Result<size_t> UnitFileLinks::apply_unit(const FoundUnit& unit, const std::strin
   if (!search.is_searched(parent_of(unit.path))) {
     FLOTILLA_TRY(link_to(unit.path, directory + "/" + unit.name, force, changes));
   }
-  Tally tally;
-  tally.add(apply_aliases(unit, directory, force, changes));
-  tally.add(apply_wants(unit, unit.install.wanted_by, ".wants", directory, changes));
-  tally.add(apply_wants(unit, unit.install.required_by, ".requires", directory, changes));
-  tally.add(apply_wants(unit, unit.install.upheld_by, ".upholds", directory, changes));
-  return std::move(tally).result();
+  // Once one kind of links is made, what is wrong with the next is no error any more.
+  Result<size_t> result = apply_aliases(unit, directory, force, changes);
+  const std::pair<const std::vector<std::string>&, std::string_view> kinds[] = {
+      {unit.install.wanted_by, ".wants"},
+      {unit.install.required_by, ".requires"},
+      {unit.install.upheld_by, ".upholds"}};
+  for (const auto& [units, suffix] : kinds) {
+    Result<size_t> more = apply_wants(unit, units, suffix, directory, changes);
+    if (result && *result == 0) result = std::move(more);
+  }
+  return result;
 }
 
 Result<size_t> UnitFileLinks::apply(UnitFileSearch& search, Follow follow,

@@ -107,11 +107,13 @@ TEST_F(UnitFiles, TemplatesAreEnabledByInstance) {
 
 TEST_F(UnitFiles, ADefaultInstanceStandsForItsTemplate) {
   tree_.add_file("/usr/lib/u/d@.service",
-                 "[Install]\nWantedBy=y@%i.target\nAlias=e@.service\nDefaultInstance=main\n");
+                 "[Install]\nWantedBy=y@%i.target\nAlias=e@.service f@%i.service\n"
+                 "DefaultInstance=main\n");
   auto enabled = links_.enable({"d@.service"}, Lifetime::kLasting, Force::kNo);
   ASSERT_TRUE(enabled.has_value()) << enabled.error().message;
   EXPECT_EQ(enabled->changes[0].file, "/etc/u/e@.service");
-  EXPECT_EQ(enabled->changes[1].file, "/etc/u/y@main.target.wants/d@main.service");
+  EXPECT_EQ(enabled->changes[1].file, "/etc/u/f@main.service");
+  EXPECT_EQ(enabled->changes[2].file, "/etc/u/y@main.target.wants/d@main.service");
   EXPECT_EQ(links_.state_of("d@.service").value_or(""), "enabled");
 }
 
