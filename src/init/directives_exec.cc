@@ -20,7 +20,9 @@ bool is_user_name(std::string_view name) {
   const std::string_view digits = name.front() == '-' ? name.substr(1) : name;
   if (digits.find_first_not_of("0123456789") == std::string_view::npos) {
     const bool is_padded = name.size() > 1 && name.front() == '0';
-    return name.front() != '-' && !is_padded && unit::parse_unsigned(name, UINT32_MAX - 1);
+    // 65535 is "none" of the old calls with numbers of 16 bits.
+    return name.front() != '-' && !is_padded && name != "65535" &&
+           unit::parse_unsigned(name, UINT32_MAX - 1);
   }
   if (name.front() == ' ' || name.back() == ' ') return false;
   return std::none_of(name.begin(), name.end(),

@@ -121,7 +121,8 @@ TEST(DynamicUserNumbers, AreThoseOfSystemd) {
   EXPECT_EQ(preferred_dynamic_uid("my-app"), 64191u);
   EXPECT_EQ(preferred_dynamic_uid("x"), 62493u);
   EXPECT_EQ(dynamic_user_name(*unit::UnitName::parse("x@1.service")), "x");
-  EXPECT_EQ(dynamic_user_name(*unit::UnitName::parse("1x.service")).substr(0, 3), "_du");
+  EXPECT_EQ(dynamic_user_name(*unit::UnitName::parse("1abc.service")), "_du46c11576cd06efe1");
+  EXPECT_EQ(dynamic_user_name(*unit::UnitName::parse("a_b.c.service")), "_du039ab12b99f8bff4");
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include <climits>
 #include <cstring>
 
+#include "unit/scalar.h"
+
 namespace flotilla::init {
 namespace {
 
@@ -22,8 +24,8 @@ using base::Result;
 constexpr int kTries = 100;
 constexpr std::array<uint8_t, 16> kUidKey{0x37, 0x53, 0x7e, 0x31, 0xcf, 0xce, 0x48, 0xf5,
                                           0x8a, 0xbb, 0x39, 0x57, 0x8d, 0xd9, 0xec, 0x59};
-constexpr std::array<uint8_t, 16> kNameKey{0x58, 0x3d, 0x1e, 0x28, 0x67, 0xb8, 0x40, 0xcc,
-                                           0xa0, 0x8d, 0x66, 0x48, 0x4c, 0x0f, 0xcd, 0x5c};
+constexpr std::array<uint8_t, 16> kNameKey{0x58, 0x1a, 0xaf, 0xe6, 0x28, 0x58, 0x4e, 0x96,
+                                           0xb4, 0x4e, 0xf5, 0x3b, 0x8c, 0x92, 0x07, 0xec};
 
 uint64_t rotate(uint64_t value, unsigned bits) { return value << bits | value >> (64 - bits); }
 
@@ -69,6 +71,8 @@ uint32_t into_range(uint32_t number) {
   return kFirstDynamicUid + number % (kLastDynamicUid - kFirstDynamicUid + 1);
 }
 
+bool is_dynamic(uint32_t uid) { return uid >= kFirstDynamicUid && uid <= kLastDynamicUid; }
+
 // What useradd would take, and not too long for utmp.
 bool is_strict_user_name(std::string_view name) {
   if (name.empty() || name.size() > 31) return false;
@@ -86,10 +90,9 @@ uint32_t preferred_dynamic_uid(std::string_view name) noexcept {
 }
 
 std::string dynamic_user_name(const unit::UnitName& unit) {
-  const std::string& name = unit.str();
-  const std::string prefix = name.substr(0, name.find_first_of("@."));
+  std::string prefix(unit.is_plain() ? unit.stem() : unit.prefix());
   if (is_strict_user_name(prefix)) return prefix;
-  return fmt::format("_du{:016x}", siphash(name, kNameKey));
+  return fmt::format("_du{:016x}", siphash(prefix, kNameKey));
 }
 
 DynamicUsers::DynamicUsers(UserDb& users, std::string directory)
@@ -121,30 +124,55 @@ uint32_t DynamicUsers::find_number_of(const std::string& name) const {
   const ssize_t size = ::readlink((directory_ + "/direct:" + name).c_str(), target, sizeof target);
   uint32_t uid = 0;
   if (size <= 0 || std::from_chars(target, target + size, uid).ec != std::errc()) return 0;
-  return uid >= kFirstDynamicUid && uid <= kLastDynamicUid ? uid : 0;
+  return is_dynamic(uid) ? uid : 0;
 }
 
-Result<std::shared_ptr<DynamicUser>> DynamicUsers::acquire(const std::string& name) {
+// What exists anyway is used as it is, but a user and a group of one name must not differ in that.
+bool DynamicUsers::find_static(DynamicUser::Kind kind, DynamicUser& user) {
+  if (unit::parse_unsigned(user.name, UINT32_MAX - 1)) {
+    user.uid = user.gid = static_cast<uint32_t>(*unit::parse_unsigned(user.name, UINT32_MAX - 1));
+    return user.is_static = true;
+  }
+  const auto of_user = users_.find_user(user.name);
+  if (kind == DynamicUser::Kind::kUser && of_user) {
+    user.uid = (*of_user)->uid;
+    user.gid = (*of_user)->gid;
+    return user.is_static = true;
+  }
+  const bool has_user = of_user.has_value();
+  const auto of_group = users_.find_group(user.name);
+  if (kind == DynamicUser::Kind::kGroup && of_group) {
+    user.uid = user.gid = *of_group;
+    return user.is_static = true;
+  }
+  return user.is_refused = has_user || of_group.has_value();
+}
+
+Result<std::shared_ptr<DynamicUser>> DynamicUsers::acquire(DynamicUser::Kind kind,
+                                                           const std::string& name,
+                                                           const std::vector<std::string>& paths) {
+  if (!is_strict_user_name(name) && !unit::parse_unsigned(name, UINT32_MAX - 1)) {
+    return base::invalid("{} is not the name of a user", name);
+  }
   if (auto held = by_name_[name].lock()) return held;
   auto user = std::make_shared<DynamicUser>();
   user->name = name;
-  // One that exists anyway is used as it is.
-  if (const auto found = users_.find_user(name)) {
-    user->uid = (*found)->uid;
-    user->is_static = true;
-    by_name_[name] = user;
-    return user;
-  }
+  if (find_static(kind, *user)) return user;
   if (::mkdir(directory_.c_str(), 0755) != 0 && errno != EEXIST) {
     return base::system_error(errno, "make {}", directory_);
   }
   const auto try_number = [&](uint32_t uid) {
     user->lock = lock_number(uid, name);
-    user->uid = uid;
+    user->uid = user->gid = uid;
     return user->lock.is_open();
   };
   const uint32_t before = find_number_of(name);
   bool is_found = before != 0 && try_number(before);
+  for (const std::string& path : paths) {
+    struct stat found {};
+    if (is_found || ::lstat(path.c_str(), &found) != 0 || !is_dynamic(found.st_uid)) continue;
+    is_found = try_number(found.st_uid);
+  }
   is_found = is_found || try_number(preferred_dynamic_uid(name));
   for (int i = 0; i < kTries && !is_found; ++i) {
     uint32_t random = 0;
@@ -157,9 +185,8 @@ Result<std::shared_ptr<DynamicUser>> DynamicUsers::acquire(const std::string& na
 }
 
 void DynamicUsers::release(std::shared_ptr<DynamicUser> user) {
-  if (!user || user.use_count() > 1) return;
+  if (!user || user.use_count() > 1 || user->is_static || user->is_refused) return;
   by_name_.erase(user->name);
-  if (user->is_static) return;
   const std::string number = std::to_string(user->uid);
   // The lock last: until then nobody makes the links anew.
   for (const std::string& file :

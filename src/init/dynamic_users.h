@@ -29,12 +29,16 @@ class DynamicUsers {
  public:
   DynamicUsers(UserDb& users, std::string directory);
 
-  base::Result<std::shared_ptr<DynamicUser>> acquire(const std::string& name);
+  // A user and a group of one name are one. See ExecHelper::make_user().
+  base::Result<std::shared_ptr<DynamicUser>> acquire(DynamicUser::Kind kind,
+                                                     const std::string& name,
+                                                     const std::vector<std::string>& paths);
   // The last holder's frees the number.
   void release(std::shared_ptr<DynamicUser> user);
 
  private:
   base::Fd lock_number(uint32_t uid, const std::string& name);
+  bool find_static(DynamicUser::Kind kind, DynamicUser& user);
   uint32_t find_number_of(const std::string& name) const;
 
   UserDb& users_;

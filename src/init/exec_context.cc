@@ -163,14 +163,7 @@ bool PreparedExec::find_user(const ExecInputs& inputs, UserDb& users, Failure& f
   const auto may_be_elsewhere = [&](const base::Error& error) {
     return inputs.may_ask_nss && error.code == base::Errc::kNotFound;
   };
-  if (inputs.dynamic_user != nullptr && !inputs.dynamic_user->is_static) {
-    if (geteuid() != 0) {
-      failure = {SpawnStage::kUser, EPERM, "Failed to update dynamic user credentials"};
-      return false;
-    }
-    take_dynamic_user(*inputs.dynamic_user);
-    return true;
-  }
+  if (inputs.dynamic_user != nullptr) return take_dynamic_user(inputs, failure);
   if (!exec.user.empty()) {
     const auto user = users.find_user(exec.user);
     if (user) {
@@ -186,9 +179,6 @@ bool PreparedExec::find_user(const ExecInputs& inputs, UserDb& users, Failure& f
     }
   }
   if (exec.group.empty()) return true;
-  // The group of a user that is there anyway need not have its name.
-  const bool was_there = inputs.dynamic_user != nullptr && inputs.dynamic_user->is_static;
-  if (was_there && has_user_ && exec.group == exec.user) return true;
   const auto group = users.find_group(exec.group);
   if (group) {
     gid_ = *group;
@@ -202,12 +192,27 @@ bool PreparedExec::find_user(const ExecInputs& inputs, UserDb& users, Failure& f
   return true;
 }
 
-void PreparedExec::take_dynamic_user(const DynamicUser& user) {
+// Of one that is there anyway, too, nothing but its numbers is taken: it has no home.
+bool PreparedExec::take_dynamic_user(const ExecInputs& inputs, Failure& failure) {
+  const DynamicUser& user = *inputs.dynamic_user;
+  const DynamicUser* const group = inputs.dynamic_group;
+  failure = {SpawnStage::kUser, 0, "Failed to update dynamic user credentials"};
+  if (user.is_refused || (group != nullptr && group->is_refused)) {
+    failure.error = EILSEQ;
+    failure.message += ": User or group with specified name already exists.";
+    return false;
+  }
+  const bool is_new = !user.is_static || (group != nullptr && !group->is_static);
+  if (is_new && geteuid() != 0) {
+    failure.error = EPERM;
+    return false;
+  }
   user_ = {};
   user_.name = user.name;
-  user_.uid = user_.gid = user.uid;
+  user_.uid = uid_ = user.uid;
+  user_.gid = gid_ = group != nullptr ? group->uid : user.gid;
   has_user_ = true;
-  uid_ = gid_ = user.uid;
+  return true;
 }
 
 bool PreparedExec::find_groups(const ExecInputs& inputs, UserDb& users, Failure& failure) {

@@ -45,9 +45,10 @@ struct ExecInputs {
   // Become 3, 4, ... of the process; the names as LISTEN_FDNAMES= has them.
   std::span<const int> passed_fds{};
   std::string_view passed_names{};
-  const DynamicUser* dynamic_user = nullptr;  // in place of User= and Group=
-  std::string_view credentials_directory{};   // empty: none
-  bool may_ask_nss = false;                   // a helper looks up what we do not find
+  const DynamicUser* dynamic_user = nullptr;   // in place of User= and Group=
+  const DynamicUser* dynamic_group = nullptr;  // null: the user's
+  std::string_view credentials_directory{};    // empty: none
+  bool may_ask_nss = false;                    // a helper looks up what we do not find
   // For ExecStop= and ExecStopPost= alone.
   std::string_view service_result{};
   // Set before the start of a unit whose OnFailure= or OnSuccess= this one is: how that went.
@@ -99,7 +100,7 @@ class PreparedExec {
     std::vector<SlowChown> slow_chowns;
   };
 
-  void take_dynamic_user(const DynamicUser& user);
+  bool take_dynamic_user(const ExecInputs& inputs, Failure& failure);
   bool find_user(const ExecInputs& inputs, UserDb& users, Failure& failure);
   bool find_groups(const ExecInputs& inputs, UserDb& users, Failure& failure);
   static bool read_environment_files(const ExecInputs& inputs, const base::FileTree& host,

@@ -75,10 +75,16 @@ bool is_there(const std::string& path) {
 int make_private_place(const std::string& base, const std::string& item) {
   const std::string hidden = private_base(base), place = hidden + "/" + item;
   const std::string path = base + "/" + item;
-  if (const int error = make_parents(hidden); error != 0) return error;
-  if (mkdir(hidden.c_str(), 0700) != 0 && errno != EEXIST) return errno;
-  if (const int error = make_parents(place); error != 0) return error;
   if (const int error = make_parents(path); error != 0) return error;
+  if (const int error = make_parents(hidden); error != 0) return error;
+  if (mkdir(hidden.c_str(), 0700) != 0) {
+    struct stat found {};
+    if (errno != EEXIST || lstat(hidden.c_str(), &found) != 0) return errno;
+    if (!S_ISDIR(found.st_mode)) return ENOTDIR;
+    // Where others may look, what a number leaves would be the next holder's.
+    if ((found.st_mode & 077) != 0 || found.st_uid != geteuid()) return EEXIST;
+  }
+  if (const int error = make_parents(place); error != 0) return error;
   if (is_there(path) && !is_link(path) && rename(path.c_str(), place.c_str()) != 0) return errno;
   return make_link(relative_target("private/" + item, item), path);
 }
@@ -133,12 +139,14 @@ bool make_directories(const ExecExtras& extras, const DirectoryBases& bases, Dir
     const auto path_of = [&](const std::string& name) { return bases[i] + "/" + name; };
     for (const DirectorySetting::Item& item : setting.items) {
       std::string path = path_of(item.path);
-      if (is_private_kind(failure.kind)) {
-        failure.error = owner.is_dynamic ? make_private_place(bases[i], item.path)
-                                         : leave_private_place(bases[i], item.path);
-        if (failure.error != 0) return false;
-        if (owner.is_dynamic) path = private_base(bases[i]) + "/" + item.path;
+      const bool is_private = owner.is_dynamic && is_private_kind(extras, failure.kind);
+      if (is_private) {
+        failure.error = make_private_place(bases[i], item.path);
+        path = private_base(bases[i]) + "/" + item.path;
+      } else if (failure.kind != DirectoryKind::kConfiguration) {
+        failure.error = leave_private_place(bases[i], item.path);
       }
+      if (failure.error != 0) return false;
       failure.error = make_one(path, setting, failure.kind, owner, slow);
       if (failure.error != 0) return false;
     }
@@ -152,9 +160,11 @@ bool make_directories(const ExecExtras& extras, const DirectoryBases& bases, Dir
   return true;
 }
 
-bool is_private_kind(DirectoryKind kind) {
-  return kind == DirectoryKind::kState || kind == DirectoryKind::kCache ||
-         kind == DirectoryKind::kLogs;
+bool is_private_kind(const ExecExtras& extras, DirectoryKind kind) {
+  if (kind == DirectoryKind::kRuntime) {
+    return extras.runtime_directory_preserve != DirectoryPreserve::kNo;
+  }
+  return kind != DirectoryKind::kConfiguration;
 }
 
 std::string private_base(const std::string& base) { return base + "/private"; }
@@ -183,10 +193,29 @@ std::vector<std::string> directory_paths(const ExecExtras& extras, const Directo
   return paths;
 }
 
-void remove_runtime_directories(const ExecExtras& extras, const DirectoryBases& bases) {
+void remove_runtime_directories(const ExecExtras& extras, const DirectoryBases& bases,
+                                bool is_dynamic) {
+  const std::string& base = bases[static_cast<size_t>(DirectoryKind::kRuntime)];
+  if (is_dynamic && is_private_kind(extras, DirectoryKind::kRuntime) && !base.empty()) {
+    // The link to it stays.
+    for (const auto& item : extras.directories[static_cast<size_t>(DirectoryKind::kRuntime)].items)
+      static_cast<void>(remove_tree(private_base(base) + "/" + item.path));
+    return;
+  }
   for (const std::string& path : directory_paths(extras, bases, DirectoryKind::kRuntime)) {
     static_cast<void>(remove_tree(path));
   }
+}
+
+std::vector<std::string> dynamic_user_paths(const ExecExtras& extras, const DirectoryBases& bases) {
+  std::vector<std::string> paths;
+  for (size_t i = 0; i < kDirectoryKinds; ++i) {
+    const auto kind = static_cast<DirectoryKind>(i);
+    if (kind == DirectoryKind::kConfiguration || bases[i].empty()) continue;
+    const std::string base = is_private_kind(extras, kind) ? private_base(bases[i]) : bases[i];
+    for (const auto& item : extras.directories[i].items) paths.push_back(base + "/" + item.path);
+  }
+  return paths;
 }
 
 }  // namespace flotilla::init

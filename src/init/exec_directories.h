@@ -43,8 +43,9 @@ struct SlowChown {
 bool make_directories(const ExecExtras& extras, const DirectoryBases& bases, DirectoryOwner owner,
                       std::vector<SlowChown>& slow, DirectoryFailure& failure);
 
-// Whether a dynamic user's directories of this kind are in "private", behind a link.
-bool is_private_kind(DirectoryKind kind);
+// Whether a dynamic user's directories of this kind are in "private", behind a link: those that
+// stay when the unit is over.
+bool is_private_kind(const ExecExtras& extras, DirectoryKind kind);
 // "/var/lib/private".
 std::string private_base(const std::string& base);
 
@@ -57,6 +58,11 @@ std::vector<std::string> directory_paths(const ExecExtras& extras, const Directo
                                          DirectoryKind kind);
 
 // Removes the unit's run-time directories and the links to them; what cannot be removed stays.
-void remove_runtime_directories(const ExecExtras& extras, const DirectoryBases& bases);
+void remove_runtime_directories(const ExecExtras& extras, const DirectoryBases& bases,
+                                bool is_dynamic);
+
+// Where the unit's directories are if its user is dynamic. A user's number that owns one already is
+// the number to have.
+std::vector<std::string> dynamic_user_paths(const ExecExtras& extras, const DirectoryBases& bases);
 
 }  // namespace flotilla::init

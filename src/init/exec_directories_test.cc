@@ -102,7 +102,7 @@ TEST_F(Directories, RunTimeOnesAreRemovedWithTheirLinksAndNothingBehindLinks) {
   std::ofstream(at("log/kept")) << "x";
   fs::create_directories(at("run/r/x/deep/er"));
   fs::create_symlink(at("log"), at("run/r/x/deep/out"));
-  remove_runtime_directories(extras_, bases_);
+  remove_runtime_directories(extras_, bases_, false);
   EXPECT_FALSE(fs::exists(at("run/r/x")));
   EXPECT_TRUE(fs::exists(at("run/r")));
   EXPECT_FALSE(fs::is_symlink(at("run/l")));

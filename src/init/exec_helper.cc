@@ -161,7 +161,7 @@ void add_directories(const ExecSettings& exec, const unit::HostValues& host,
     const auto kind = static_cast<DirectoryKind>(i);
     const auto& items = exec.extras->directories[i].items;
     if (bases[i].empty() || items.empty()) continue;
-    const bool is_private = exec.sandbox->dynamic_user && is_private_kind(kind);
+    const bool is_private = exec.sandbox->dynamic_user && is_private_kind(*exec.extras, kind);
     const std::string base = is_private ? private_base(bases[i]) : bases[i];
     if (is_private) mounts.empty_directories.push_back(base);
     for (const DirectorySetting::Item& item : items) {

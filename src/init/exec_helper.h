@@ -51,11 +51,15 @@ struct PlacesWanted {
   bool any() const noexcept { return tmp || network || ipc; }
 };
 
-// A user that exists while a unit runs (DynamicUser=).
+// A user or group that exists while a unit runs (DynamicUser=).
 struct DynamicUser {
+  enum class Kind : uint8_t { kUser, kGroup };
+
   std::string name;
-  uint32_t uid = UINT32_MAX;
-  bool is_static = false;  // the name is one of /etc/passwd
+  uint32_t uid = UINT32_MAX;  // of a group its number
+  uint32_t gid = UINT32_MAX;
+  bool is_static = false;   // the name is one of /etc/passwd or /etc/group, or a number
+  bool is_refused = false;  // there is a group of a user's name, or a user of a group's
   base::Fd lock;
 };
 
@@ -126,7 +130,10 @@ class ExecHelper {
   // The last one that lets go of them removes them.
   virtual void release(std::shared_ptr<SandboxPlaces> places) = 0;
 
-  virtual base::Result<std::shared_ptr<DynamicUser>> make_user(const std::string& name) = 0;
+  // The number that owns one of `paths` is taken where it can be had. Fails for a name that no user
+  // may have.
+  virtual base::Result<std::shared_ptr<DynamicUser>> make_user(
+      DynamicUser::Kind kind, const std::string& name, const std::vector<std::string>& paths) = 0;
   virtual void release(std::shared_ptr<DynamicUser> user) = 0;
 
   virtual bool has_credentials(const std::string& directory) const = 0;

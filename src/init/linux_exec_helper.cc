@@ -179,8 +179,9 @@ void LinuxExecHelper::run_helper(const std::vector<std::string>& arguments) {
   static_cast<void>(spawner_.spawn(spec));
 }
 
-Result<std::shared_ptr<DynamicUser>> LinuxExecHelper::make_user(const std::string& name) {
-  return users_.acquire(name);
+Result<std::shared_ptr<DynamicUser>> LinuxExecHelper::make_user(
+    DynamicUser::Kind kind, const std::string& name, const std::vector<std::string>& paths) {
+  return users_.acquire(kind, name, paths);
 }
 
 void LinuxExecHelper::release(std::shared_ptr<DynamicUser> user) {

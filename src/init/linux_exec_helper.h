@@ -26,7 +26,9 @@ class LinuxExecHelper final : public ExecHelper {
                                                            PlacesWanted wanted,
                                                            pid_t running) override;
   void release(std::shared_ptr<SandboxPlaces> places) override;
-  base::Result<std::shared_ptr<DynamicUser>> make_user(const std::string& name) override;
+  base::Result<std::shared_ptr<DynamicUser>> make_user(
+      DynamicUser::Kind kind, const std::string& name,
+      const std::vector<std::string>& paths) override;
   void release(std::shared_ptr<DynamicUser> user) override;
   bool has_credentials(const std::string& directory) const override;
   void remove_credentials(const std::string& directory) override;

@@ -316,8 +316,10 @@ std::vector<std::pair<uint32_t, std::string>> Manager::dynamic_users() const {
   std::vector<std::pair<uint32_t, std::string>> users;
   for (const auto& unit : impl_->units) {
     if (!unit || !unit->service || !unit->service->sandbox) continue;
-    const DynamicUser* user = unit->service->sandbox->user.get();
-    if (user != nullptr && !user->is_static) users.emplace_back(user->uid, user->name);
+    const SandboxRuntime& sandbox = *unit->service->sandbox;
+    for (const DynamicUser* user : {sandbox.user.get(), sandbox.group.get()}) {
+      if (user != nullptr && !user->is_refused) users.emplace_back(user->uid, user->name);
+    }
   }
   std::sort(users.begin(), users.end());
   users.erase(std::unique(users.begin(), users.end()), users.end());

@@ -51,6 +51,10 @@ Status Manager::Impl::clean(Unit& unit, const std::vector<std::string>& what) {
     return refused(Errc::kInvalid, "Invalid resource type: " + unknown,
                    "org.freedesktop.DBus.Error.InvalidArgs");
   }
+  if (what.empty() && unit.service) {
+    return refused(Errc::kNotFound, "No matching resources found.",
+                   "org.freedesktop.systemd1.NothingToClean");
+  }
   if (!unit.service) {
     return refused(Errc::kUnsupported, fmt::format("Unit '{}' does not support cleaning.", unit.id),
                    "org.freedesktop.DBus.Error.NotSupported");
@@ -68,7 +72,7 @@ Status Manager::Impl::clean(Unit& unit, const std::vector<std::string>& what) {
     for (std::string& path : directory_paths(extras, bases, static_cast<DirectoryKind>(i))) {
       paths.push_back(std::move(path));
     }
-    if (!is_private_kind(static_cast<DirectoryKind>(i)) || bases[i].empty()) continue;
+    if (!is_private_kind(extras, static_cast<DirectoryKind>(i)) || bases[i].empty()) continue;
     for (const DirectorySetting::Item& item : extras.directories[i].items) {
       paths.push_back(private_base(bases[i]) + "/" + item.path);
     }

@@ -143,9 +143,16 @@ bool Manager::Impl::open_sandbox(Unit& unit, pid_t running) {
     save_places(unit, sandbox.places.get());
   }
   if (exec.sandbox->dynamic_user && !sandbox.user) {
-    auto user = edges.helper->make_user(exec.user);
+    const std::vector<std::string> paths =
+        dynamic_user_paths(*exec.extras, directory_bases(options.host_values));
+    auto user = edges.helper->make_user(DynamicUser::Kind::kUser, exec.user, paths);
     if (!user) return fail(user.error());
     sandbox.user = std::move(*user);
+    if (exec.group != exec.user) {
+      auto group = edges.helper->make_user(DynamicUser::Kind::kGroup, exec.group, paths);
+      if (!group) return fail(group.error());
+      sandbox.group = std::move(*group);
+    }
   }
   return true;
 }
@@ -164,6 +171,7 @@ void Manager::Impl::close_sandbox(Unit& unit) {
   }
   release_places(unit);
   edges.helper->release(std::move(sandbox.user));
+  edges.helper->release(std::move(sandbox.group));
   unit.service->sandbox.reset();
 }
 

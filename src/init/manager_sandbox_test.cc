@@ -38,10 +38,11 @@ class FakeHelper final : public ExecHelper {
   void release(std::shared_ptr<SandboxPlaces> places) override {
     if (places && places.use_count() == 1) removed.push_back(places->tmp_directory);
   }
-  base::Result<std::shared_ptr<DynamicUser>> make_user(const std::string& name) override {
+  base::Result<std::shared_ptr<DynamicUser>> make_user(DynamicUser::Kind, const std::string& name,
+                                                       const std::vector<std::string>&) override {
     auto user = std::make_shared<DynamicUser>();
     user->name = name;
-    user->uid = 61184;
+    user->uid = user->gid = 61184;
     ++users;
     return user;
   }

@@ -25,6 +25,7 @@ struct SandboxRuntime {
   std::unique_ptr<HelperRun> main, control;  // not at their programs yet
   std::shared_ptr<SandboxPlaces> places;
   std::shared_ptr<DynamicUser> user;
+  std::shared_ptr<DynamicUser> group;  // where it has another name than the user
 };
 
 struct ServiceRuntime {

@@ -323,7 +323,8 @@ void Manager::Impl::release_surroundings(const Unit& unit, bool restarts) {
   const DirectoryPreserve preserve = extras.runtime_directory_preserve;
   if (preserve == DirectoryPreserve::kNo ||
       (preserve == DirectoryPreserve::kRestart && !comes_back)) {
-    remove_runtime_directories(extras, directory_bases(options.host_values));
+    const bool is_dynamic = unit.settings.exec->sandbox->dynamic_user;
+    remove_runtime_directories(extras, directory_bases(options.host_values), is_dynamic);
   }
 }
 

@@ -129,7 +129,10 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   std::string credentials;
   if (edges.helper != nullptr) {
     inputs.may_ask_nss = !edges.helper->program().empty();
-    if (runtime.sandbox) inputs.dynamic_user = runtime.sandbox->user.get();
+    if (runtime.sandbox) {
+      inputs.dynamic_user = runtime.sandbox->user.get();
+      inputs.dynamic_group = runtime.sandbox->group.get();
+    }
     if (unit.settings.exec->sandbox->has_credentials()) {
       credentials = credentials_directory(edges.helper->paths(), unit.id);
       inputs.credentials_directory = credentials;

@@ -118,8 +118,12 @@ bool find_identity(const Order& order, Identity& identity, IdentityFailure& fail
   identity.groups.assign(order.groups.begin(), order.groups.end());
   if (!order.user.empty() && !find_user(order.user, identity, failure)) return false;
   if (!order.applies_user) {
+    // The groups that the user has by himself are taken on even so; root's are there already.
+    if (!order.user.empty() && identity.gid != 0) {
+      identity.set_groups = true;
+      identity.groups = groups_of(order.user, identity.gid);
+    }
     identity.uid = identity.gid = Order::kKeepId;
-    identity.set_groups = false;
     return true;
   }
   if (!order.group.empty() && !find_group(order.group, identity.gid, failure)) return false;
