@@ -206,7 +206,7 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
     const std::string prefix = fmt::format("{}/{}.d/", directory, unit.id);
     const std::string path = prefix + drop_in_name(setting);
     const std::string directive = directive_of(setting);
-    PropertyText written = setting;
+    PropertyText written = setting, applied = setting;
     if (is_device_list(directive)) {
       if (!takes_all_away(setting)) {
         const auto before = edges.tree.read(path, unit::kMaxUnitFileSize);
@@ -222,17 +222,17 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
       // An empty line ends a list.
       written.lines.emplace_back();
     }
-    // The last word counts, whichever of the two forms it has.
-    const std::string other = is_scale(setting.name) ? directive : directive + "Scale";
-    static_cast<void>(edges.tree.remove(fmt::format("{}50-{}.conf", prefix, other)));
+    applied.lines = written.lines;
+    if (!setting.rounded.empty()) written.lines = setting.rounded;
+    const bool was_outdated = loader.is_outdated(unit.settings);
     FLOTILLA_TRY(edges.tree.write_atomic(path, unit_file_text(kDropInHeading, {written}), 0644));
+    loader.refresh_name(unit.id + ".d");
+    unit.settings =
+        loader.with_drop_in(unit.settings, unit_file_text({}, {applied}), path, was_outdated);
   }
-  loader.refresh_name(unit.id + ".d");
-  const bool was_transient = unit.transient;
-  Unit* changed = take_settings(loader.load(unit.settings.name));
-  changed->transient = was_transient;
-  order_targets({changed->graph_id});
-  apply_cgroup_settings(*changed);
+  if (unit.service) unit.service->main_exec.reset();
+  note_changed(unit);
+  apply_cgroup_settings(unit);
   return {};
 }
 

@@ -40,9 +40,33 @@ base::Unexpected wrong_type() {
                            "Failed to set unit properties: Unexpected message contents", ENXIO,
                            "System.Error.ENXIO"});
 }
-base::Unexpected bad_value(const std::string& name, const Value& value) {
-  std::string text;
-  if (const std::string* s = value.as_string()) {
+// What is wrong with a device, an address or a word of a list; empty: nothing we have words for.
+std::string describe_bad_list(const std::string& name, const Value& value) {
+  const auto has_flags = [](const Value& device) {
+    const std::string& flags = *(*device.as_list())[1].as_string();
+    return !flags.empty() && flags.find_first_not_of("rwm") == std::string::npos;
+  };
+  const std::vector<Value>* const list = value.as_list();
+  if (list == nullptr) return {};
+  if (value.signature == "a(st)") return fmt::format("{}= value out of range", name);
+  if (name == "DeviceAllow" && value.signature == "a(ss)") {
+    return std::all_of(list->begin(), list->end(), has_flags)
+               ? "DeviceAllow= requires device node or pattern"
+               : "DeviceAllow= requires combination of rwm flags";
+  }
+  return {};
+}
+
+base::Unexpected bad_value(const std::string& name, const Value& value, bool is_live = false) {
+  std::string text = is_live ? describe_bad_list(name, value) : "";
+  if (!text.empty()) {
+    // It says more.
+  } else if (is_live && (value.signature == "t" || value.signature == "u")) {
+    text = ends_with(name, "USec") ? fmt::format("{}= value out of range", name)
+                                   : fmt::format("Value specified in {} is out of range", name);
+  } else if (is_live && value.as_string() != nullptr) {
+    text = "Failed to set unit properties: Invalid argument";
+  } else if (const std::string* s = value.as_string()) {
     text = fmt::format("Invalid {} setting: {}", name, *s);
   } else if (std::holds_alternative<int64_t>(value.data)) {
     text = fmt::format("Invalid {} value: {}", name, std::get<int64_t>(value.data));
@@ -53,6 +77,17 @@ base::Unexpected bad_value(const std::string& name, const Value& value) {
   }
   return base::unexpected(
       {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
+}
+
+// What systemd keeps of a share in a drop-in: whole percents of a CPU, and of tasks a tenth of
+// them.
+std::optional<std::string> rounded_text(std::string_view name, const Value& value) {
+  const uint64_t number = value.as_unsigned(UINT64_MAX);
+  if (number == UINT64_MAX) return std::nullopt;
+  if (name == "CPUQuotaPerSecUSec") return fmt::format("{}%", number / 10000);
+  if (name != "TasksMaxScale") return std::nullopt;
+  const uint64_t share = (number * 100 + UINT32_MAX - 1) / UINT32_MAX;
+  return fmt::format("{}.{}%", share / 10, share % 10);
 }
 
 // What may change while the unit runs: its description and what its cgroup is given.
@@ -212,7 +247,7 @@ Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, co
   std::vector<std::string> values;
   if (form != nullptr) {
     auto written = form->write(value);
-    if (!written) return bad_value(name, value);
+    if (!written) return bad_value(name, value, text.is_live);
     values = std::move(*written);
   } else {
     FLOTILLA_ASSIGN(values, plain_text(name, value));
@@ -224,6 +259,9 @@ Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, co
     hard_limits_[name] = values[0];
   }
   for (const std::string& line : values) text.lines.push_back(directive_name + "=" + line);
+  if (const auto rounded = rounded_text(name, value)) {
+    text.rounded = {directive_name + "=" + *rounded};
+  }
   return text;
 }
 
@@ -252,7 +290,7 @@ Result<PropertyText> PropertyWriter::write(const std::string& name, const Value&
                                "org.freedesktop.DBus.Error.InvalidArgs"});
     }
   }
-  return bad_value(name, value);
+  return bad_value(name, value, text.is_live);
 }
 
 std::string unit_file_text(std::string_view heading, const std::vector<PropertyText>& settings) {

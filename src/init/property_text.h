@@ -21,6 +21,8 @@ struct PropertyText {
   std::vector<std::string> lines;
   bool is_live = false;     // may be set while the unit runs
   std::vector<pid_t> pids;  // PIDs= of a scope: no line of a file
+  // In a drop-in, where systemd rounds what it writes there; empty: the lines.
+  std::vector<std::string> rounded{};
 };
 
 // Turns the properties of one unit into text, in the order in which they come: some complete what

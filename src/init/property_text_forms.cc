@@ -159,6 +159,16 @@ Written scale(const Value& value) {
   const uint64_t permyriad = (share * 10000 + UINT32_MAX / 2) / UINT32_MAX;
   return Lines{fmt::format("{}.{:02}%", permyriad / 100, permyriad % 100)};
 }
+Written tasks_scale(const Value& value) {
+  const uint64_t share = value.as_unsigned(0);
+  return share == 0 || share >= UINT32_MAX ? std::nullopt : scale(value);
+}
+Written quota_period(const Value& value) {
+  const uint64_t usec = value.as_unsigned(UINT64_MAX);
+  if (usec == UINT64_MAX) return Lines{""};
+  const auto span = unit::TimeSpan(static_cast<int64_t>(std::min<uint64_t>(usec, INT64_MAX)));
+  return Lines{unit::format_time_span(span)};
+}
 // Weights have a "not set".
 Written weight(const Value& value) {
   const uint64_t number = value.as_unsigned(0);
@@ -412,6 +422,7 @@ constexpr NamedForm kForms[] = {
     {"BlockIOWriteBandwidth", {"a(st)", numbered, {}}},
     {"CPUAffinity", {"ay", cpu_set, {}}},
     {"CPUQuotaPerSecUSec", {"t", cpu_quota, "CPUQuota"}},
+    {"CPUQuotaPeriodUSec", {"t", quota_period, "CPUQuotaPeriodSec"}},
     {"CPUSchedulingPolicy", {"i", name_of<cpu_policy_name>, {}}},
     {"CPUShares", {"t", weight, {}}},
     {"CPUWeight", {"t", cpu_weight, {}}},
@@ -507,7 +518,7 @@ constexpr NamedForm kForms[] = {
     {"SystemCallArchitectures", {"as", quoted_words, {}}},
     {"SystemCallFilter", {"(bas)", filter, {}}},
     {"SystemCallLog", {"(bas)", filter, {}}},
-    {"TasksMaxScale", {"u", scale, "TasksMax"}},
+    {"TasksMaxScale", {"u", tasks_scale, "TasksMax"}},
     {"TemporaryFileSystem", {"a(ss)", colon_pairs, {}}},
     {"UMask", {"u", octal, {}}},
     {"UnsetEnvironment", {"as", quoted_words, {}}},

@@ -1,11 +1,13 @@
 #include "init/property_text.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace flotilla::init {
 namespace {
 
 using bus::Value;
+using testing::ElementsAre;
 
 Value text(const std::string& s) { return {"s", s}; }
 Value number(const char* signature, uint64_t n) { return {signature, n}; }
@@ -47,6 +49,20 @@ TEST(PropertyText, WritesEachKindOfValueAsAUnitFileHasIt) {
                                                            record("ai", {{"i", int64_t{1}}})})),
             "[Service] SuccessExitStatus=3 SuccessExitStatus=HUP");
   EXPECT_EQ(written("CPUQuotaPerSecUSec", number("t", 505'000)), "[Service] CPUQuota=50.50%");
+  EXPECT_EQ(written("CPUQuotaPeriodUSec", number("t", UINT64_MAX)), "[Service] CPUQuotaPeriodSec=");
+}
+
+TEST(PropertyText, WritesSomeSharesLessExactlyInADropIn) {
+  PropertyWriter writer(unit::UnitName::parse("a.service").value());
+  const auto rounded = [&](const std::string& name, const Value& value) {
+    return writer.write(name, value)->rounded;
+  };
+  EXPECT_THAT(rounded("CPUQuotaPerSecUSec", number("t", 125'000)), ElementsAre("CPUQuota=12%"));
+  EXPECT_THAT(rounded("TasksMaxScale", number("u", UINT32_MAX / 8)), ElementsAre("TasksMax=1.3%"));
+  EXPECT_THAT(rounded("MemoryMaxScale", number("u", UINT32_MAX / 8)), ElementsAre());
+  EXPECT_EQ(written("TasksMaxScale", number("u", UINT32_MAX)),
+            "Value specified in TasksMaxScale is out of range");
+  EXPECT_EQ(written("MemoryMax", number("t", 0)), "Value specified in MemoryMax is out of range");
 }
 
 TEST(PropertyText, WritesWhatTheKernelFiltersBy) {

@@ -7,11 +7,10 @@
 #include <set>
 #include <utility>
 
-#include "init/directives.h"
 #include "init/directives_values.h"
-#include "init/manager_conf.h"
 #include "init/standard_units.h"
 #include "init/unit_file_search.h"
+#include "init/unit_loader_load.h"
 #include "unit/escape.h"
 
 namespace flotilla::init {
@@ -48,22 +47,6 @@ bool needs_own_settings(UnitType type) {
 bool is_slice_name(std::string_view stem) {
   if (stem == "-") return true;
   return stem.front() != '-' && stem.back() != '-' && stem.find("--") == std::string_view::npos;
-}
-
-// The file is there, and cannot be used as a whole. Where the kernel or the grammar refuse it the
-// reason is systemd's words for an errno; a limit of our own has none, and tells itself.
-void fail_to_load(UnitSettings& settings, const base::Error& error) {
-  const int error_number = error.error_number;
-  settings.load_state = LoadState::kError;
-  settings.extras.edit().load_error_bus_name =
-      error_number == EINVAL    ? "org.freedesktop.DBus.Error.InvalidArgs"
-      : error_number == EBADMSG ? "org.freedesktop.DBus.Error.InconsistentMessage"
-      : error_number == ENOBUFS ? "org.freedesktop.DBus.Error.NoMemory"
-      : error_number == EACCES  ? "org.freedesktop.DBus.Error.AccessDenied"
-                                : "org.freedesktop.DBus.Error.Failed";
-  settings.extras.edit().load_error = fmt::format(
-      "Unit {} failed to load properly, please adjust/correct and reload service manager: {}",
-      settings.name.str(), error_number == 0 ? error.message : base::describe_errno(error_number));
 }
 
 void add_once(std::vector<UnitName>& list, const UnitName& name) {
@@ -162,14 +145,6 @@ std::string_view unit_section_of(UnitType type) {
   }
   return {};
 }
-
-struct UnitLoader::Load {
-  UnitSettings settings;
-  SettingMarks marks;
-  unit::SpecifierContext specifiers;
-  std::vector<Diagnostic> diagnostics;
-  bool has_own_settings = false;  // in the section of its type
-};
 
 UnitLoader::UnitLoader(UnitLoaderOptions options)
     : options_(std::move(options)), index_(options_.directories) {
@@ -429,93 +404,6 @@ void UnitLoader::load_dependency_links(Load& load) {
       settings.dependencies[static_cast<size_t>(kind)].push_back(std::move(other));
     }
   }
-}
-
-void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& path) {
-  auto file = unit::parse_unit_file(bytes, path);
-  UnitSettings& settings = load.settings;
-  if (!file) {
-    load.diagnostics.push_back({path, 0, Severity::kError, file.error().message});
-    // A drop-in that cannot be read is only left out.
-    if (path == settings.fragment_path) fail_to_load(settings, file.error());
-    return;
-  }
-  for (Diagnostic& diagnostic : file->diagnostics) {
-    load.diagnostics.push_back(std::move(diagnostic));
-  }
-  const std::string_view own_section = unit_section_of(settings.name.type());
-  for (const std::string& section : file->sections) {
-    if (section == "Install") settings.has_install_section = true;
-    if (section == "Unit" || section == "Install" || section == own_section) continue;
-    if (unit::is_foreign(section)) continue;
-    load.diagnostics.push_back(
-        {path, 0, Severity::kWarning, fmt::format("Unknown section '{}'. Ignoring.", section)});
-  }
-  for (const unit::Setting& setting : file->settings) {
-    if (setting.section == "Unit" || setting.section == own_section) {
-      if (setting.section == own_section) load.has_own_settings = true;
-      apply_setting(load, setting, path);
-    } else if (setting.section == "Install" && find_directive("Install", setting.key) == nullptr &&
-               !unit::is_foreign(setting.key)) {
-      load.diagnostics.push_back(
-          {path, setting.line, Severity::kWarning,
-           fmt::format("Unknown key name '{}' in section 'Install', ignoring.", setting.key)});
-    }
-  }
-}
-
-void UnitLoader::set_defaults(std::vector<unit::Setting> defaults) {
-  if (defaults == defaults_) return;
-  defaults_ = std::move(defaults);
-  remembered_.clear();
-}
-
-void UnitLoader::apply_defaults(Load& load) const {
-  const UnitType type = load.settings.name.type();
-  for (const unit::Setting& setting : defaults_) {
-    if (!is_default_for(setting, type)) continue;
-    unit::Setting written = setting;
-    if (written.section.empty()) written.section = unit_section_of(type);
-    if (type == UnitType::kMount && written.key == "TimeoutStartSec") {
-      written.section = "Mount";
-      written.key = "TimeoutSec";
-    }
-    apply_setting(load, written, "system.conf");
-  }
-  // Nobody has said these things of this very unit.
-  load.marks = {};
-}
-
-UnitSettings UnitLoader::default_service() const {
-  const UnitName name = *UnitName::parse("default.service");
-  Load load{UnitSettings{name}, {}, {name, &options_.host, {}, {}}, {}, false};
-  apply_defaults(load);
-  return std::move(load.settings);
-}
-
-void UnitLoader::apply_setting(Load& load, const unit::Setting& setting,
-                               const std::string& path) const {
-  if (unit::is_foreign(setting.key)) return;
-  const unit::Reporter reporter(path, setting.line, load.diagnostics);
-  const Directive* directive = find_directive(setting.section, setting.key);
-  if (directive == nullptr) {
-    return reporter.warn("Unknown key name '{}' in section '{}', ignoring.", setting.key,
-                         setting.section);
-  }
-  if (directive->status == DirectiveStatus::kAccepted) return;
-  const DirectiveParser parser = find_parser(setting.section, setting.key);
-  if (directive->status != DirectiveStatus::kImplemented && !setting.value.empty()) {
-    auto& ignored = load.settings.extras.edit().ignored_directives;
-    std::string name = setting.section + "." + setting.key;
-    if (std::find(ignored.begin(), ignored.end(), name) == ignored.end()) {
-      reporter.warn("{}= is not implemented yet and has no effect.", setting.key);
-      ignored.push_back(std::move(name));
-    }
-  }
-  if (parser == nullptr) return;
-  const SettingContext context{load.specifiers, reporter, setting.key, load.marks,
-                               options_.scope == ManagerScope::kUser};
-  parser(load.settings, context, setting.value);
 }
 
 }  // namespace flotilla::init

@@ -42,6 +42,12 @@ class UnitLoader {
   // whether they changed.
   UnitSettings load_more(const unit::UnitName& name);
 
+  // The settings of a unit that is loaded, with the text of one more drop-in that was just written
+  // at `path`, and nothing else that has changed since. The dependencies stay what they are.
+  // `was_outdated`: what is_outdated() said before; it shows still.
+  UnitSettings with_drop_in(const UnitSettings& settings, std::string_view text,
+                            const std::string& path, bool was_outdated);
+
   // Forgets the listings: the next load sees what the directories hold now.
   void refresh();
   // While it is so, no load asks whether the directories have changed since they were listed.
@@ -73,6 +79,7 @@ class UnitLoader {
   struct Load;  // one load in progress
 
   unit::UnitName resolve_alias(const unit::UnitName& name) const;
+  static void fail_to_load(UnitSettings& settings, const base::Error& error);
   void load_fragment(Load& load);
   void load_drop_ins(Load& load);
   void load_dependency_links(Load& load);
