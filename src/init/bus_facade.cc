@@ -172,7 +172,7 @@ void BusFacade::get_property(bus::MethodCall& call, const BusSubject& subject) {
   const std::string wanted = arguments.string().value_or("");
   const std::string name = arguments.string().value_or("");
   for (const BusInterface* interface : bus_interfaces_of(subject)) {
-    if (!wanted.empty() && interface->name != wanted) continue;
+    if (interface->name != wanted) continue;
     const BusProperty* property = interface->find_property(name);
     if (property == nullptr || !is_present(*property, subject)) continue;
     Result<bus::MessageWriter> reply = call.new_reply();

@@ -84,7 +84,7 @@ void bus_get_dynamic_users(BusRequest& request) {
 
 void bus_lookup_dynamic_user_by_name(BusRequest& request) {
   const std::string wanted = request.call.arguments().string().value_or("");
-  if (wanted.empty() || wanted.find_first_of(":/\n \t") != std::string::npos) {
+  if (wanted.empty() || wanted.find_first_of(":/\n\t") != std::string::npos) {
     return answer_error(request, kBusInvalidArgs, fmt::format("User name invalid: {}", wanted));
   }
   for (const auto& [uid, name] : request.manager.dynamic_users()) {

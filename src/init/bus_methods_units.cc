@@ -80,6 +80,13 @@ void bus_get_unit_by_pid(BusRequest& request) {
 void bus_get_unit_by_invocation_id(BusRequest& request) {
   const std::vector<uint8_t> bytes = request.call.arguments().bytes().value_or({});
   std::array<uint8_t, 16> id{};
+  if (bytes.empty()) {
+    const pid_t pid = request.call.peer().pid;
+    const Unit* unit = request.manager.find_unit_by_pid(pid);
+    if (unit != nullptr) return answer_unit_path(request, *unit);
+    return answer_error(request, kBusNoSuchUnit,
+                        fmt::format("Client {} not member of any unit.", pid));
+  }
   if (bytes.size() != id.size()) {
     return answer_error(request, kBusInvalidArgs, "Invalid invocation ID");
   }
@@ -95,8 +102,9 @@ void bus_get_unit_by_invocation_id(BusRequest& request) {
 }
 
 void bus_load_unit(BusRequest& request) {
-  const Result<const Unit*> unit =
-      request.manager.load_unit(request.call.arguments().string().value_or(""));
+  const std::string name = request.call.arguments().string().value_or("");
+  if (name.empty()) return bus_get_unit(request);
+  const Result<const Unit*> unit = request.manager.load_unit(name);
   if (!unit) return request.call.send_error(unit.error());
   answer_unit_path(request, **unit);
 }

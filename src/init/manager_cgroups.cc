@@ -165,8 +165,7 @@ Status Manager::Impl::check_freezing(const Unit& unit, bool frozen) const {
                   fmt::format("Unit '{}' does not support {}", unit.id, verb));
   }
   if (unit.job != 0) {
-    return refuse("org.freedesktop.systemd1.UnitBusy",
-                  fmt::format("Unit '{}' has a pending job.", unit.id));
+    return refuse("org.freedesktop.systemd1.UnitBusy", "Unit has a pending job.");
   }
   if (unit.active() != ActiveState::kActive) {
     return refuse("org.freedesktop.systemd1.UnitInactive", "Unit is inactive.");
@@ -305,7 +304,8 @@ const Unit* Manager::find_unit_by_cgroup(std::string_view path) const {
     best = unit.get();
     longest = own.size();
   }
-  return best;
+  // All that there is, and no unit's.
+  return path == "/" ? nullptr : best;
 }
 
 std::vector<ListedProcess> Manager::processes(const Unit& unit) const {
@@ -340,6 +340,10 @@ Status Manager::attach_process(std::string_view name, std::string_view subgroup,
   if (unit == nullptr) {
     return refuse(Errc::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
                   fmt::format("Unit {} not loaded.", name));
+  }
+  if (!subgroup.empty() && subgroup[0] != '/') {
+    return refuse(Errc::kInvalid, "org.freedesktop.DBus.Error.InvalidArgs",
+                  fmt::format("Control group path is not absolute: {}", subgroup));
   }
   if (!unit->settings.cgroup || !unit->settings.cgroup->delegate) {
     return refuse(Errc::kInvalid, "org.freedesktop.DBus.Error.InvalidArgs",

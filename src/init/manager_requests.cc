@@ -12,7 +12,7 @@ using base::Status;
 
 namespace {
 
-constexpr std::string_view kInvalidArgs = "org.freedesktop.DBus.Error.InvalidArgs";
+constexpr std::string_view kBadSetting = "org.freedesktop.systemd1.BadUnitSetting";
 
 struct NamedMarker {
   std::string_view name;
@@ -86,14 +86,14 @@ Status Manager::set_markers(std::string_view name, const std::vector<std::string
                                     [text](const NamedMarker& m) { return m.name == text; });
     if (found == std::end(kMarkers)) {
       return base::unexpected({Errc::kInvalid, fmt::format("Unknown marker \"{}\".", text), 0,
-                               std::string(kInvalidArgs)});
+                               std::string(kBadSetting)});
     }
     any_absolute = any_absolute || !is_relative;
     uint8_t& set = !is_relative ? absolute : word[0] == '+' ? plus : minus;
     set = static_cast<uint8_t>(set | static_cast<uint8_t>(found->marker));
   }
   if (any_absolute && (plus != 0 || minus != 0)) {
-    return base::unexpected({Errc::kInvalid, "Bad marker syntax.", 0, std::string(kInvalidArgs)});
+    return base::unexpected({Errc::kInvalid, "Bad marker syntax.", 0, std::string(kBadSetting)});
   }
   if (any_absolute || words.empty()) unit->markers = 0;
   unit->markers = static_cast<uint8_t>((unit->markers | absolute | plus) & ~minus);
