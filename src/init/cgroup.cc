@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -83,6 +85,31 @@ struct CollectPids {
   void leave(int, const char*) {}
 };
 
+std::string own_path_in(std::string_view self_cgroup) {
+  std::string path;
+  for (const std::string_view line : split(self_cgroup, '\n')) {
+    if (line.substr(0, 3) == "0::") path = line.substr(3);
+  }
+  return path;
+}
+
+// Where the whole tree is mounted, if that is a usual place; else empty. Only then are paths in the
+// mount those of /proc/self/cgroup: what is seen from a namespace of its own is another tree.
+std::string usual_mount_of_all() {
+  constexpr ino_t kInitialNamespace = 0xEFFFFFFB;  // PROC_CGROUP_INIT_INO
+  constexpr ino_t kRoot = 1;
+  struct stat file {};
+  if (stat("/proc/self/ns/cgroup", &file) != 0 || file.st_ino != kInitialNamespace) return {};
+  for (const char* place : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+    struct statfs tree {};
+    if (statfs(place, &tree) == 0 && tree.f_type == CGROUP2_SUPER_MAGIC &&
+        stat(place, &file) == 0 && file.st_ino == kRoot) {
+      return place;
+    }
+  }
+  return {};
+}
+
 struct RemoveEmpty {
   void at(int) {}
   void leave(int parent, const char* name) { unlinkat(parent, name, AT_REMOVEDIR); }
@@ -104,9 +131,7 @@ base::Result<CgroupPlace> find_cgroup2(std::string_view mountinfo, std::string_v
     break;
   }
   if (place.mount_point.empty()) return base::not_found("no v2 cgroups are mounted");
-  for (const std::string_view line : split(self_cgroup, '\n')) {
-    if (line.substr(0, 3) == "0::") place.own_path = line.substr(3);
-  }
+  place.own_path = own_path_in(self_cgroup);
   if (place.own_path.empty()) return base::not_found("this process is in no v2 cgroup");
   // A mount that shows only a part of the tree: our path inside of that part.
   if (mount_root != "/") {
@@ -118,6 +143,13 @@ base::Result<CgroupPlace> find_cgroup2(std::string_view mountinfo, std::string_v
     if (place.own_path.empty()) place.own_path = "/";
   }
   return place;
+}
+
+base::Result<CgroupPlace> find_own_cgroup2() {
+  const std::string self = read_text(AT_FDCWD, "/proc/self/cgroup");
+  CgroupPlace place{usual_mount_of_all(), own_path_in(self)};
+  if (!place.mount_point.empty() && !place.own_path.empty()) return place;
+  return find_cgroup2(read_text(AT_FDCWD, "/proc/self/mountinfo"), self);
 }
 
 class CgroupGroup final : public ProcessGroup {
@@ -416,8 +448,7 @@ std::unique_ptr<ProcessTracker> make_process_tracker(Loop& loop, std::string_vie
     reason = "processes are tracked by best effort: cgroups need root";
     return std::make_unique<BestEffortTracker>();
   }
-  const base::Result<CgroupPlace> place = find_cgroup2(read_text(AT_FDCWD, "/proc/self/mountinfo"),
-                                                       read_text(AT_FDCWD, "/proc/self/cgroup"));
+  const base::Result<CgroupPlace> place = find_own_cgroup2();
   base::Error error;
   if (place) {
     auto tracker = CgroupTracker::create(loop, *place, name);

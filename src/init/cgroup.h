@@ -24,6 +24,9 @@ struct CgroupPlace {
   std::string own_path;     // "/", "/user.slice/..."
 };
 base::Result<CgroupPlace> find_cgroup2(std::string_view mountinfo, std::string_view self_cgroup);
+// The same of this process. Where the whole tree is mounted at a usual place, the table of mounts
+// is not read: the kernel takes longer over it than over all else that a tracker is made of.
+base::Result<CgroupPlace> find_own_cgroup2();
 
 class CgroupTracker final : public ProcessTracker {
  public:

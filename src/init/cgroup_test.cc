@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +46,20 @@ TEST(FindCgroup2, FindsPureHybridAndPartialTrees) {
       find_cgroup2("32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n", "0::/\n"));
   EXPECT_FALSE(find_cgroup2("30 22 0:26 / /cg rw - cgroup2 cgroup2 rw\n", "1:cpu:/\n"));
   EXPECT_FALSE(find_cgroup2("", ""));
+}
+
+// Whatever way it takes here, it is the place that the table of mounts tells.
+TEST(FindCgroup2, FindsThisProcess) {
+  const auto read = [](const char* path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto wanted = find_cgroup2(read("/proc/self/mountinfo"), read("/proc/self/cgroup"));
+  const auto found = find_own_cgroup2();
+  ASSERT_EQ(static_cast<bool>(found), static_cast<bool>(wanted));
+  if (!wanted) GTEST_SKIP() << wanted.error().message;
+  EXPECT_EQ(found->mount_point, wanted->mount_point);
+  EXPECT_EQ(found->own_path, wanted->own_path);
 }
 
 TEST(ProcessStat, ReadsOddNamesAndItself) {

@@ -69,7 +69,6 @@ class ManagerProgram final : public ManagerHost {
   Status open_runtime();
   Result<std::unique_ptr<StateFile>> open_state(const std::string& path, const BootId& boot);
   void end_life_before();
-  Result<CgroupPlace> cgroup_place() const;
   Status make_edges();
   void make_helper();
   void take_inheritance();
@@ -181,7 +180,7 @@ void ManagerProgram::end_life_before() {
   std::string cgroup;
   const auto keeper = read_process_stat(life.keeper);
   const bool keeper_is_gone = life.keeper == getppid() || !keeper || keeper->is_dead();
-  if (const auto place = cgroup_place(); place && life.keeper > 1 && keeper_is_gone) {
+  if (const auto place = find_own_cgroup2(); place && life.keeper > 1 && keeper_is_gone) {
     cgroup = place->mount_point + (place->own_path == "/" ? "" : place->own_path) + "/" +
              cgroup_name(life.keeper);
   }
@@ -194,12 +193,6 @@ void ManagerProgram::end_life_before() {
   std::set<std::string> units;
   for (const auto& [key, text] : side_->entries()) units.insert(key.first);
   for (const std::string& unit : units) static_cast<void>(side_->erase_unit(unit));
-}
-
-Result<CgroupPlace> ManagerProgram::cgroup_place() const {
-  FLOTILLA_ASSIGN(const std::string mounts, host_->read("/proc/self/mountinfo", size_t{1} << 20));
-  FLOTILLA_ASSIGN(const std::string self, host_->read("/proc/self/cgroup", size_t{1} << 20));
-  return find_cgroup2(mounts, self);
 }
 
 Status ManagerProgram::make_edges() {
@@ -465,7 +458,7 @@ void ManagerProgram::on_pid1_signal(int number) {
 void ManagerProgram::remove_cgroups() {
   const auto* cgroups = dynamic_cast<const CgroupTracker*>(tracker_.get());
   if (cgroups == nullptr || is_pid1_) return;
-  const auto place = cgroup_place();
+  const auto place = find_own_cgroup2();
   if (!place || cgroups->root_path() == "/") return;
   std::vector<std::string> paths{place->mount_point + cgroups->root_path()};
   for (size_t i = 0; i < paths.size(); ++i) {
