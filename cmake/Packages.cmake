@@ -15,7 +15,7 @@ function(flotilla_install component)
           COMPONENT ${component})
 endfunction()
 
-flotilla_install(flotilla-init PROGRAMS flotilla-init flotilla-logd flotilla-exec
+flotilla_install(flotilla-init PROGRAMS flotilla-init flotilla-manager flotilla-logd flotilla-exec
                  MANUALS flotilla-init.8)
 flotilla_install(fleetd PROGRAMS fleetd fleet-lease MANUALS fleetd.8)
 flotilla_install(fleetctl PROGRAMS fleetctl fleetctl-etcd MANUALS fleetctl.1)

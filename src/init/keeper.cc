@@ -20,12 +20,12 @@
 #include "init/idle_memory.h"
 #include "init/keeper_exits.h"
 #include "init/keeper_held.h"
+#include "init/keeper_program.h"
 #include "init/keeper_protocol.h"
 
 namespace flotilla::init {
 namespace {
 
-constexpr const char* kLinkVariable = "FLOTILLA_KEEPER_LINK";
 constexpr uint32_t kMostDeaths = 16;
 constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 constexpr int kRetryMs = 1000;  // after the kernel refused a fork
@@ -62,13 +62,13 @@ struct Keeper {
   uint64_t exit_cursor;
 
   rlimit descriptors;  // as it was when the keeper began
-  char program[4096];
+  KeeperProgram program;
   char message[kMaxKeeperMessage];
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 253)];
   HeldFds held;
   ExitQueue exits;
 };
-Keeper keeper;
+constinit Keeper keeper{};
 
 int64_t now_usec() noexcept {
   timespec now{};
@@ -320,43 +320,54 @@ void forward(int signal) noexcept {
   }
 }
 
-// In the child: becomes the manager. Does not return if the program on disk is to be it.
-void become_manager(int link, bool from_disk) noexcept {
+// In the child of a fork: becomes the manager.
+void become_manager() noexcept {
   // Orphans of services come to the manager as long as it lives, and to the keeper when it dies.
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   setrlimit(RLIMIT_NOFILE, &keeper.descriptors);
   close_link();
   close(keeper.signals);
   keeper.held.remove_all();
-  if (!from_disk || keeper.options->argv == nullptr || keeper.program[0] == '\0') return;
-  Line number;
-  number.add(link);
-  number.text[number.size] = '\0';
-  setenv(kLinkVariable, number.text, 1);
-  fcntl(link, F_SETFD, 0);
-  execv(keeper.program, keeper.options->argv);
-  say_failed("execute the program on disk; the one in memory goes on", errno);
-  fcntl(link, F_SETFD, FD_CLOEXEC);
-  unsetenv(kLinkVariable);
+}
+
+// Returns the manager's pid, or -1.
+pid_t execute_manager(int link) noexcept {
+  const KeeperOptions& options = *keeper.options;
+  if (keeper.wants_reexec) {
+    const pid_t pid = keeper.program.start_renewed(options.argv, link, keeper.descriptors);
+    if (pid > 0) return pid;
+    say_failed("execute the program on disk; the one of before goes on", -pid);
+  }
+  if (options.manager == nullptr) return -1;
+  const pid_t pid = keeper.program.start(options.argv, link, keeper.descriptors);
+  if (pid > 0) return pid;
+  say_failed("execute the manager's program", -pid);
+  if (keeper.starts == 0) {
+    keeper.wants_shutdown = true;
+    keeper.exit_code = 1;
+  }
+  return -1;
 }
 
 // Returns the link in the manager, -1 in the keeper.
 int start_manager() noexcept {
-  const bool from_disk = keeper.wants_reexec;
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     say_failed("make a link to the manager", errno);
     return -1;
   }
-  const pid_t pid = fork();
-  if (pid == 0) {
-    close(ends[0]);
-    become_manager(ends[1], from_disk);
-    return ends[1];
+  pid_t pid = keeper.options->argv != nullptr ? execute_manager(ends[1]) : -1;
+  if (pid < 0 && keeper.options->manager == nullptr) {
+    pid = fork();
+    if (pid == 0) {
+      close(ends[0]);
+      become_manager();
+      return ends[1];
+    }
+    if (pid < 0) say_failed("fork", errno);
   }
   close(ends[1]);
   if (pid < 0) {
-    say_failed("fork", errno);
     close(ends[0]);
     return -1;
   }
@@ -462,6 +473,16 @@ void receive_signals() noexcept {
   if ((events[0].revents & POLLIN) != 0) receive_signals();
 }
 
+// Executed by a keeper, of a version that had its manager in its own program: the place of a
+// manager.
+bool become_its_manager() noexcept {
+  if (keeper.options->manager == nullptr || getenv(kKeeperLinkVariable) == nullptr) return false;
+  int error = keeper.program.open(keeper.options->manager, keeper.options->argv[0]);
+  if (error == 0) error = keeper.program.become(keeper.options->argv);
+  say_failed("execute flotilla-manager", error);
+  return true;
+}
+
 bool set_up() noexcept {
   keeper.is_first_process = getpid() == 1;
   keeper.link = -1;
@@ -485,8 +506,11 @@ bool set_up() noexcept {
     return false;
   }
   if (keeper.options->argv != nullptr) {
-    const ssize_t size = readlink("/proc/self/exe", keeper.program, sizeof keeper.program - 1);
-    keeper.program[size > 0 ? size : 0] = '\0';
+    const int error = keeper.program.open(keeper.options->manager, keeper.options->argv[0]);
+    if (error != 0 && keeper.options->manager != nullptr) {
+      say_failed("open flotilla-manager, which belongs beside flotilla-init", error);
+      return false;
+    }
   }
   // The keeper holds the descriptors of all services.
   getrlimit(RLIMIT_NOFILE, &keeper.descriptors);
@@ -511,7 +535,7 @@ void end_machine() noexcept {
   keeper.options = &options;
   KeeperOutcome outcome;
   outcome.exit_code = 1;
-  if (!set_up()) return outcome;
+  if (become_its_manager() || !set_up()) return outcome;
   for (;;) {
     reap();
     if (keeper.manager == 0) {
@@ -523,6 +547,7 @@ void end_machine() noexcept {
           outcome.link_fd = link;
           return outcome;
         }
+        if (keeper.wants_shutdown) break;
       }
     }
     update_manager();
@@ -531,17 +556,6 @@ void end_machine() noexcept {
   end_machine();
   outcome.exit_code = keeper.exit_code;
   return outcome;
-}
-
-int take_inherited_link() noexcept {
-  const char* const text = getenv(kLinkVariable);
-  if (text == nullptr) return -1;
-  char* end = nullptr;
-  const long fd = strtol(text, &end, 10);
-  const bool good = end != text && *end == '\0' && fd > STDERR_FILENO && fd < 1'000'000 &&
-                    fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC) == 0;
-  unsetenv(kLinkVariable);
-  return good ? static_cast<int>(fd) : -1;
 }
 
 }  // namespace flotilla::init

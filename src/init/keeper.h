@@ -2,10 +2,11 @@
 // the plain daemon; it restarts the manager when that dies, keeps descriptors for it, and reaps
 // what falls to it: raw system calls, no heap, a few hundred lines, so that nothing in it can fail.
 //
-// The manager is a fork of the keeper, which has no heap yet: the first start and every restart
-// after a death run the image that is in memory. A manager that asks for a re-execution (after an
-// upgrade) is replaced by fork and exec of the program's path as it was resolved at start; if that
-// cannot be exec'ed, by a fork again.
+// The manager is a program of its own beside the keeper's, which is opened once: the first start
+// and every restart after a death run that very file, whatever its name means by then. A manager
+// that asks for a re-execution (after an upgrade) is replaced by what is at that path; if it cannot
+// be exec'ed, by the file of before. Without such a program, as in tests, managers are forks of the
+// keeper.
 //
 // - Signals: all are blocked; those the keeper gets it forwards to the manager. Without a manager
 //   they wait for the next one. After it has given up, SIGTERM and SIGINT end it (not as PID 1).
@@ -25,24 +26,26 @@
 namespace flotilla::init {
 
 struct KeeperOptions {
-  char* const* argv = nullptr;  // main's, for re-execution; NULL: always fork
+  char* const* argv = nullptr;  // main's, for the manager; NULL: always fork
+  // The manager's file, beside the keeper's; NULL: fork, and re-execute this program.
+  const char* manager = nullptr;
   uint32_t max_deaths = 5;
   int64_t window_usec = 10'000'000;
 };
 
 struct KeeperOutcome {
-  bool is_manager = false;
-  int link_fd = -1;   // in the manager: for KeeperLink
-  int exit_code = 0;  // in the keeper: what main returns
+  bool is_manager = false;  // only where it is a fork
+  int link_fd = -1;         // in the manager: for KeeperLink
+  int exit_code = 0;        // in the keeper: what main returns
 };
 
-// Returns once in every manager it makes, and in the keeper when all is over. Call it first thing
+// Returns once in every manager it forks, and in the keeper when all is over. Call it first thing
 // in main. Never fails: what the kernel refuses at the very start is said on stderr and exit_code
 // is 1. Requires: one thread; standard streams open.
 KeeperOutcome run_keeper(const KeeperOptions& options) noexcept;
 
 // In a program that the keeper exec'ed: the link it was handed (and forgets about in the
-// environment); -1 in any other. Ask before run_keeper().
+// environment); -1 in any other.
 int take_inherited_link() noexcept;
 
 }  // namespace flotilla::init

@@ -32,7 +32,7 @@ class ExitQueue {
   const KeeperExitEntry& at(uint64_t number) const noexcept { return entries_[number % kCapacity]; }
 
  private:
-  KeeperExitEntry entries_[kCapacity];
+  KeeperExitEntry entries_[kCapacity] = {};
   uint64_t begin_ = 0;
   uint64_t end_ = 0;
 };

@@ -33,7 +33,7 @@ class HeldFds {
     return static_cast<unsigned char>(entries_[offset + 4]);
   }
 
-  char entries_[kCapacity];
+  char entries_[kCapacity] = {};
   size_t used_ = 0;
   uint32_t count_ = 0;
 };

@@ -31,6 +31,9 @@ const bool ran_as_manager = [] {
   if (fd < 0) return false;
   KeeperLink link((base::Fd(fd)));
   auto inheritance = link.receive_inheritance();
+  if (getenv("KEEPER_TEST_DIES") != nullptr && inheritance->start_number == 0) {
+    kill(getpid(), SIGKILL);
+  }
   say(STDOUT_FILENO, "from disk " + std::to_string(inheritance->start_number) + " " +
                          std::to_string(inheritance->fds.size()) + "\n");
   (void)link.request_shutdown(5);
@@ -374,6 +377,30 @@ TEST_F(KeeperTest, AReexecutionRunsTheProgramOnDisk) {
   EXPECT_EQ(line(), "from disk 1 1");
   EXPECT_EQ(exit_code(), 5);
   EXPECT_FALSE(ran_as_manager);
+}
+
+TEST_F(KeeperTest, ExecutesTheManagersProgramAndDoesSoAgainAfterItsDeath) {
+  char* const argv[] = {program_invocation_short_name, nullptr};
+  KeeperOptions options;
+  options.argv = argv;
+  options.manager = program_invocation_short_name;
+  setenv("KEEPER_TEST_DIES", "1", 1);
+  start([this](KeeperLink&, KeeperLink::Inheritance&) { report("a fork"); }, options);
+  unsetenv("KEEPER_TEST_DIES");
+  EXPECT_THAT(line(), HasSubstr("was killed by signal 9; it is started again"));
+  EXPECT_EQ(line(), "from disk 1 0");
+  EXPECT_EQ(exit_code(), 5);
+}
+
+TEST_F(KeeperTest, EndsAtOnceWithoutTheManagersProgram) {
+  char name[] = "keeper";
+  char* const argv[] = {name, nullptr};
+  KeeperOptions options;
+  options.argv = argv;
+  options.manager = "there-is-no-such-program";
+  start([this](KeeperLink&, KeeperLink::Inheritance&) { report("a fork"); }, options);
+  EXPECT_THAT(line(), HasSubstr("unable to open flotilla-manager"));
+  EXPECT_EQ(exit_code(), 1);
 }
 
 TEST_F(KeeperTest, AManagerHearsOfTheDeathOfItsKeeper) {

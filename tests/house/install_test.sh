@@ -15,6 +15,7 @@ same() { cat >"$work/found"; printf '%s\n' "$1" | diff -u - "$work/found" >&2 ||
 init='/usr/bin/flotilla-exec
 /usr/bin/flotilla-init
 /usr/bin/flotilla-logd
+/usr/bin/flotilla-manager
 /usr/share/doc/flotilla-init/copyright
 /usr/share/man/man8/flotilla-init.8'
 fleetd='/etc/fleet/fleet.conf

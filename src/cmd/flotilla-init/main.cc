@@ -1,57 +1,23 @@
-// flotilla-init: keeper and manager of the services of one machine, container, directory or user.
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <cstdio>
-#include <string>
-#include <vector>
-
-#include "base/version.h"
+// flotilla-init: keeper of the services of one machine, container, directory or user; the manager
+// is the program flotilla-manager beside it. This one is without a C library, which at each start
+// would take longer than all that a keeper does.
+#include "init/bare/start.h"
+#include "init/idle_memory.h"
 #include "init/keeper.h"
-#include "init/keeper_link.h"
-#include "init/manager_program.h"
 
-using namespace flotilla;
+namespace flotilla::init {
 
-namespace {
+// All pages of this program are what it waits in.
+void release_program_pages() noexcept {}
 
-// The keeper must not start the manager again after this: nothing would be different.
-int end_for_good(int link_fd, int code) {
-  init::KeeperLink keeper{base::Fd(link_fd)};
-  // The keeper listens once its greeting has been read.
-  static_cast<void>(keeper.receive_inheritance());
-  static_cast<void>(keeper.request_shutdown(code));
-  return code;
+namespace bare {
+
+int start(int, char** argv) noexcept {
+  KeeperOptions options;
+  options.argv = argv;
+  options.manager = "flotilla-manager";
+  return run_keeper(options).exit_code;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  int link_fd = init::take_inherited_link();
-  if (link_fd < 0) {
-    // First of all, while the process has no heap worth keeping: the keeper stays as it is now.
-    init::KeeperOptions keeper_options;
-    keeper_options.argv = argv;
-    const init::KeeperOutcome outcome = init::run_keeper(keeper_options);
-    if (!outcome.is_manager) return outcome.exit_code;
-    link_fd = outcome.link_fd;
-  }
-  const bool is_pid1 = getppid() == 1;  // the keeper is PID 1, this its manager
-  const auto options = init::parse_program_options(
-      std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), is_pid1);
-  if (!options) {
-    fmt::print(stderr, "flotilla-init: {}\n", options.error().message);
-    return end_for_good(link_fd, 2);
-  }
-  switch (options->action) {
-    case init::ProgramOptions::Action::kHelp:
-      fmt::print("{}", init::kProgramUsage);
-      return end_for_good(link_fd, 0);
-    case init::ProgramOptions::Action::kVersion:
-      fmt::print("flotilla-init {}\n", base::kVersion);
-      return end_for_good(link_fd, 0);
-    case init::ProgramOptions::Action::kRun:
-      break;
-  }
-  return init::run_manager(*options, link_fd);
-}
+}  // namespace bare
+}  // namespace flotilla::init

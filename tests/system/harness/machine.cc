@@ -265,6 +265,7 @@ std::vector<Process> Machine::services() const {
   found.erase(std::remove_if(found.begin(), found.end(),
                              [](const Process& process) {
                                return process.state == 'Z' || process.name == "flotilla-init" ||
+                                      process.name == "flotilla-manage" ||  // until it runs
                                       process.name == "flotilla-logd";
                              }),
               found.end());
