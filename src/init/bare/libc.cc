@@ -78,6 +78,11 @@ int memcmp(const void* left, const void* right, size_t size) noexcept {
   return 0;
 }
 
+// What clang makes of a memcmp that is only asked whether there is a difference.
+int bcmp(const void* left, const void* right, size_t size) noexcept {
+  return memcmp(left, right, size);
+}
+
 size_t strnlen(const char* text, size_t most) noexcept {
   size_t size = 0;
   for (; size < most && text[size] != '\0'; ++size) keep_loop();
