@@ -154,12 +154,14 @@ base::Result<CgroupPlace> find_own_cgroup2() {
 
 class CgroupGroup final : public ProcessGroup {
  public:
-  CgroupGroup(CgroupTracker& tracker, std::string path, Callback<void()> on_empty)
-      : tracker_(tracker), path_(std::move(path)), on_empty_(on_empty) {}
+  CgroupGroup(CgroupTracker& tracker, std::string_view path, Callback<void()> on_empty)
+      : tracker_(tracker), path_(new char[path.size() + 1]), on_empty_(on_empty) {
+    *std::copy(path.begin(), path.end(), path_.get()) = '\0';
+  }
   ~CgroupGroup() override { unwatch(); }
 
   base::Result<int> prepare() override {
-    if (tracker_.ahead_ && tracker_.ahead_path_ == path_) {
+    if (tracker_.ahead_ && tracker_.ahead_path_ == path_.get()) {
       presence_ = Presence::kThere;
       is_empty_ = false;
       tracker_.prepared_ = std::move(tracker_.ahead_);
@@ -167,18 +169,17 @@ class CgroupGroup final : public ProcessGroup {
     }
     FLOTILLA_TRY(make());
     is_empty_ = false;
-    tracker_.prepared_.reset(openat(root(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!tracker_.prepared_) return base::system_error(errno, "open the cgroup {}", path_);
+    tracker_.prepared_.reset(openat(root(), path_.get(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!tracker_.prepared_) return base::system_error(errno, "open the cgroup {}", path());
     return tracker_.prepared_.get();
   }
   std::string cgroup_path() const override {
     // One that an earlier manager left is taken over.
     if (presence_ == Presence::kUnknown) {
-      presence_ =
-          faccessat(root(), path_.c_str(), F_OK, 0) == 0 ? Presence::kThere : Presence::kNot;
+      presence_ = faccessat(root(), path_.get(), F_OK, 0) == 0 ? Presence::kThere : Presence::kNot;
     }
     if (presence_ == Presence::kNot) return {};
-    return (tracker_.root_path_ == "/" ? "" : tracker_.root_path_) + "/" + path_;
+    return (tracker_.root_path_ == "/" ? "" : tracker_.root_path_) + "/" + path_.get();
   }
 
   void add(pid_t) override { is_empty_ = false; }  // born in it
@@ -186,7 +187,7 @@ class CgroupGroup final : public ProcessGroup {
     FLOTILLA_TRY(make());
     is_empty_ = false;
     if (!write_text(root(), file("cgroup.procs").get(), std::to_string(pid))) {
-      return base::system_error(errno, "move process {} to the cgroup {}", pid, path_);
+      return base::system_error(errno, "move process {} to the cgroup {}", pid, path());
     }
     return {};
   }
@@ -195,7 +196,7 @@ class CgroupGroup final : public ProcessGroup {
 
   void pids(std::vector<pid_t>& out) const override {
     if (presence_ == Presence::kNot) return;
-    const base::Fd directory(openat(root(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const base::Fd directory(openat(root(), path_.get(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory) return;
     CollectPids collect{out};
     // Two links, its name and its own ".": there is no cgroup inside to look for.
@@ -217,7 +218,7 @@ class CgroupGroup final : public ProcessGroup {
   }
   bool watch_until_empty() override {
     if (watch_ < 0 && presence_ != Presence::kNot) {
-      const std::string events = fmt::format("/proc/self/fd/{}/{}/cgroup.events", root(), path_);
+      const std::string events = fmt::format("/proc/self/fd/{}/{}/cgroup.events", root(), path());
       watch_ = inotify_add_watch(tracker_.inotify_.get(), events.c_str(), IN_MODIFY);
       if (watch_ >= 0) tracker_.watches_[watch_] = this;
     }
@@ -251,7 +252,7 @@ class CgroupGroup final : public ProcessGroup {
     // A cgroup that is populated, or has others in it, is busy.
     bool is_gone = remove();
     if (!is_gone) {
-      const base::Fd directory(openat(root(), path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      const base::Fd directory(openat(root(), path_.get(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       RemoveEmpty remove_empty;
       if (directory) visit_subtree(directory.get(), kMostDepth, remove_empty);
       is_gone = remove();
@@ -262,22 +263,26 @@ class CgroupGroup final : public ProcessGroup {
 
   // Nothing is asked of the kernel where the controller is not in this tree.
   void watch_oom(Callback<void()> on_oom) override {
-    if (!tracker_.counts_memory_ || oom_watch_ >= 0 || presence_ == Presence::kNot) return;
-    on_oom_ = on_oom;
-    seen_oom_kills_ = oom_kills();
-    const std::string events = fmt::format("/proc/self/fd/{}/{}/memory.events", root(), path_);
-    oom_watch_ = inotify_add_watch(tracker_.inotify_.get(), events.c_str(), IN_MODIFY);
-    if (oom_watch_ >= 0) tracker_.watches_[oom_watch_] = this;
+    if (!tracker_.counts_memory_ || oom_ || presence_ == Presence::kNot) return;
+    const uint64_t seen = oom_kills();
+    const std::string events = fmt::format("/proc/self/fd/{}/{}/memory.events", root(), path());
+    const int watch = inotify_add_watch(tracker_.inotify_.get(), events.c_str(), IN_MODIFY);
+    if (watch < 0) return;
+    oom_.reset(new OomWatch{on_oom, seen, watch});
+    tracker_.watches_[watch] = this;
   }
   bool was_oom_killed() override {
-    if (oom_watch_ < 0) return false;
+    if (!oom_) return false;
     const uint64_t now = oom_kills();
-    return now > std::exchange(seen_oom_kills_, now);
+    return now > std::exchange(oom_->seen_kills, now);
   }
 
   void on_events() {
     is_empty_ = false;
-    if (was_oom_killed()) on_oom_();
+    if (was_oom_killed()) {
+      const Callback<void()> on_oom = oom_->on_oom;
+      on_oom();
+    }
     if (watch_ >= 0 && !is_populated()) on_empty_();
   }
 
@@ -286,7 +291,7 @@ class CgroupGroup final : public ProcessGroup {
   // The path of one of its files, without an allocation.
   class FilePath {
    public:
-    FilePath(const std::string& cgroup, std::string_view name) noexcept {
+    FilePath(std::string_view cgroup, std::string_view name) noexcept {
       const size_t size = std::min(cgroup.size(), text_.size() - name.size() - 2);
       char* end = std::copy_n(cgroup.data(), size, text_.data());
       *end++ = '/';
@@ -298,40 +303,43 @@ class CgroupGroup final : public ProcessGroup {
     std::array<char, PATH_MAX> text_;
   };
 
+  std::string_view path() const noexcept { return path_.get(); }
   int root() const noexcept { return tracker_.root_.get(); }
-  FilePath file(std::string_view name) const noexcept { return {path_, name}; }
+  FilePath file(std::string_view name) const noexcept { return {path(), name}; }
   bool remove() const noexcept {
-    return unlinkat(root(), path_.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+    return unlinkat(root(), path_.get(), AT_REMOVEDIR) == 0 || errno == ENOENT;
   }
-  bool make_directory(const std::string& path) const noexcept {
-    return mkdirat(root(), path.c_str(), 0755) == 0 || errno == EEXIST;
+  bool make_directory(const char* path) const noexcept {
+    return mkdirat(root(), path, 0755) == 0 || errno == EEXIST;
   }
 
   // Slices are made when the first of their units is.
   base::Status make() {
     if (presence_ == Presence::kThere) return {};
-    if (!make_directory(path_)) {
-      if (errno != ENOENT) return base::system_error(errno, "make the cgroup {}", path_);
-      for (size_t slash = path_.find('/'); slash != std::string::npos;
-           slash = path_.find('/', slash + 1)) {
-        const std::string parent = path_.substr(0, slash);
-        if (!make_directory(parent)) {
+    if (!make_directory(path_.get())) {
+      if (errno != ENOENT) return base::system_error(errno, "make the cgroup {}", path());
+      for (size_t slash = path().find('/'); slash != std::string_view::npos;
+           slash = path().find('/', slash + 1)) {
+        const std::string parent(path().substr(0, slash));
+        if (!make_directory(parent.c_str())) {
           return base::system_error(errno, "make the cgroup {}", parent);
         }
       }
-      if (!make_directory(path_)) return base::system_error(errno, "make the cgroup {}", path_);
+      if (!make_directory(path_.get()))
+        return base::system_error(errno, "make the cgroup {}", path());
     }
     presence_ = Presence::kThere;
     return {};
   }
 
   void unwatch() noexcept {
-    for (int* const watch : {&watch_, &oom_watch_}) {
-      if (*watch < 0) continue;
-      inotify_rm_watch(tracker_.inotify_.get(), *watch);
-      tracker_.watches_.erase(*watch);
-      *watch = -1;
+    for (const int watch : {watch_, oom_ ? oom_->watch : -1}) {
+      if (watch < 0) continue;
+      inotify_rm_watch(tracker_.inotify_.get(), watch);
+      tracker_.watches_.erase(watch);
     }
+    watch_ = -1;
+    oom_.reset();
   }
   // "oom_kill 3" of memory.events.
   uint64_t oom_kills() const {
@@ -345,13 +353,17 @@ class CgroupGroup final : public ProcessGroup {
     return count;
   }
 
+  struct OomWatch {
+    Callback<void()> on_oom;
+    uint64_t seen_kills;
+    int watch;
+  };
+
   CgroupTracker& tracker_;
-  std::string path_;
+  const std::unique_ptr<char[]> path_;  // there are as many as services
   Callback<void()> on_empty_;
+  std::unique_ptr<OomWatch> oom_;
   int watch_ = -1;
-  Callback<void()> on_oom_;
-  int oom_watch_ = -1;
-  uint64_t seen_oom_kills_ = 0;
   mutable Presence presence_ = Presence::kUnknown;
   // Known to be, and nobody was put into it since: the end of a process asks several times.
   mutable bool is_empty_ = false;
@@ -405,7 +417,7 @@ CgroupTracker::~CgroupTracker() {
 
 std::unique_ptr<ProcessGroup> CgroupTracker::make_group(std::string_view path,
                                                         Callback<void()> on_empty) {
-  return std::make_unique<CgroupGroup>(*this, std::string(path), on_empty);
+  return std::make_unique<CgroupGroup>(*this, path, on_empty);
 }
 
 // One that is there already is somebody's, and nothing to be removed again.

@@ -19,14 +19,14 @@ class IdList {
   IdList(IdList&& other) noexcept { *this = std::move(other); }
   IdList& operator=(IdList&& other) noexcept {
     std::swap(size_, other.size_);
-    std::swap(capacity_, other.capacity_);
+    std::swap(log_capacity_, other.log_capacity_);
     std::swap(ids_, other.ids_);
     return *this;
   }
   IdList(const IdList&) = delete;
   IdList& operator=(const IdList&) = delete;
   ~IdList() {
-    if (capacity_ > kInline) delete[] ids_.many;
+    if (is_long()) delete[] ids_.many;
   }
 
   const uint32_t* begin() const noexcept { return data(); }
@@ -35,7 +35,7 @@ class IdList {
   bool empty() const noexcept { return size_ == 0; }
 
   void push_back(uint32_t id) {
-    if (size_ == capacity_) grow();
+    if (size_ == size_t{1} << log_capacity_) grow();
     mutable_data()[size_++] = id;
   }
   // The first of this value; the others keep their order. Harmless where there is none.
@@ -48,23 +48,25 @@ class IdList {
   }
 
  private:
-  static constexpr uint32_t kInline = 2;
+  static constexpr uint8_t kInline = 1;  // the logarithm of two
 
-  const uint32_t* data() const noexcept { return capacity_ > kInline ? ids_.many : ids_.few; }
-  uint32_t* mutable_data() noexcept { return capacity_ > kInline ? ids_.many : ids_.few; }
+  bool is_long() const noexcept { return log_capacity_ > kInline; }
+  const uint32_t* data() const noexcept { return is_long() ? ids_.many : ids_.few; }
+  uint32_t* mutable_data() noexcept { return is_long() ? ids_.many : ids_.few; }
   void grow() {
-    auto* const more = new uint32_t[size_t{capacity_} * 2];
+    auto* const more = new uint32_t[size_t{2} << log_capacity_];
     std::copy(begin(), end(), more);
-    if (capacity_ > kInline) delete[] ids_.many;
+    if (is_long()) delete[] ids_.many;
     ids_.many = more;
-    capacity_ *= 2;
+    ++log_capacity_;
   }
 
-  uint32_t size_ = 0, capacity_ = kInline;
   union {
-    uint32_t few[kInline];
+    uint32_t few[1 << kInline];
     uint32_t* many;
   } ids_{};
+  uint32_t size_ = 0;
+  uint8_t log_capacity_ = kInline;
 };
 
 }  // namespace flotilla::init

@@ -27,6 +27,7 @@ class Lazy {
   const T& operator*() const noexcept { return get(); }
   const T* operator->() const noexcept { return &get(); }
   bool is_set() const noexcept { return value_ != nullptr; }
+  void reset() noexcept { value_.reset(); }
   // Makes it.
   T& edit() {
     if (!value_) value_ = std::make_unique<T>();

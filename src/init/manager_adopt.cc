@@ -212,12 +212,13 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
     state.watchdog_at = edges.timers.clock().monotonic() + watchdog_in_force(state);
   }
   runtime.main_run = from_record(record.main_run);
-  runtime.control_run = from_record(record.control_run);
+  if (record.control_run.pid != 0) runtime.control_run.edit() = from_record(record.control_run);
   runtime.status_errno = record.status_errno;
   runtime.uid = record.uid;
   runtime.gid = record.gid;
   if (edges.side != nullptr) {
-    runtime.status_text = edges.side->find(unit.id, SideKind::kStatusText);
+    std::string text(edges.side->find(unit.id, SideKind::kStatusText));
+    if (!text.empty()) runtime.status_text.edit() = std::move(text);
   }
   if (has(kStreamsOpen)) {
     // Finds the pipe that the keeper kept.
@@ -242,12 +243,11 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   restore_fd_store(unit);
   adopt_sandbox(unit, lives || state.main_pid > 0 || state.control_pid > 0 || has(kSpawnPending));
   const auto take_back = [&](pid_t pid, ChildWatch& watch) {
-    if (pid <= 0) return;
     edges.processes.watch(watch, pid);
     if (runtime.group) runtime.group->add(pid);
   };
-  take_back(state.main_pid, runtime.main_watch);
-  take_back(state.control_pid, runtime.control_watch);
+  if (state.main_pid > 0) take_back(state.main_pid, runtime.main_watch);
+  if (state.control_pid > 0) take_back(state.control_pid, runtime.watch_control());
   if (state.main_pid > 0 || state.control_pid > 0) {
     runtime.arm_verify();
   }
@@ -285,10 +285,10 @@ void Manager::Impl::resume_spawn(Unit& unit, StateFile::SlotId slot) {
   CommandRun run;
   run.start = now();
   run.pid = pid;
-  (action.is_control ? runtime.control_run : runtime.main_run) = run;
+  (action.is_control ? runtime.control_run.edit() : runtime.main_run) = run;
   ensure_group(unit);
   if (runtime.group) runtime.group->add(pid);
-  edges.processes.watch(action.is_control ? runtime.control_watch : runtime.main_watch, pid);
+  edges.processes.watch(action.is_control ? runtime.watch_control() : runtime.main_watch, pid);
   runtime.arm_verify();
   feed(unit, ServiceEvent::spawned(pid, true));
 }

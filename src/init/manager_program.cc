@@ -51,7 +51,7 @@ class ManagerProgram final : public ManagerHost {
       : options_(std::move(options)),
         keeper_(base::Fd(link_fd)),
         turn_(Callback<void()>::to<&ManagerProgram::on_turn>(*this)),
-        rest_(Callback<void()>([](void*) { release_idle_memory(); }, nullptr)) {}
+        rest_(Callback<void()>::to<&ManagerProgram::on_rest>(*this)) {}
 
   Result<int> run();
 
@@ -81,6 +81,7 @@ class ManagerProgram final : public ManagerHost {
 
   void on_turn();
   void rest_soon() noexcept { loop_->arm_after(rest_, kRestDelay); }
+  void on_rest();
   void on_signal(const signalfd_siginfo& info);
   void on_pid1_signal(int signal);
   void on_keeper_exit(const KeeperExit& exit);
@@ -381,6 +382,11 @@ void ManagerProgram::on_turn() {
     has_booted_ = true;
     rest_soon();
   }
+}
+
+void ManagerProgram::on_rest() {
+  state_->release_pages();
+  release_idle_memory();
 }
 
 void ManagerProgram::on_keeper_exit(const KeeperExit& exit) {

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "init/children.h"
+#include "init/compact_vector.h"
 #include "init/exec_context.h"
 #include "init/exec_helper.h"
 #include "init/fd_store.h"
+#include "init/lazy.h"
 #include "init/manager.h"
 #include "init/path_watch.h"
 #include "init/process_tracker.h"
@@ -55,34 +57,32 @@ struct ServiceRuntime {
   Unit& unit;
 
   ServiceState state;
-  Timer timeout;
+  std::unique_ptr<Timer> timeout;             // while one is set
   std::unique_ptr<Timer> watchdog;            // of a service that has to feed one
   std::unique_ptr<Timer> verify;              // of a service that was taken over while it ran
   std::unique_ptr<PathWatch> pid_file_watch;  // while its coming is awaited
-  ChildWatch main_watch, control_watch;
+  ChildWatch main_watch;
+  std::unique_ptr<ChildWatch> control_watch;  // while there is a control process
+  ChildWatch& watch_control();                // makes it
   std::unique_ptr<ProcessGroup> group;
 
-  CommandRun main_run, control_run;
-  // The last run of each line of the files that ran since the start.
-  struct LineRun {
-    CommandRun run;
-    ServiceCommand command;
-    uint16_t index;
-  };
+  CommandRun main_run;
+  Lazy<CommandRun> control_run;
   struct PendingSpawn {
     ServiceCommand command;
     bool is_control;
     uint16_t index;
   };
-  std::vector<LineRun> runs;
-  CommandRun* find_run(ServiceCommand command, size_t index) noexcept {
-    for (LineRun& line : runs) {
-      if (line.command == command && line.index == index) return &line.run;
-    }
-    return nullptr;
-  }
+  // The last run of each line of the files that ran since the start; null where it did not.
+  CommandRun* find_run(ServiceCommand command, size_t index) noexcept;
+  // A new process of this line. Makes main_run or control_run.
+  void note_run(const CommandRun& run, ServiceCommand command, uint16_t index, bool is_control);
+  // main_run becomes another process's: what it was is kept as its line's.
+  void set_main_run_aside();
+  // Whether the lines have run is still known if `keeps_lines`.
+  void forget_runs(bool keeps_lines) noexcept;
   std::unique_ptr<FdStore> fd_store;  // null: nothing was ever stored
-  std::string status_text;
+  Lazy<std::string> status_text;
   int status_errno = 0;
   Timestamps watchdog_time;
   uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
@@ -100,6 +100,17 @@ struct ServiceRuntime {
   // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows
   // what the pid beside the record is of.
   std::optional<PendingSpawn> pending_spawn;
+
+ private:
+  struct LineRun {
+    CommandRun run;
+    ServiceCommand command;
+    uint16_t index;
+  };
+  static constexpr uint16_t kNoLine = UINT16_MAX;
+
+  uint16_t main_line_ = kNoLine;  // of ExecStart=, whose last run is main_run
+  CompactVector<LineRun> runs_;   // of all others
 };
 
 }  // namespace flotilla::init

@@ -25,87 +25,6 @@ bool is_down(ActiveState state) {
 
 }  // namespace
 
-ServiceRuntime::ServiceRuntime(Manager::Impl& owner, Unit& of_unit)
-    : manager(owner),
-      unit(of_unit),
-      timeout(Callback<void()>::to<&ServiceRuntime::on_timeout>(*this)),
-      main_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_main_exit>(*this)),
-      control_watch(Callback<void(const ChildExit&)>::to<&ServiceRuntime::on_control_exit>(*this)) {
-}
-
-void ServiceRuntime::on_timeout() { manager.feed(unit, ServiceEvent::of(Kind::kTimeout)); }
-void ServiceRuntime::on_watchdog() {
-  if (manager.options.service_watchdogs) {
-    return manager.feed(unit, ServiceEvent::of(Kind::kWatchdogTimeout));
-  }
-  manager.edges.logs.message(unit.id, 4, "Watchdog disabled! Ignoring watchdog timeout");
-}
-void ServiceRuntime::on_pid_file_change() { manager.feed(unit, ServiceEvent::of(Kind::kPidFile)); }
-
-void ServiceRuntime::arm_verify() {
-  if (!verify) {
-    verify = std::make_unique<Timer>(Callback<void()>::to<&ServiceRuntime::on_verify>(*this));
-  }
-  manager.edges.timers.arm_after(*verify, kVerifyDelay);
-}
-
-// After an adoption: a process that is gone and whose exit nobody has told a second later was
-// reaped by a keeper that died too. The first look may come between the keeper's reaping and its
-// word.
-void ServiceRuntime::on_verify() {
-  const auto is_lost = [&](const ChildWatch& watch) {
-    return watch.is_watching() && !manager.edges.processes.inspect(watch.pid());
-  };
-  const bool is_any_lost = is_lost(main_watch) || is_lost(control_watch);
-  if (is_any_lost && !std::exchange(was_lost, true)) {
-    return arm_verify();
-  }
-  const auto lose = [&](ChildWatch& watch, bool is_main) {
-    const ChildExit exit{watch.pid(), CLD_KILLED, SIGKILL, 0};
-    manager.edges.logs.message(
-        unit.id, 4,
-        fmt::format("{}: Process {} is gone, and how it ended is not known.", unit.id, exit.pid));
-    manager.edges.processes.unwatch(watch);
-    is_main ? on_main_exit(exit) : on_control_exit(exit);
-  };
-  if (is_lost(main_watch)) lose(main_watch, true);
-  if (is_lost(control_watch)) lose(control_watch, false);
-  // Nobody is left to tell of a program that has been executed meanwhile.
-  manager.feed(unit, ServiceEvent::of(Kind::kExecuted));
-}
-
-void ServiceRuntime::on_main_exit(const ChildExit& exit) {
-  check_oom(exit);
-  // Why it ended comes before that it ended.
-  manager.settle_spawn();
-  manager.read_report(unit, true);
-  manager.record_exit(unit, true, exit);
-  manager.feed(unit, ServiceEvent::main_exit({exit.code, exit.status}));
-}
-
-void ServiceRuntime::on_control_exit(const ChildExit& exit) {
-  check_oom(exit);
-  // What mount(8) did comes before that it ended.
-  if (Manager::Impl::is_mount(unit)) manager.refresh_mounts();
-  manager.settle_spawn();
-  manager.read_report(unit, false);
-  manager.record_exit(unit, false, exit);
-  manager.feed(unit, ServiceEvent::control_exit({exit.code, exit.status}));
-}
-
-void ServiceRuntime::on_oom() { manager.feed(unit, ServiceEvent::of(Kind::kOutOfMemory)); }
-
-// The kernel's word on why it killed may come behind the exit: then it is asked for, so that the
-// result is the cause.
-void ServiceRuntime::check_oom(const ChildExit& exit) {
-  const bool may_be = exit.code == CLD_KILLED && exit.status == SIGKILL && group;
-  if (may_be && group->was_oom_killed()) on_oom();
-}
-
-void ServiceRuntime::on_processes_gone() {
-  manager.feed(unit, ServiceEvent::of(Kind::kProcessesGone));
-}
-
 void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit) {
   ServiceRuntime& runtime = *unit.service;
   if (runtime.group) runtime.group->forget(exit.pid);
@@ -131,7 +50,7 @@ void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit)
     close(runtime.main_run);
     if (state.has_main_command) close_indexed(ServiceCommand::kStart, state.main_index);
   } else {
-    close(runtime.control_run);
+    close(runtime.control_run.edit());
     if (state.has_control_command) close_indexed(state.control_command, state.control_index);
   }
 }
@@ -204,6 +123,7 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
   // What says that there is nothing to do says it as a condition would.
   if (runtime.state.condition_failed) unit.condition_result = false;
   arm_service_timers(runtime);
+  if (runtime.control_watch && !runtime.control_watch->is_watching()) runtime.control_watch.reset();
   if (is_down(active_states[unit.graph_id])) queue_garbage(unit.graph_id);
   save(unit);
   note_changed(unit);
@@ -212,8 +132,14 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
 
 void Manager::Impl::arm_service_timers(ServiceRuntime& runtime) {
   const ServiceState& state = runtime.state;
-  if (runtime.timeout.deadline() != state.timeout_at) {
-    edges.timers.arm(runtime.timeout, state.timeout_at);
+  if (state.timeout_at.is_never()) {
+    runtime.timeout.reset();
+  } else if (!runtime.timeout) {
+    runtime.timeout =
+        std::make_unique<Timer>(Callback<void()>::to<&ServiceRuntime::on_timeout>(runtime));
+  }
+  if (runtime.timeout && runtime.timeout->deadline() != state.timeout_at) {
+    edges.timers.arm(*runtime.timeout, state.timeout_at);
   }
   if (!runtime.watchdog && state.watchdog_at != base::MonotonicTime::never()) {
     runtime.watchdog =
@@ -249,7 +175,7 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
       edges.processes.unwatch(runtime.main_watch);
       return std::nullopt;
     case ServiceAction::Kind::kUnwatchControl:
-      edges.processes.unwatch(runtime.control_watch);
+      if (runtime.control_watch) edges.processes.unwatch(*runtime.control_watch);
       return std::nullopt;
     case ServiceAction::Kind::kWatchMain:
       watch_main(unit, action.pid);
@@ -275,7 +201,7 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
       return std::nullopt;
     case ServiceAction::Kind::kLog:
       if (action.log == ServiceLog::kWatchdogRequest) {
-        const std::string& status = runtime.status_text;
+        const std::string& status = *runtime.status_text;
         log_of(unit, priority_of(action),
                fmt::format("Watchdog request (last status: {})!",
                            status.empty() ? "<unset>" : status));
@@ -294,15 +220,14 @@ void Manager::Impl::begin_run(Unit& unit) {
   unit.invocation[8] = static_cast<uint8_t>((unit.invocation[8] & 0x3f) | 0x80);
   if (!unit.service) return;
   ServiceRuntime& runtime = *unit.service;
-  if (!runtime.status_text.empty() && edges.side != nullptr) {
+  if (!runtime.status_text->empty() && edges.side != nullptr) {
     static_cast<void>(edges.side->put(unit.id, SideKind::kStatusText, ""));
   }
-  runtime.status_text.clear();
+  runtime.status_text.reset();
   runtime.status_errno = 0;
-  runtime.main_run = {};
   runtime.watchdog_time = {};
-  for (ServiceRuntime::LineRun& line : runtime.runs) line.run = {};
-  if (!is_mount(unit)) runtime.runs.clear();
+  runtime.forget_runs(is_mount(unit));
+  runtime.main_run = {};
   if (runtime.group) runtime.group->set_invocation(unit.invocation_id());
 }
 
@@ -355,6 +280,7 @@ void Manager::Impl::watch_main(Unit& unit, pid_t pid) {
   ServiceRuntime& runtime = *unit.service;
   ensure_group(unit);
   if (runtime.group) runtime.group->add(pid);
+  runtime.set_main_run_aside();
   runtime.main_run = {};
   runtime.main_run.start = now();
   runtime.main_run.pid = pid;

@@ -228,13 +228,9 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   const bool is_helped_on = launch && result.is_running();
   if (is_helped_on) expect_report(unit, action, *launch, spec.path);
   run.pid = result.pid;
-  if (CommandRun* earlier = runtime.find_run(action.command, action.index)) {
-    *earlier = run;
-  } else {
-    runtime.runs.push_back({run, action.command, action.index});
-  }
-  (action.is_control ? runtime.control_run : runtime.main_run) = run;
-  edges.processes.watch(action.is_control ? runtime.control_watch : runtime.main_watch, result.pid);
+  runtime.note_run(run, action.command, action.index, action.is_control);
+  edges.processes.watch(action.is_control ? runtime.watch_control() : runtime.main_watch,
+                        result.pid);
   if (runtime.group) runtime.group->add(result.pid);
   if (runtime.streams_open) edges.logs.set_pid(unit.id, result.pid);
   runtime.uid = exec.uid();

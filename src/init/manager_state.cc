@@ -51,7 +51,7 @@ void fill_service(const ServiceRuntime& runtime, UnitRecord& record) {
   record.main_process = {state.main_pid, 0, 0};
   record.control_process = {state.control_pid, 0, 0};
   record.main_run = to_record(runtime.main_run);
-  record.control_run = to_record(runtime.control_run);
+  record.control_run = to_record(*runtime.control_run);
   // The exit that counts is the machine's: a run may have been closed by a later process.
   record.main_run.code = state.main_exit.code;
   record.main_run.status = state.main_exit.status;
@@ -134,7 +134,7 @@ void Manager::Impl::forget_slot(Unit& unit) noexcept {
   if (!unit.state_slot) return;
   edges.state.free(*unit.state_slot);
   unit.state_slot.reset();
-  if (edges.side != nullptr && unit.service && !unit.service->status_text.empty()) {
+  if (edges.side != nullptr && unit.service && !unit.service->status_text->empty()) {
     static_cast<void>(edges.side->erase_unit(unit.id));
   }
 }

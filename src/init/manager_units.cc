@@ -196,7 +196,7 @@ Status Manager::Impl::reload_all() {
     if (!units[id]) continue;
     Unit& unit = *units[id];
     // What a command did belongs to the line of the file as it was read.
-    if (unit.service) unit.service->runs.clear();
+    if (unit.service) unit.service->forget_runs(false);
     if (loader.is_unchanged(unit.settings)) {
       if (unit.settings.name.type() == UnitType::kTarget) targets.push_back(id);
       for (UnitName& mount : mounts_to_load(unit)) named.push_back(std::move(mount));

@@ -44,27 +44,35 @@ struct ServiceState {
   ServiceResult result = ServiceResult::kSuccess;
   ServiceResult reload_result = ServiceResult::kSuccess;
 
-  pid_t main_pid = 0;  // 0: none alive
-  pid_t control_pid = 0;
   bool main_pid_known = false;  // it may be known and dead
   bool main_pid_alien = false;  // not our child: its exit is told without a status
-  ProcessExit main_exit;        // of the last main process since the start
 
   // Which lines of the files the processes are of.
   bool has_main_command = false;  // the main process was started by us, from ExecStart=
-  uint16_t main_index = 0;
   bool has_control_command = false;
   ServiceCommand control_command = ServiceCommand::kCount;
+  uint16_t main_index = 0;
   uint16_t control_index = 0;
+
+  pid_t main_pid = 0;  // 0: none alive
+  pid_t control_pid = 0;
+  ProcessExit main_exit;  // of the last main process since the start
+
+  uint32_t n_restarts = 0;        // of a mount: attempts to unmount
+  bool flush_n_restarts = false;  // the next start counts from zero
 
   NotifyState notify = NotifyState::kUnknown;
   bool bus_name_owned = false;
   bool waits_for_pid_file = false;
   bool stopped_by_job = false;    // so Restart= does not apply
   bool condition_failed = false;  // ExecCondition= said no
+  bool watchdog_overridden = false;
 
-  uint32_t n_restarts = 0;        // of a mount: attempts to unmount
-  bool flush_n_restarts = false;  // the next start counts from zero
+  // A spawn or kill whose outcome has not come back yet.
+  enum class Awaits : uint8_t { kNothing, kSpawn, kKill };
+  Awaits awaits = Awaits::kNothing;
+  bool spawns_main = false;  // kSpawn: it is to be the main process, not a control process
+  ServiceSubState kill_state = ServiceSubState::kDead;  // what it becomes if somebody was signalled
 
   base::MonotonicTime timeout_at = base::MonotonicTime::never();
   base::MonotonicTime watchdog_at = base::MonotonicTime::never();
@@ -72,15 +80,8 @@ struct ServiceState {
   // What was in force when the run began (kInfinity: it never did), and WATCHDOG_USEC=.
   base::Micros watchdog_original = kInfinity;
   base::Micros watchdog_override{0};
-  bool watchdog_overridden = false;
   base::MonotonicTime reload_begin{};  // of a reload by signal
   base::MonotonicTime active_since{};  // zero: not active
-
-  // A spawn or kill whose outcome has not come back yet.
-  enum class Awaits : uint8_t { kNothing, kSpawn, kKill };
-  Awaits awaits = Awaits::kNothing;
-  bool spawns_main = false;  // kSpawn: it is to be the main process, not a control process
-  ServiceSubState kill_state = ServiceSubState::kDead;  // what it becomes if somebody was signalled
 };
 
 // What the machine must know of the world besides the event.

@@ -4,7 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+
+#include "init/compact_vector.h"
 
 namespace flotilla::init {
 
@@ -32,8 +33,7 @@ class SparseArray {
     for (Element& element : elements_) {
       if (element.index == index) return element.value;
     }
-    elements_.push_back({static_cast<uint8_t>(index), T{}});
-    return elements_.back().value;
+    return elements_.push_back({static_cast<uint8_t>(index), T{}}).value;
   }
 
   // Those that were written, in the order of their first writing.
@@ -41,7 +41,7 @@ class SparseArray {
   auto end() const noexcept { return elements_.end(); }
 
  private:
-  std::vector<Element> elements_;
+  CompactVector<Element> elements_;
 };
 
 }  // namespace flotilla::init

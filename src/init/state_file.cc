@@ -197,6 +197,10 @@ int32_t* StateFile::spawn_pid(SlotId id, SpawnKind kind) noexcept {
   return &slot(id).spawning[kind == SpawnKind::kMain ? 0 : 1];
 }
 
+void StateFile::release_pages() noexcept {
+  madvise(mapping_, kStateHeaderSize + capacity_ * sizeof(StateSlot), MADV_DONTNEED);
+}
+
 void* StateFile::begin_write(uint32_t index) noexcept {
   assert(writing_ == 0 && index < capacity_);
   writing_ = index + 1;

@@ -89,6 +89,10 @@ class StateFile {
   // How often a manager has begun with the notify message that lies first in the socket.
   int32_t* notify_attempts() noexcept { return &slot(kManagerSlot).spawning[0]; }
 
+  // Lets go of the pages of the file, for while nobody looks: what stands in them stays in the
+  // file.
+  void release_pages() noexcept;
+
   size_t capacity() const noexcept { return capacity_; }
 
  private:

@@ -112,7 +112,7 @@ bool Unit::has_run(ServiceCommand which) const {
 }
 
 uint32_t Unit::n_restarts() const { return service ? service->state.n_restarts : 0; }
-const std::string& Unit::status_text() const { return service ? service->status_text : kNoText; }
+const std::string& Unit::status_text() const { return service ? *service->status_text : kNoText; }
 int Unit::status_errno() const { return service ? service->status_errno : 0; }
 uint32_t Unit::n_fd_store() const {
   return service && service->fd_store ? static_cast<uint32_t>(service->fd_store->size()) : 0;

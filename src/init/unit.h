@@ -49,9 +49,13 @@ class Unit {
 
   // --- What the files say ---
   UnitSettings settings;
-  std::string id;  // settings.name as text, for lookups and messages
+  const std::string& id;  // settings.name as text, for lookups and messages
   uint32_t graph_id = 0;
   bool transient = false;
+  // Targets, slices and every other kind that has but two states.
+  bool simple_active = false;
+  bool is_frozen = false;
+  uint8_t markers = 0;  // UnitMarker, set from outside
 
   const std::string& description() const;  // Description=, or the id
   std::string_view load_state() const;     // "loaded", "not-found", "bad-setting", ...
@@ -74,18 +78,17 @@ class Unit {
   // The last evaluation of conditions and assertions; unset where there was none.
   Timestamps condition_time, assert_time;
   bool condition_result = false, assert_result = false;
+  bool tracked_by_cgroup = false;
+  bool has_cgroup = false;
 
   // 128 random bits per start, as 32 hex digits; empty before the first start.
   std::string invocation_id() const;
   std::array<uint8_t, 16> invocation{};
 
   uint32_t refs = 0;                          // of clients that want it to stay loaded
-  uint8_t markers = 0;                        // UnitMarker, set from outside
   uint32_t job = 0;                           // id of the pending or running job, 0: none
   std::string cgroup_path() const;            // "/system.slice/a.service"; empty: there is none now
   std::string_view process_tracking() const;  // "cgroup" or "best-effort"; of the whole manager
-  bool tracked_by_cgroup = false;
-  bool has_cgroup = false;
 
   // --- Services; zero and empty elsewhere ---
   bool is_service() const { return service != nullptr; }
@@ -109,10 +112,6 @@ class Unit {
   // Of the manager: its slot in the state file, once it has one, and its starts of late.
   std::optional<uint32_t> state_slot;
   StartLimit start_limit;
-
-  // Targets, slices and every other kind that has but two states.
-  bool simple_active = false;
-  bool is_frozen = false;
 };
 
 }  // namespace flotilla::init

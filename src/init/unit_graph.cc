@@ -105,8 +105,14 @@ Dependency inverse_of(Dependency kind) noexcept { return kInverseOf[static_cast<
 std::string_view to_string(Dependency kind) noexcept { return kNames[static_cast<size_t>(kind)]; }
 
 UnitId UnitGraph::find(std::string_view name) const noexcept {
-  const auto found = ids_.find(name);
-  return found == ids_.end() ? kNoUnit : found->second;
+  return ids_.find(name, [&](UnitId unit) { return has_name(unit, name); });
+}
+
+bool UnitGraph::has_name(UnitId unit, std::string_view name) const noexcept {
+  const Node& node = nodes_[unit];
+  if (node.name->str() == name) return true;
+  return std::any_of(node.aliases.begin(), node.aliases.end(),
+                     [&](const unit::UnitName& alias) { return alias.str() == name; });
 }
 
 UnitId UnitGraph::intern(const unit::UnitName& name) {
@@ -118,25 +124,25 @@ UnitId UnitGraph::intern(const unit::UnitName& name) {
     unit = free_.back();
     free_.pop_back();
   }
-  nodes_[unit].name.push_back(name);
-  ids_.emplace(name.str(), unit);
+  nodes_[unit].name = name;
+  ids_.insert(name.str(), unit);
   return unit;
 }
 
 bool UnitGraph::exists(UnitId unit) const noexcept {
-  return unit < nodes_.size() && !nodes_[unit].name.empty();
+  return unit < nodes_.size() && nodes_[unit].name.has_value();
 }
 
 IdList* UnitGraph::find_list(UnitId unit, Dependency kind) noexcept {
   for (List& list : nodes_[unit].lists) {
-    if (list.kind == kind) return &list.ids;
+    if (list.kind == kind) return &list;
   }
   return nullptr;
 }
 
 std::span<const UnitId> UnitGraph::dependencies(UnitId unit, Dependency kind) const noexcept {
   for (const List& list : nodes_[unit].lists) {
-    if (list.kind == kind) return {list.ids.begin(), list.ids.end()};
+    if (list.kind == kind) return {list.begin(), list.end()};
   }
   return {};
 }
@@ -163,7 +169,7 @@ bool UnitGraph::can_reload(UnitId unit) const noexcept {
 
 std::vector<UnitId> UnitGraph::declared_by(UnitId unit) const {
   std::vector<UnitId> named;
-  for (const Edge& edge : nodes_[unit].declared) named.push_back(edge.to);
+  for (const Edge& edge : nodes_[unit].declared) named.push_back(edge.to());
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());
   return named;
@@ -172,23 +178,23 @@ std::vector<UnitId> UnitGraph::declared_by(UnitId unit) const {
 std::vector<UnitId> UnitGraph::declared_by(UnitId unit, Dependency kind) const {
   std::vector<UnitId> named;
   for (const Edge& edge : nodes_[unit].declared) {
-    if (edge.kind == kind) named.push_back(edge.to);
+    if (edge.kind() == kind) named.push_back(edge.to());
   }
   return named;
 }
 
 void UnitGraph::append(UnitId unit, Dependency kind, UnitId other) {
   IdList* list = find_list(unit, kind);
-  if (list == nullptr) list = &nodes_[unit].lists.emplace_back(List{kind, {}}).ids;
+  if (list == nullptr) list = &nodes_[unit].lists.push_back(List(kind));
   list->push_back(other);
 }
 
 void UnitGraph::erase(UnitId unit, Dependency kind, UnitId other) noexcept {
   auto& lists = nodes_[unit].lists;
-  for (auto list = lists.begin(); list != lists.end(); ++list) {
+  for (List* list = lists.begin(); list != lists.end(); ++list) {
     if (list->kind != kind) continue;
-    list->ids.erase(other);
-    if (list->ids.empty()) lists.erase(list);
+    list->IdList::erase(other);
+    if (list->empty()) lists.erase(list);
     return;
   }
 }
@@ -199,31 +205,31 @@ bool UnitGraph::declares(UnitId unit, Dependency kind, UnitId other) const noexc
 }
 
 void UnitGraph::link(UnitId from, Edge edge) {
-  ++nodes_[edge.to].references;
-  const Dependency inverse = inverse_of(edge.kind);
-  if (inverse != Dependency::kCount && declares(edge.to, inverse, from)) return;
-  append(from, edge.kind, edge.to);
-  if (inverse != Dependency::kCount) append(edge.to, inverse, from);
+  ++nodes_[edge.to()].references;
+  const Dependency inverse = inverse_of(edge.kind());
+  if (inverse != Dependency::kCount && declares(edge.to(), inverse, from)) return;
+  append(from, edge.kind(), edge.to());
+  if (inverse != Dependency::kCount) append(edge.to(), inverse, from);
 }
 
 void UnitGraph::unlink(UnitId from, Edge edge) noexcept {
-  --nodes_[edge.to].references;
-  const Dependency inverse = inverse_of(edge.kind);
-  if (inverse != Dependency::kCount && declares(edge.to, inverse, from)) return;
-  erase(from, edge.kind, edge.to);
-  if (inverse != Dependency::kCount) erase(edge.to, inverse, from);
+  --nodes_[edge.to()].references;
+  const Dependency inverse = inverse_of(edge.kind());
+  if (inverse != Dependency::kCount && declares(edge.to(), inverse, from)) return;
+  erase(from, edge.kind(), edge.to());
+  if (inverse != Dependency::kCount) erase(edge.to(), inverse, from);
 }
 
 void UnitGraph::declare(UnitId unit, std::vector<Edge> edges) {
   // A unit that names itself says nothing.
-  std::erase_if(edges, [unit](const Edge& edge) { return edge.to == unit; });
+  std::erase_if(edges, [unit](const Edge& edge) { return edge.to() == unit; });
   // Lists keep the order of the files: what is new is linked in it, the record is sorted after.
   std::vector<Edge> sorted = edges;
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
 
-  sorted.shrink_to_fit();
-  const std::vector<Edge> old = std::exchange(nodes_[unit].declared, std::move(sorted));
+  const CompactVector<Edge> old =
+      std::exchange(nodes_[unit].declared, CompactVector<Edge>(sorted.begin(), sorted.end()));
   const auto& now = nodes_[unit].declared;
   for (const Edge& edge : old) {
     if (!std::binary_search(now.begin(), now.end(), edge)) unlink(unit, edge);
@@ -249,7 +255,7 @@ UnitId UnitGraph::replace(const UnitSettings& settings, UnitFacts facts) {
   std::vector<Edge> edges;
   for (size_t kind = 0; kind < kKinds; ++kind) {
     for (const unit::UnitName& other : settings.dependencies[kind]) {
-      edges.push_back(Edge{static_cast<Dependency>(kind), intern(other)});
+      edges.emplace_back(static_cast<Dependency>(kind), intern(other));
     }
   }
   declare(unit, std::move(edges));
@@ -264,16 +270,19 @@ void UnitGraph::add(UnitId from, Dependency kind, UnitId to) {
   link(from, edge);
 }
 
+void UnitGraph::forget_name(UnitId unit, const unit::UnitName& name) {
+  ids_.erase(name.str(), [unit](UnitId holder) { return holder == unit; });
+}
+
 void UnitGraph::set_aliases(UnitId unit, const std::vector<unit::UnitName>& aliases) {
-  auto& names = nodes_[unit].name;
-  for (size_t i = 1; i < names.size(); ++i) ids_.erase(names[i].str());
-  names.resize(1, names[0]);
+  for (const unit::UnitName& alias : nodes_[unit].aliases) forget_name(unit, alias);
+  nodes_[unit].aliases.clear();
   for (const unit::UnitName& alias : aliases) {
     const UnitId present = find(alias.str());
     if (present == unit) continue;
     if (present != kNoUnit) absorb(unit, present);
-    nodes_[unit].name.push_back(alias);
-    ids_.emplace(alias.str(), unit);
+    nodes_[unit].aliases.push_back(alias);
+    ids_.insert(alias.str(), unit);
   }
 }
 
@@ -282,11 +291,12 @@ void UnitGraph::absorb(UnitId into, UnitId stub) {
   // Edges without an inverse are known to the one that declares them alone, so all are asked; that
   // a name turns out to be an alias after others used it is rare.
   for (UnitId other = 0; other < limit() && nodes_[stub].references != 0; ++other) {
-    auto edges = nodes_[other].declared;
+    const auto& declared = nodes_[other].declared;
+    std::vector<Edge> edges(declared.begin(), declared.end());
     bool changed = false;
     for (Edge& edge : edges) {
-      if (edge.to != stub) continue;
-      edge.to = into;
+      if (edge.to() != stub) continue;
+      edge = {edge.kind(), into};
       changed = true;
     }
     if (changed) declare(other, std::move(edges));
@@ -316,7 +326,8 @@ size_t UnitGraph::collect_stubs() {
 }
 
 void UnitGraph::free_node(UnitId unit) {
-  for (const unit::UnitName& name : nodes_[unit].name) ids_.erase(name.str());
+  for (const unit::UnitName& alias : nodes_[unit].aliases) forget_name(unit, alias);
+  forget_name(unit, name(unit));
   nodes_[unit] = Node{};
   free_.push_back(unit);
 }

@@ -13,10 +13,11 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "init/compact_vector.h"
 #include "init/id_list.h"
+#include "init/name_index.h"
 #include "init/unit_settings.h"
 #include "init/unit_state.h"
 
@@ -31,17 +32,17 @@ using ActiveStates = std::span<const ActiveState>;
 // What decisions about jobs need to know of a unit besides its dependencies.
 struct UnitFacts {
   LoadState load_state = LoadState::kStub;
-  bool perpetual = false;  // never stops: -.slice, system.slice, init.scope
-  bool can_start = true;
-  bool can_stop = true;
-  bool can_reload = false;
-  bool allow_isolate = false;
-  bool ignore_on_isolate = false;
-  bool stop_when_unneeded = false;
-  bool refuse_manual_start = false;
-  bool refuse_manual_stop = false;
   JobMode on_failure_mode = JobMode::kReplace;
   JobMode on_success_mode = JobMode::kFail;
+  bool perpetual : 1 = false;  // never stops: -.slice, system.slice, init.scope
+  bool can_start : 1 = true;
+  bool can_stop : 1 = true;
+  bool can_reload : 1 = false;
+  bool allow_isolate : 1 = false;
+  bool ignore_on_isolate : 1 = false;
+  bool stop_when_unneeded : 1 = false;
+  bool refuse_manual_start : 1 = false;
+  bool refuse_manual_stop : 1 = false;
   struct LoadError {
     std::string text;      // one sentence, where load_state is none of the usual
     std::string bus_name;  // empty: what systemd says for load_state
@@ -83,7 +84,7 @@ class UnitGraph {
   size_t collect_stubs();
 
   bool exists(UnitId unit) const noexcept;
-  const unit::UnitName& name(UnitId unit) const noexcept { return nodes_[unit].name[0]; }
+  const unit::UnitName& name(UnitId unit) const noexcept { return *nodes_[unit].name; }
   const std::string& id(UnitId unit) const noexcept { return name(unit).str(); }
   const UnitFacts& facts(UnitId unit) const noexcept { return nodes_[unit].facts; }
   UnitFacts& facts(UnitId unit) noexcept { return nodes_[unit].facts; }
@@ -103,7 +104,7 @@ class UnitGraph {
   bool any_referrer(UnitId unit, Predicate&& holds) const {
     for (const List& list : nodes_[unit].lists) {
       const Dependency inverse = inverse_of(list.kind);
-      for (const UnitId other : list.ids) {
+      for (const UnitId other : list) {
         if (declares(other, inverse, unit) && holds(other)) return true;
       }
     }
@@ -118,29 +119,34 @@ class UnitGraph {
   size_t size() const noexcept { return nodes_.size() - free_.size(); }
 
  private:
+  // Both in four bytes; in the order of their kinds.
   struct Edge {
-    Dependency kind;
-    UnitId to;
+    static constexpr UnitId kMostUnits = UnitId{1} << 27;
+
+    Edge(Dependency of_kind, UnitId of_to) noexcept
+        : packed(static_cast<uint32_t>(of_kind) << 27 | (of_to & (kMostUnits - 1))) {}
+    Dependency kind() const noexcept { return static_cast<Dependency>(packed >> 27); }
+    UnitId to() const noexcept { return packed & (kMostUnits - 1); }
     friend auto operator<=>(const Edge&, const Edge&) = default;
+
+    uint32_t packed;
   };
-  struct List {
-    Dependency kind;
-    IdList ids;
+  static_assert(static_cast<size_t>(Dependency::kCount) <= 32);
+  struct List : IdList {
+    explicit List(Dependency of_kind) noexcept : kind(of_kind) {}
+    Dependency kind;  // in what IdList leaves of its last word
   };
+  static_assert(sizeof(List) == 16);
   struct Node {
-    std::vector<unit::UnitName> name;  // the id, then the aliases; empty: the id is free
+    std::optional<unit::UnitName> name;  // unset: the id is free
+    CompactVector<unit::UnitName> aliases;
     UnitFacts facts;
-    std::vector<List> lists;     // few kinds are in use at once
-    std::vector<Edge> declared;  // sorted; what this unit's files say
-    uint32_t references = 0;     // edges that others declare to this unit
-  };
-  struct NameHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const noexcept {
-      return std::hash<std::string_view>()(text);
-    }
+    CompactVector<List> lists;     // few kinds are in use at once
+    CompactVector<Edge> declared;  // sorted; what this unit's files say
+    uint32_t references = 0;       // edges that others declare to this unit
   };
 
+  bool has_name(UnitId unit, std::string_view name) const noexcept;
   IdList* find_list(UnitId unit, Dependency kind) noexcept;
   void append(UnitId unit, Dependency kind, UnitId other);
   void erase(UnitId unit, Dependency kind, UnitId other) noexcept;
@@ -148,13 +154,14 @@ class UnitGraph {
   void link(UnitId from, Edge edge);
   void unlink(UnitId from, Edge edge) noexcept;
   void declare(UnitId unit, std::vector<Edge> edges);
+  void forget_name(UnitId unit, const unit::UnitName& name);
   void set_aliases(UnitId unit, const std::vector<unit::UnitName>& aliases);
   void absorb(UnitId into, UnitId stub);
   void free_node(UnitId unit);
 
   std::vector<Node> nodes_;
   std::vector<UnitId> free_;
-  std::unordered_map<std::string, UnitId, NameHash, std::equal_to<>> ids_;
+  NameIndex ids_;
 };
 
 }  // namespace flotilla::init

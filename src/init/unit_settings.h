@@ -195,12 +195,13 @@ struct ServiceExtras {
 struct ServiceSettings {
   ServiceType type = ServiceType::kSimple;
   RestartSetting restart = RestartSetting::kNo;
+  TimeoutFailureMode timeout_start_failure_mode = TimeoutFailureMode::kTerminate;
+  TimeoutFailureMode timeout_stop_failure_mode = TimeoutFailureMode::kTerminate;
+  uint32_t fd_store_max = 0;
   Micros restart_sec{100'000};
   Micros timeout_start{90'000'000};  // kInfinity: none; the loader resolves oneshot's default
   Micros timeout_stop{90'000'000};
   std::optional<Micros> timeout_abort;  // unset: as timeout_stop
-  TimeoutFailureMode timeout_start_failure_mode = TimeoutFailureMode::kTerminate;
-  TimeoutFailureMode timeout_stop_failure_mode = TimeoutFailureMode::kTerminate;
   Micros runtime_max = kInfinity;
   Micros runtime_extra{0};  // RuntimeRandomizedExtraSec=
   Micros watchdog{0};
@@ -214,7 +215,6 @@ struct ServiceSettings {
       NotifyAccess::kNone;  // resolved: kMain where it was left unset and is needed
   SparseArray<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)> commands;
   Lazy<ServiceExtras> extras;
-  uint32_t fd_store_max = 0;
 };
 
 struct CgroupSettings;  // cgroup_settings.h
@@ -244,7 +244,6 @@ struct UnitSettings {
             name.type() == unit::UnitType::kMount || name.type() == unit::UnitType::kDevice) {}
 
   unit::UnitName name;
-  LoadState load_state = LoadState::kStub;
   std::string fragment_path;     // as seen inside the tree
   int64_t files_mtime_usec = 0;  // the newest of them, for NeedDaemonReload
 
@@ -253,17 +252,18 @@ struct UnitSettings {
   // The manager's graph keeps them: empty once the unit is in it.
   SparseArray<std::vector<unit::UnitName>, static_cast<size_t>(Dependency::kCount)> dependencies;
 
+  LoadState load_state = LoadState::kStub;
   bool default_dependencies = true;
   bool stop_when_unneeded = false;
   bool refuse_manual_start = false, refuse_manual_stop = false;
   bool allow_isolate = false, ignore_on_isolate;
   bool has_install_section = false;
   bool collect_failed = false;  // CollectMode=inactive-or-failed
-
-  Micros start_limit_interval{10'000'000};
-  uint32_t start_limit_burst = 5;
-  Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
   JobMode on_failure_job_mode = JobMode::kReplace, on_success_job_mode = JobMode::kFail;
+
+  uint32_t start_limit_burst = 5;
+  Micros start_limit_interval{10'000'000};
+  Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
   Lazy<UnitActions> actions;
   Lazy<UnitExtras> extras;
 

@@ -12,11 +12,11 @@ UnitEntry::~UnitEntry() { std::free(rate); }
 LogStream::LogStream(const StreamSpec& spec, std::string_view identifier, std::string_view fields,
                      base::Fd pipe_end, UnitEntry& of_unit) noexcept
     : fd(std::move(pipe_end)),
-      id(spec.id),
-      unit(&of_unit),
       kind(spec.stream),
       priority_max(spec.priority_max),
       is_limited(spec.rate_interval_usec > 0 && spec.rate_burst > 0),
+      id(spec.id),
+      unit(&of_unit),
       splitter(spec.priority, spec.level_prefix) {
   source.source.pid = spec.pid;
   source.source.identifier = identifier;
@@ -26,24 +26,24 @@ LogStream::LogStream(const StreamSpec& spec, std::string_view identifier, std::s
 LogStream::~LogStream() { std::free(rest_); }
 
 bool LogStream::keep(std::string_view left_over) noexcept {
-  if (left_over.size() > rest_capacity_) {
+  if (left_over.size() > (rest_ != nullptr ? rest_->capacity : 0)) {
     std::size_t capacity = 256;
     while (capacity < left_over.size()) capacity *= 2;
-    void* bigger = std::realloc(rest_, capacity);
+    void* bigger = std::realloc(rest_, sizeof(Rest) + capacity);
     if (bigger == nullptr) return false;
-    rest_ = static_cast<char*>(bigger);
-    rest_capacity_ = capacity;
+    rest_ = static_cast<Rest*>(bigger);
+    rest_->capacity = capacity;
   }
-  if (!left_over.empty()) std::memcpy(rest_, left_over.data(), left_over.size());
-  rest_size_ = left_over.size();
+  if (rest_ == nullptr) return true;
+  if (!left_over.empty()) std::memcpy(rest_->text(), left_over.data(), left_over.size());
+  rest_->size = left_over.size();
   return true;
 }
 
 void LogStream::trim() noexcept {
-  if (rest_size_ > 0 || rest_ == nullptr) return;
+  if (!rest().empty() || rest_ == nullptr) return;
   std::free(rest_);
   rest_ = nullptr;
-  rest_capacity_ = 0;
 }
 
 UnitTable::~UnitTable() {

@@ -45,26 +45,31 @@ struct LogStream {
   bool keep(std::string_view left_over) noexcept;
   // Gives memory back that an empty rest does not need.
   void trim() noexcept;
-  std::string_view rest() const noexcept { return {rest_, rest_size_}; }
+  std::string_view rest() const noexcept {
+    return rest_ != nullptr ? std::string_view(rest_->text(), rest_->size) : std::string_view();
+  }
 
+  // There are as many as services, so that nothing here is larger than it must be.
   base::Fd fd;
-  std::uint64_t id;
-  UnitEntry* unit;
   StreamKind kind;
   const std::uint8_t priority_max;
   const bool is_limited;  // by its unit's rate limit
-  SourceSlot source;
-  LineSplitter splitter;
   bool ended = false;
-  // Of the line whose pieces are coming: those of one that is left out are, all of them.
-  bool in_line = false, is_left_out = false;
+  std::uint64_t id;
+  UnitEntry* unit;
+  SourceSlot source;
   LogStream* next_in_bucket = nullptr;
   LogStream* next_ended = nullptr;
+  LineSplitter splitter;
+  // Of the line whose pieces are coming: those of one that is left out are, all of them.
+  bool in_line = false, is_left_out = false;
 
  private:
-  char* rest_ = nullptr;
-  std::size_t rest_size_ = 0;
-  std::size_t rest_capacity_ = 0;
+  struct Rest {
+    std::size_t size, capacity;
+    char* text() noexcept { return reinterpret_cast<char*>(this + 1); }
+  };
+  Rest* rest_ = nullptr;
 };
 
 // Units by name. Entries stay where they are until they are erased.
