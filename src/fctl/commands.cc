@@ -75,7 +75,7 @@ std::vector<Command> machine_commands() {
        "Nothing comes to the machine any more, and each unit that another machine can take goes "
        "there; it runs at its new place before it is stopped at the old one, but for units with "
        "OnPartition=stop. Global units stay. Waits until all have gone, or none of those that are "
-        "left can be taken by another machine; then it names them and exits 1.",
+       "left can be taken by another machine; then it names them and exits 1.",
        {"block-attempts", "no-block"},
        Arguments::kOther,
        cmd_drain},

@@ -40,8 +40,8 @@ std::string_view exit_code_word(const ProcessExit& exit) {
   }
 }
 
-// A script of /etc/init.d goes to systemctl, which would wait for that same script, unless its parent
-// is PID 1. Ours never is: the keeper has that number.
+// A script of /etc/init.d goes to systemctl, which would wait for that same script, unless its
+// parent is PID 1. Ours never is: the keeper has that number.
 bool is_init_script(std::string_view path) { return path.starts_with("/etc/init.d/"); }
 
 // What tells a process nothing it can use is left out.

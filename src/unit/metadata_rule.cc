@@ -136,7 +136,7 @@ bool MetadataRule::holds_for(std::string_view machine_value) const {
 }
 
 base::Result<std::optional<MetadataTerm>> parse_metadata_term(std::string_view text,
-                                                                 std::string_view option) {
+                                                              std::string_view option) {
   const std::optional<Found> found = find_operator(text);
   if (!found) return std::optional<MetadataTerm>();
   MetadataTerm term;
@@ -163,9 +163,8 @@ base::Result<std::optional<MetadataTerm>> parse_metadata_term(std::string_view t
   }
   const bool is_order = term.rule.op != Op::kEqual && term.rule.op != Op::kNotEqual;
   if (is_order && !integer_of(value) && !size_of(value) && !is_version(value)) {
-    return base::invalid(
-        "invalid {} \"{}\": {} compares integers, sizes and versions, not \"{}\"", option,
-        text, found->spelling.text, value);
+    return base::invalid("invalid {} \"{}\": {} compares integers, sizes and versions, not \"{}\"",
+                         option, text, found->spelling.text, value);
   }
   return std::optional(std::move(term));
 }

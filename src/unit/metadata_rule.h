@@ -35,7 +35,8 @@ struct MetadataTerm {
 
 // Blanks around the operator do not matter. Nothing for what never meant anything to fleet either:
 // no operator, "a=b=c", an empty side of "=". Errors: kInvalid, with the text, for an operator that
-// cannot be meant so: "ram>=", "ram>=lots", "ram=>16", "16<=ram<=64"; `option` is what it stands in.
+// cannot be meant so: "ram>=", "ram>=lots", "ram=>16", "16<=ram<=64"; `option` is what it stands
+// in.
 base::Result<std::optional<MetadataTerm>> parse_metadata_term(
     std::string_view text, std::string_view option = "MachineMetadata");
 
