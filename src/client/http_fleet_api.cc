@@ -130,6 +130,7 @@ base::Result<std::optional<Unit>> HttpFleetApi::unit(const std::string& name) {
 base::Result<std::vector<std::optional<Unit>>> HttpFleetApi::units_named(
     const std::vector<std::string>& names) {
   std::vector<UnitRequest> requests;
+  requests.reserve(names.size());
   for (const std::string& name : names) requests.push_back({"GET", name, {}});
   std::vector<std::optional<Unit>> units;
   for (const base::Result<HttpResponse>& response : send_all(requests)) {
@@ -204,6 +205,7 @@ std::vector<base::Result<HttpResponse>> HttpFleetApi::send_all(
     has_batches_ = false;
   }
   std::vector<HttpRequest> single;
+  single.reserve(requests.size());
   for (const UnitRequest& request : requests) {
     single.push_back({request.method, unit_target(request.unit) + "?alt=json", request.body});
   }
@@ -249,7 +251,7 @@ base::Status HttpFleetApi::replace_contents(const Unit& unit) {
   FLOTILLA_ASSIGN(
       const HttpResponse response,
       http_->request("PUT", unit_target(unit.name) + "/contents", json::serialize(body)));
-  const base::Status replaced = status_of(response);
+  base::Status replaced = status_of(response);
   if (replaced || replaced.error().code != base::Errc::kUnsupported) return replaced;
   // Without that route the same is one request, too, but it sets the state it has read before.
   Unit whole = unit;
@@ -258,6 +260,7 @@ base::Status HttpFleetApi::replace_contents(const Unit& unit) {
 
 std::vector<base::Status> HttpFleetApi::destroy_units(const std::vector<std::string>& names) {
   std::vector<UnitRequest> requests;
+  requests.reserve(names.size());
   for (const std::string& name : names) requests.push_back({"DELETE", name, {}});
   return change_all(requests);
 }
@@ -320,6 +323,7 @@ base::Result<std::vector<UnitState>> HttpFleetApi::unit_states_of(const std::str
 base::Result<std::vector<UnitState>> HttpFleetApi::unit_states_named(
     const std::vector<std::string>& names) {
   std::vector<HttpRequest> requests;
+  requests.reserve(names.size());
   for (const std::string& name : names) {
     requests.push_back({"GET", kStatesTarget + "&unitName=" + percent_encode(name), {}});
   }

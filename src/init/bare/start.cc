@@ -31,6 +31,8 @@ __asm__(
     "  brk #0\n");
 #endif
 
+// Names that the linker gives, and addresses that it writes down as numbers.
+// NOLINTBEGIN(bugprone-reserved-identifier, performance-no-int-to-ptr)
 extern "C" {
 [[gnu::visibility("hidden")]] extern const char __ehdr_start[];   // where the program is
 [[gnu::visibility("hidden")]] extern const Elf64_Dyn _DYNAMIC[];  // what the linker says of it
@@ -72,6 +74,8 @@ namespace {
 }
 
 }  // namespace
+
+// NOLINTEND(bugprone-reserved-identifier, performance-no-int-to-ptr)
 
 // `stack`: as the kernel leaves it, the number of arguments, they, NULL, the environment, NULL.
 extern "C" [[noreturn, gnu::used]] void flotilla_bare_entry(long* stack) {
