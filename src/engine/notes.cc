@@ -28,10 +28,8 @@ std::string tell_difference(const Cluster& cluster, std::string_view unit,
 }
 
 bool has_failed(const Cluster& cluster, std::string_view unit, const std::string& machine) {
-  const auto states = cluster.states.find(unit);
-  if (states == cluster.states.end()) return false;
-  const auto here = states->second.find(machine);
-  return here != states->second.end() && here->second.active_state == "failed";
+  const registry::UnitState* here = cluster.find_state(unit, machine);
+  return here != nullptr && here->active_state == "failed";
 }
 
 std::string note_of(const Cluster& cluster, std::string_view unit, const std::string& machine,

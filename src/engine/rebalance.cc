@@ -185,9 +185,8 @@ class Plan {
             std::any_of(party.units.begin(), party.units.end(),
                         [&](const std::string& unit) { return ledger_.has_wishes(unit); });
         // A party is known by all its names: its first may also go alone.
-        if (has_wishes)
-          wishful.emplace(fmt::format("{}", fmt::join(party.units, " ")),
-                          std::make_pair(party, id));
+        if (!has_wishes) continue;
+        wishful.emplace(fmt::format("{}", fmt::join(party.units, " ")), std::pair(party, id));
       }
     }
     for (bool has_moved = true; has_moved;) {
@@ -208,22 +207,19 @@ class Plan {
   }
 
   bool move_to_better(const Candidate& party, const std::string& from) {
-    std::map<std::pair<WishLedger::Cost, std::pair<uint64_t, std::string>>, bool> better;
+    std::set<std::pair<WishLedger::Cost, std::pair<uint64_t, std::string>>> better;
     for (const auto& [id, load] : loads_) {
       if (id == from) continue;
       const WishLedger::Change change = change_of(party, from, id);
-      if (change.is_better && !change.is_worse) better[{change.cost, {load, id}}] = true;
+      if (change.is_better && !change.is_worse) better.insert({change.cost, {load, id}});
     }
-    for (const auto& [place, yes] : better) {
-      const std::string& to = place.second.second;
-      std::string gainer;
-      std::string why;
-      for (const std::string& unit : party.units) {
-        if (!gainer.empty() || !ledger_.change(unit, from, to).is_better) continue;
-        gainer = unit;
-        why = ledger_.why(unit, from, to);
-      }
-      if (move_together(party, from, to, gainer, why)) return true;
+    for (const auto& [cost, place] : better) {
+      const std::string& to = place.second;
+      // There is one: the change is better in what it is for some unit.
+      const std::string& gainer = *std::find_if(
+          party.units.begin(), party.units.end(),
+          [&](const std::string& unit) { return ledger_.change(unit, from, to).is_better; });
+      if (move_together(party, from, to, gainer, ledger_.why(gainer, from, to))) return true;
     }
     return false;
   }
