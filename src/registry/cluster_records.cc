@@ -101,11 +101,14 @@ base::Status ClusterRecords::put_object(const ParsedKey& key, const store::KeyVa
   return {};
 }
 
+void ClusterRecords::share_texts(const std::string& unit, SharedText& name, SharedText& hash) {
+  name = texts_ ? texts_->name(unit) : name_in(cluster_, unit);
+  hash = texts_ ? texts_->hash(name, hash) : hash_in(cluster_, name, std::move(hash));
+}
+
 base::Status ClusterRecords::put_unit(const ParsedKey& key, const store::KeyValue& kv) {
   FLOTILLA_ASSIGN(Unit unit, decode_unit(kv.value));
-  unit.name = texts_ ? texts_->name(key.first) : name_in(cluster_, key.first);
-  unit.hash = texts_ ? texts_->hash(unit.name, unit.hash)
-                     : hash_in(cluster_, unit.name, std::move(unit.hash));
+  share_texts(key.first, unit.name, unit.hash);
   unit.mod_revision = kv.mod_revision;
   unit.options.shrink_to_fit();
   cluster_.units.insert_or_assign(cluster_.units.end(), unit.name, std::move(unit));
@@ -115,9 +118,7 @@ base::Status ClusterRecords::put_unit(const ParsedKey& key, const store::KeyValu
 base::Status ClusterRecords::put_schedule(const ParsedKey& key, const store::KeyValue& kv) {
   FLOTILLA_ASSIGN(ScheduleEntry entry, decode_schedule_entry(kv.value, EntryText::kLeftOut));
   entry.machine = words_.shared(key.first);
-  entry.name = texts_ ? texts_->name(key.second) : name_in(cluster_, key.second);
-  entry.hash = texts_ ? texts_->hash(entry.name, entry.hash)
-                      : hash_in(cluster_, entry.name, std::move(entry.hash));
+  share_texts(key.second, entry.name, entry.hash);
   entry.mod_revision = kv.mod_revision;
   cluster_.schedule[entry.name].insert_or_assign(entry.machine, std::move(entry));
   return {};
@@ -135,10 +136,8 @@ base::Status ClusterRecords::put_machine(const ParsedKey& key, const store::KeyV
 
 base::Status ClusterRecords::put_state(const ParsedKey& key, const store::KeyValue& kv) {
   FLOTILLA_ASSIGN(UnitState state, decode_unit_state(kv.value));
-  state.name = texts_ ? texts_->name(key.first) : name_in(cluster_, key.first);
+  share_texts(key.first, state.name, state.hash);
   state.machine = words_.shared(key.second);
-  state.hash = texts_ ? texts_->hash(state.name, state.hash)
-                      : hash_in(cluster_, state.name, std::move(state.hash));
   for (SharedText* word : {&state.load_state, &state.active_state, &state.sub_state}) {
     *word = words_.shared(*word);
   }

@@ -49,6 +49,8 @@ class ClusterRecords {
 
  private:
   base::Status put_object(const ParsedKey& key, const store::KeyValue& kv);
+  // Sets the unit's name, and `hash`, as the other records of the unit have them.
+  void share_texts(const std::string& unit, SharedText& name, SharedText& hash);
   base::Status put_unit(const ParsedKey& key, const store::KeyValue& kv);
   base::Status put_schedule(const ParsedKey& key, const store::KeyValue& kv);
   base::Status put_machine(const ParsedKey& key, const store::KeyValue& kv);
