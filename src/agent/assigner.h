@@ -42,7 +42,7 @@ class Assigner {
   void erase_scheduled(const std::string& unit);
   void erase_global(const std::string& unit);
   void set_metadata(registry::Metadata metadata);
-  // Beside those whose text cannot be read: `keys` are of records.
+  // Those of which a record cannot be read, by its key; a text that cannot be read is noticed here.
   void set_unreadable(const std::map<std::string, std::string>& units_by_key);
 
   // As of now.
