@@ -129,8 +129,8 @@ uint32_t DynamicUsers::find_number_of(const std::string& name) const {
 
 // What exists anyway is used as it is, but a user and a group of one name must not differ in that.
 bool DynamicUsers::find_static(DynamicUser::Kind kind, DynamicUser& user) {
-  if (unit::parse_unsigned(user.name, UINT32_MAX - 1)) {
-    user.uid = user.gid = static_cast<uint32_t>(*unit::parse_unsigned(user.name, UINT32_MAX - 1));
+  if (const auto number = unit::parse_unsigned(user.name, UINT32_MAX - 1)) {
+    user.uid = user.gid = static_cast<uint32_t>(*number);
     return user.is_static = true;
   }
   const auto of_user = users_.find_user(user.name);
@@ -139,13 +139,12 @@ bool DynamicUsers::find_static(DynamicUser::Kind kind, DynamicUser& user) {
     user.gid = (*of_user)->gid;
     return user.is_static = true;
   }
-  const bool has_user = of_user.has_value();
   const auto of_group = users_.find_group(user.name);
   if (kind == DynamicUser::Kind::kGroup && of_group) {
     user.uid = user.gid = *of_group;
     return user.is_static = true;
   }
-  return user.is_refused = has_user || of_group.has_value();
+  return user.is_refused = of_user.has_value() || of_group.has_value();
 }
 
 Result<std::shared_ptr<DynamicUser>> DynamicUsers::acquire(DynamicUser::Kind kind,
@@ -154,7 +153,9 @@ Result<std::shared_ptr<DynamicUser>> DynamicUsers::acquire(DynamicUser::Kind kin
   if (!is_strict_user_name(name) && !unit::parse_unsigned(name, UINT32_MAX - 1)) {
     return base::invalid("{} is not the name of a user", name);
   }
-  if (auto held = by_name_[name].lock()) return held;
+  if (const auto known = by_name_.find(name); known != by_name_.end()) {
+    if (auto held = known->second.lock()) return held;
+  }
   auto user = std::make_shared<DynamicUser>();
   user->name = name;
   if (find_static(kind, *user)) return user;
