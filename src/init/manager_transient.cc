@@ -206,7 +206,7 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
     const std::string prefix = fmt::format("{}/{}.d/", directory, unit.id);
     const std::string path = prefix + drop_in_name(setting);
     const std::string directive = directive_of(setting);
-    PropertyText written = setting, applied = setting;
+    PropertyText written = setting;
     if (is_device_list(directive)) {
       if (!takes_all_away(setting)) {
         const auto before = edges.tree.read(path, unit::kMaxUnitFileSize);
@@ -222,7 +222,7 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
       // An empty line ends a list.
       written.lines.emplace_back();
     }
-    applied.lines = written.lines;
+    const PropertyText applied = written;
     if (!setting.rounded.empty()) written.lines = setting.rounded;
     const bool was_outdated = loader.is_outdated(unit.settings);
     FLOTILLA_TRY(edges.tree.write_atomic(path, unit_file_text(kDropInHeading, {written}), 0644));
