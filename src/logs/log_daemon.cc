@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,17 +45,6 @@ std::size_t take_descriptors(msghdr& message, base::Fd* fds) noexcept {
     }
   }
   return count;
-}
-
-// Many streams are added at once when a machine boots, and hardly any later.
-constexpr std::size_t kKeptOfMessage = std::size_t{8} * 1024;
-
-// Of a buffer whose content is done with: the pages that are its alone.
-void release_pages(char* buffer, std::size_t size) noexcept {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(buffer) + page - 1) / page * page;
-  const auto end = (reinterpret_cast<std::uintptr_t>(buffer) + size) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 bool is_readable_kind(int fd) noexcept {
@@ -127,7 +115,6 @@ void LogDaemon::finish() noexcept {
 
 // False when the manager is gone.
 bool LogDaemon::on_control() noexcept {
-  std::size_t largest = 0;
   for (;;) {
     iovec data{control_buffer_, sizeof(control_buffer_)};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxFdsInMessage)];
@@ -138,15 +125,11 @@ bool LogDaemon::on_control() noexcept {
     message.msg_controllen = sizeof(control);
     const ssize_t size = ::recvmsg(config_.control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      if (largest > kKeptOfMessage) release_pages(control_buffer_, largest);
-      return true;
-    }
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
     if (size <= 0) {
       control_closed_ = true;
       return false;
     }
-    if (static_cast<std::size_t>(size) > largest) largest = static_cast<std::size_t>(size);
     base::Fd fds[kMaxFdsInMessage];
     const std::size_t fd_count = take_descriptors(message, fds);
     on_message(control_buffer_, static_cast<std::size_t>(size), fds, fd_count);
