@@ -150,20 +150,24 @@ DirectiveParser find_parser(std::string_view section, std::string_view name) noe
     return parser != nullptr ? parser : find_in(action_parsers(), name);
   }
   if (section == "Service") {
-    for (const auto parsers : {service_section_parsers(), exec_parsers(), exec_extras_parsers(),
-                               cgroup_parsers(), sandbox_parsers(), action_parsers()}) {
+    for (const auto parsers :
+         {service_section_parsers(), exec_parsers(), exec_extras_parsers(), cgroup_parsers(),
+          sandbox_parsers(), action_parsers(), cgroup_network_parsers()}) {
       if (const DirectiveParser parser = find_in(parsers, name)) return parser;
     }
   }
   if (section == "Socket") return find_in(socket_parsers(), name);
   if (section == "Mount") {
-    for (const auto parsers : {mount_parsers(), exec_parsers(), exec_extras_parsers(),
-                               cgroup_parsers(), sandbox_parsers(), service_section_parsers()}) {
+    for (const auto parsers :
+         {mount_parsers(), exec_parsers(), exec_extras_parsers(), cgroup_parsers(),
+          sandbox_parsers(), service_section_parsers(), cgroup_network_parsers()}) {
       if (const DirectiveParser parser = find_in(parsers, name)) return parser;
     }
   }
   if (section == "Slice" || section == "Scope") {
-    if (const DirectiveParser parser = find_in(cgroup_parsers(), name)) return parser;
+    for (const auto parsers : {cgroup_parsers(), cgroup_network_parsers()}) {
+      if (const DirectiveParser parser = find_in(parsers, name)) return parser;
+    }
   }
   // How a scope is stopped is said, and done, as with a service.
   if (section == "Scope") {

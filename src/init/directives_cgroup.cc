@@ -1,5 +1,6 @@
-// Parsers of the directives of man systemd.resource-control, shared by services, slices and scopes.
-#include <netinet/in.h>
+// Parsers of the directives of man systemd.resource-control but those of the network, shared by
+// services, slices and scopes.
+#include "init/directives_cgroup.h"
 
 #include <algorithm>
 #include <cctype>
@@ -18,23 +19,11 @@ namespace {
 
 using Settings = CgroupSettings;
 
-// The settings to write to. Those of the unit may be shared with a copy that somebody reads.
-Settings& edit(UnitSettings& unit, const SettingContext& context) {
-  auto own = unit.cgroup ? std::make_shared<Settings>(*unit.cgroup) : std::make_shared<Settings>();
-  Settings& settings = *own;
-  auto& written = settings.written;
-  if (std::find(written.begin(), written.end(), context.key) == written.end()) {
-    written.emplace_back(context.key);
-  }
-  unit.cgroup = std::move(own);
-  return settings;
-}
-
 // --- Accounting ---
 
 template <auto Member>
 void parse_accounting(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  if (const auto flag = context.read_flag(value)) edit(unit, context).*Member = *flag;
+  if (const auto flag = context.read_flag(value)) edit_cgroup(unit, context).*Member = *flag;
 }
 
 // --- Weights ---
@@ -42,33 +31,33 @@ void parse_accounting(UnitSettings& unit, const SettingContext& context, std::st
 template <uint64_t Settings::*Member, uint64_t Min, uint64_t Max>
 void parse_weight(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   if (value.empty()) {
-    edit(unit, context).*Member = kCgroupUnset;
+    edit_cgroup(unit, context).*Member = kCgroupUnset;
     return;
   }
   const auto number = unit::parse_unsigned(value, Max);
   if (!number || *number < Min) return context.warn_bad_value(value);
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   settings.*Member = *number;
 }
 
 template <uint64_t Settings::*Member>
 void parse_cpu_weight(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   if (value != "idle") return parse_weight<Member, 1, 10'000>(unit, context, value);
-  edit(unit, context).*Member = kCgroupWeightIdle;
+  edit_cgroup(unit, context).*Member = kCgroupWeightIdle;
 }
 
 // --- CPU ---
 
 void parse_cpu_quota(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   if (value.empty()) {
-    edit(unit, context).cpu_quota_per_sec = kCgroupNoLimit;
+    edit_cgroup(unit, context).cpu_quota_per_sec = kCgroupNoLimit;
     return;
   }
   const auto parts = unit::parse_permyriad(value, INT32_MAX);
   if (!parts || *parts == 0) {
     return context.reporter.warn("Invalid CPU quota '{}', ignoring.", value);
   }
-  edit(unit, context).cpu_quota_per_sec = uint64_t{*parts} * 100;
+  edit_cgroup(unit, context).cpu_quota_per_sec = uint64_t{*parts} * 100;
 }
 
 void parse_cpu_quota_period(UnitSettings& unit, const SettingContext& context,
@@ -76,15 +65,15 @@ void parse_cpu_quota_period(UnitSettings& unit, const SettingContext& context,
   const auto span =
       value.empty() ? base::Result<unit::TimeSpan>(unit::kInfinite) : unit::parse_time_span(value);
   if (!span) return context.warn_bad_value(value);
-  edit(unit, context).cpu_quota_period = *span;
+  edit_cgroup(unit, context).cpu_quota_period = *span;
 }
 
 template <CpuSet Settings::*Member>
 void parse_cpus(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  if (value.empty()) return (edit(unit, context).*Member).clear();
+  if (value.empty()) return (edit_cgroup(unit, context).*Member).clear();
   const auto set = parse_cpu_set(value);
   if (!set) return context.warn_bad_value(value);
-  CpuSet& all = edit(unit, context).*Member;
+  CpuSet& all = edit_cgroup(unit, context).*Member;
   all.insert(all.end(), set->begin(), set->end());
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
@@ -113,7 +102,7 @@ void parse_memory_limit(UnitSettings& unit, const SettingContext& context, std::
   if (*bytes == 0 && Z == Zero::kRefused) {
     return context.reporter.warn("Memory limit '{}' out of range, ignoring.", value);
   }
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   settings.*Member = *bytes;
 }
 
@@ -125,13 +114,13 @@ void parse_memory_protection(UnitSettings& unit, const SettingContext& context,
   if (!bytes) {
     return context.reporter.warn("Invalid memory limit '{}', ignoring: Invalid argument", value);
   }
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   settings.*Member = *bytes;
   settings.*IsSet = !value.empty();
 }
 
 void parse_tasks_max(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   if (value.empty()) return settings.tasks_max.reset();
   if (value == "infinity") {
     settings.tasks_max = TasksMax{};
@@ -181,40 +170,40 @@ void put_first(std::vector<Settings::DeviceNumber>& list, std::string path, uint
 template <std::vector<Settings::DeviceNumber> Settings::*Member, uint64_t Min, uint64_t Max>
 void parse_device_weight(UnitSettings& unit, const SettingContext& context,
                          std::string_view value) {
-  if (value.empty()) return (edit(unit, context).*Member).clear();
+  if (value.empty()) return (edit_cgroup(unit, context).*Member).clear();
   const auto device = read_device(context, value);
   if (!device) return;
   const auto weight = unit::parse_unsigned(device->second, Max);
   if (!weight || *weight < Min) return context.warn_bad_value(value);
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   put_first(settings.*Member, device->first, *weight);
 }
 
 void parse_device_latency(UnitSettings& unit, const SettingContext& context,
                           std::string_view value) {
-  if (value.empty()) return edit(unit, context).io_device_latencies.clear();
+  if (value.empty()) return edit_cgroup(unit, context).io_device_latencies.clear();
   const auto device = read_device(context, value);
   if (!device) return;
   const auto span = unit::parse_time_span(device->second);
   if (!span) return context.warn_bad_value(value);
-  put_first(edit(unit, context).io_device_latencies, device->first, unit::to_usec(*span));
+  put_first(edit_cgroup(unit, context).io_device_latencies, device->first, unit::to_usec(*span));
 }
 
 template <std::vector<Settings::DeviceNumber> Settings::*Member>
 void parse_block_io_bandwidth(UnitSettings& unit, const SettingContext& context,
                               std::string_view value) {
-  if (value.empty()) return (edit(unit, context).*Member).clear();
+  if (value.empty()) return (edit_cgroup(unit, context).*Member).clear();
   const auto device = read_device(context, value);
   if (!device) return;
   const auto rate = unit::parse_size(device->second, unit::SizeBase::k1000);
   if (!rate || *rate == 0) return context.warn_bad_value(value);
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   put_first(settings.*Member, device->first, *rate);
 }
 
 template <uint64_t IoLimits::*Member>
 void parse_io_limit(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   auto& list = settings.io_limits;
   if (value.empty()) {
     for (auto& [path, limits] : list) limits.*Member = kCgroupNoLimit;
@@ -235,14 +224,14 @@ void parse_device_policy(UnitSettings& unit, const SettingContext& context,
   for (const DevicePolicy policy :
        {DevicePolicy::kAuto, DevicePolicy::kClosed, DevicePolicy::kStrict}) {
     if (to_string(policy) != value) continue;
-    edit(unit, context).device_policy = policy;
+    edit_cgroup(unit, context).device_policy = policy;
     return;
   }
   context.warn_bad_value(value);
 }
 
 void parse_device_allow(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  if (value.empty()) return edit(unit, context).device_allow.clear();
+  if (value.empty()) return edit_cgroup(unit, context).device_allow.clear();
   const auto words = unit::split_words(value);
   if (!words || words->empty() || words->size() > 2) return context.warn_bad_value(value);
   const auto text = context.expand(words->front());
@@ -260,7 +249,7 @@ void parse_device_allow(UnitSettings& unit, const SettingContext& context, std::
   if (permissions.empty() || permissions.find_first_not_of("rwm") != std::string::npos) {
     return context.reporter.warn("Invalid device rights '{}', ignoring.", permissions);
   }
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   settings.device_allow.insert(settings.device_allow.begin(), {std::move(device), permissions});
 }
 
@@ -289,7 +278,7 @@ void parse_delegate(UnitSettings& unit, const SettingContext& context, std::stri
   if (unit.name.type() == unit::UnitType::kSlice) {
     return context.reporter.warn("Delegate= setting not supported for this unit type, ignoring.");
   }
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   if (value.empty()) {
     settings.delegate = true;
     settings.delegate_controllers = 0;
@@ -307,7 +296,7 @@ void parse_delegate(UnitSettings& unit, const SettingContext& context, std::stri
 
 void parse_disable_controllers(UnitSettings& unit, const SettingContext& context,
                                std::string_view value) {
-  Settings& settings = edit(unit, context);
+  Settings& settings = edit_cgroup(unit, context);
   if (value.empty()) {
     settings.disable_controllers = 0;
     return;
@@ -316,133 +305,22 @@ void parse_disable_controllers(UnitSettings& unit, const SettingContext& context
       static_cast<CgroupMask>(settings.disable_controllers | read_controllers(context, value));
 }
 
-// --- Network ---
-
-template <std::vector<IpPrefix> Settings::*Member>
-void parse_addresses(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  Settings& settings = edit(unit, context);
-  auto& list = settings.*Member;
-  if (value.empty()) return list.clear();
-  const auto words = unit::split_words(value);
-  if (!words) return context.warn_bad_value(value);
-  for (const std::string& word : *words) {
-    const auto text = context.expand(word);
-    const auto prefixes = text ? parse_ip_prefixes(*text) : std::nullopt;
-    if (!prefixes) {
-      context.reporter.warn("Address prefix is invalid, ignoring assignment: {}", word);
-      continue;
-    }
-    for (const IpPrefix& prefix : *prefixes) {
-      if (std::find(list.begin(), list.end(), prefix) == list.end()) list.push_back(prefix);
-    }
-  }
-}
-
-template <std::vector<std::string> Settings::*Member>
-void parse_filter_path(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  Settings& settings = edit(unit, context);
-  if (value.empty()) return (settings.*Member).clear();
-  const auto text = context.expand(value);
-  const auto path = text ? parse_absolute_path(*text) : std::nullopt;
-  if (!path) return context.warn_bad_value(value);
-  (settings.*Member).push_back(*path);
-}
-
-void parse_bpf_program(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  Settings& settings = edit(unit, context);
-  if (value.empty()) return settings.bpf_programs.clear();
-  const size_t colon = value.find(':');
-  const auto path =
-      colon == std::string_view::npos ? std::nullopt : parse_absolute_path(value.substr(colon + 1));
-  if (!path) return context.warn_bad_value(value);
-  settings.bpf_programs.emplace_back(std::string(value.substr(0, colon)), *path);
-}
-
-bool read_ports(std::string_view text, SocketBindRule& rule) {
-  if (text == "any") return true;
-  const size_t dash = text.find('-');
-  const auto first = unit::parse_unsigned(text.substr(0, dash), UINT16_MAX);
-  const auto last = dash == std::string_view::npos
-                        ? first
-                        : unit::parse_unsigned(text.substr(dash + 1), UINT16_MAX);
-  if (!first || !last || *first == 0 || *last < *first) return false;
-  rule.first_port = static_cast<uint16_t>(*first);
-  rule.port_count = static_cast<uint16_t>(*last - *first + 1);
-  return true;
-}
-
-std::optional<SocketBindRule> read_bind_rule(std::string_view text) {
-  SocketBindRule rule;
-  const auto take = [&](std::string_view word) {
-    const bool is_all = text == word;
-    const bool is_prefix =
-        text.substr(0, word.size()) == word && text.substr(word.size(), 1) == ":";
-    if (is_all) {
-      text = "any";
-    } else if (is_prefix) {
-      text.remove_prefix(word.size() + 1);
-    }
-    return is_all || is_prefix;
-  };
-  if (take("ipv4")) {
-    rule.family = AF_INET;
-  } else if (take("ipv6")) {
-    rule.family = AF_INET6;
-  }
-  if (take("tcp")) {
-    rule.protocol = IPPROTO_TCP;
-  } else if (take("udp")) {
-    rule.protocol = IPPROTO_UDP;
-  }
-  return read_ports(text, rule) ? std::optional(rule) : std::nullopt;
-}
-
-template <std::vector<SocketBindRule> Settings::*Member>
-void parse_socket_bind(UnitSettings& unit, const SettingContext& context, std::string_view value) {
-  Settings& settings = edit(unit, context);
-  if (value.empty()) return (settings.*Member).clear();
-  const auto rule = read_bind_rule(value);
-  if (!rule) return context.warn_bad_value(value);
-  (settings.*Member).push_back(*rule);
-}
-
-void parse_network_interfaces(UnitSettings& unit, const SettingContext& context,
-                              std::string_view value) {
-  Settings& settings = edit(unit, context);
-  if (value.empty()) return settings.network_interfaces.clear();
-  const bool is_allowed = value[0] != '~';
-  if (!is_allowed) value.remove_prefix(1);
-  auto words = unit::split_words(value);
-  if (!words) return context.warn_bad_value(value);
-  auto& list = settings.network_interfaces;
-  if (list.empty()) settings.network_interfaces_are_allowed = is_allowed;
-  for (std::string& word : *words) {
-    const auto found = std::find(list.begin(), list.end(), word);
-    // A list of the other kind takes names out.
-    if (settings.network_interfaces_are_allowed != is_allowed) {
-      if (found != list.end()) list.erase(found);
-    } else if (found == list.end()) {
-      list.push_back(std::move(word));
-    }
-  }
-}
-
 // --- systemd-oomd ---
 
 template <OomAction Settings::*Member>
 void parse_oom_action(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   if (!value.empty() && value != "auto" && value != "kill") return context.warn_bad_value(value);
-  edit(unit, context).*Member = value == "kill" ? OomAction::kKill : OomAction::kAuto;
+  edit_cgroup(unit, context).*Member = value == "kill" ? OomAction::kKill : OomAction::kAuto;
 }
 
 void parse_oom_pressure(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   if (value.empty()) {
-    edit(unit, context).managed_oom_pressure_limit = 0;
+    edit_cgroup(unit, context).managed_oom_pressure_limit = 0;
     return;
   }
   const auto parts = unit::parse_permyriad(value);
   if (!parts) return context.warn_bad_value(value);
-  edit(unit, context).managed_oom_pressure_limit =
+  edit_cgroup(unit, context).managed_oom_pressure_limit =
       static_cast<uint32_t>((uint64_t{*parts} * UINT32_MAX + 5'000) / 10'000);
 }
 
@@ -451,7 +329,7 @@ void parse_oom_preference(UnitSettings& unit, const SettingContext& context,
   for (const OomPreference preference :
        {OomPreference::kNone, OomPreference::kAvoid, OomPreference::kOmit}) {
     if (to_string(preference) != value) continue;
-    edit(unit, context).managed_oom_preference = preference;
+    edit_cgroup(unit, context).managed_oom_preference = preference;
     return;
   }
   context.warn_bad_value(value);
@@ -460,7 +338,6 @@ void parse_oom_preference(UnitSettings& unit, const SettingContext& context,
 constexpr NamedParser kParsers[] = {
     {"AllowedCPUs", parse_cpus<&Settings::cpus>},
     {"AllowedMemoryNodes", parse_cpus<&Settings::memory_nodes>},
-    {"BPFProgram", parse_bpf_program},
     {"BlockIOAccounting", parse_accounting<&Settings::block_io_accounting>},
     {"BlockIODeviceWeight", parse_device_weight<&Settings::block_io_device_weights, 10, 1'000>},
     {"BlockIOReadBandwidth", parse_block_io_bandwidth<&Settings::block_io_read>},
@@ -488,10 +365,6 @@ constexpr NamedParser kParsers[] = {
     {"IOWriteBandwidthMax", parse_io_limit<&IoLimits::write_bandwidth>},
     {"IOWriteIOPSMax", parse_io_limit<&IoLimits::write_iops>},
     {"IPAccounting", parse_accounting<&Settings::ip_accounting>},
-    {"IPAddressAllow", parse_addresses<&Settings::ip_allow>},
-    {"IPAddressDeny", parse_addresses<&Settings::ip_deny>},
-    {"IPEgressFilterPath", parse_filter_path<&Settings::ip_egress_filters>},
-    {"IPIngressFilterPath", parse_filter_path<&Settings::ip_ingress_filters>},
     {"ManagedOOMMemoryPressure", parse_oom_action<&Settings::managed_oom_memory_pressure>},
     {"ManagedOOMMemoryPressureLimit", parse_oom_pressure},
     {"ManagedOOMPreference", parse_oom_preference},
@@ -503,9 +376,6 @@ constexpr NamedParser kParsers[] = {
     {"MemoryMax", parse_memory_limit<&Settings::memory_max, Zero::kRefused>},
     {"MemoryMin", parse_memory_protection<&Settings::memory_min, &Settings::has_memory_min>},
     {"MemorySwapMax", parse_memory_limit<&Settings::memory_swap_max, Zero::kAllowed>},
-    {"RestrictNetworkInterfaces", parse_network_interfaces},
-    {"SocketBindAllow", parse_socket_bind<&Settings::socket_bind_allow>},
-    {"SocketBindDeny", parse_socket_bind<&Settings::socket_bind_deny>},
     {"StartupAllowedCPUs", parse_cpus<&Settings::startup_cpus>},
     {"StartupAllowedMemoryNodes", parse_cpus<&Settings::startup_memory_nodes>},
     {"StartupBlockIOWeight", parse_weight<&Settings::startup_block_io_weight, 10, 1'000>},
@@ -517,6 +387,17 @@ constexpr NamedParser kParsers[] = {
 };
 
 }  // namespace
+
+CgroupSettings& edit_cgroup(UnitSettings& unit, const SettingContext& context) {
+  auto own = unit.cgroup ? std::make_shared<Settings>(*unit.cgroup) : std::make_shared<Settings>();
+  Settings& settings = *own;
+  auto& written = settings.written;
+  if (std::find(written.begin(), written.end(), context.key) == written.end()) {
+    written.emplace_back(context.key);
+  }
+  unit.cgroup = std::move(own);
+  return settings;
+}
 
 std::span<const NamedParser> cgroup_parsers() noexcept { return kParsers; }
 

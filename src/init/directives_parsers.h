@@ -18,6 +18,7 @@ std::span<const NamedParser> action_parsers() noexcept;           // directives_
 std::span<const NamedParser> service_section_parsers() noexcept;  // directives_service.cc
 std::span<const NamedParser> exec_parsers() noexcept;             // directives_exec.cc
 std::span<const NamedParser> cgroup_parsers() noexcept;           // directives_cgroup.cc
+std::span<const NamedParser> cgroup_network_parsers() noexcept;   // directives_cgroup_network.cc
 std::span<const NamedParser> sandbox_parsers() noexcept;          // directives_sandbox.cc
 std::span<const NamedParser> mount_parsers() noexcept;            // directives_mount.cc
 std::span<const NamedParser> socket_parsers() noexcept;           // directives_socket.cc

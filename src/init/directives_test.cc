@@ -38,7 +38,10 @@ TEST(Directives, EveryParserIsOfAnImplementedDirective) {
   check("Service", exec_parsers());
   check("Service", sandbox_parsers());
   check("Service", exec_extras_parsers());
-  for (const char* section : {"Service", "Slice", "Scope"}) check(section, cgroup_parsers());
+  for (const char* section : {"Service", "Slice", "Scope"}) {
+    check(section, cgroup_parsers());
+    check(section, cgroup_network_parsers());
+  }
 }
 
 TEST(Directives, KnowsTheSectionsOfSystemd) {

@@ -51,8 +51,13 @@ std::string_view place_of(const Directive& directive) {
   } kPlaces[] = {{init::unit_section_parsers(), "directives_unit.cc"},
                  {init::service_section_parsers(), "directives_service.cc"},
                  {init::exec_parsers(), "directives_exec.cc"},
+                 {init::exec_extras_parsers(), "directives_exec_extras.cc"},
                  {init::cgroup_parsers(), "directives_cgroup.cc"},
-                 {init::sandbox_parsers(), "directives_sandbox.cc"}};
+                 {init::cgroup_network_parsers(), "directives_cgroup_network.cc"},
+                 {init::sandbox_parsers(), "directives_sandbox.cc"},
+                 {init::mount_parsers(), "directives_mount.cc"},
+                 {init::socket_parsers(), "directives_socket.cc"},
+                 {init::action_parsers(), "directives_actions.cc"}};
   const auto parser = init::find_parser(directive.section(), directive.name());
   if (parser == nullptr) return "";
   for (const auto& place : kPlaces) {
