@@ -1,19 +1,18 @@
 #include "init/property_text_forms.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sys/capability.h>
 #include <sys/mount.h>
 
 #include <algorithm>
-#include <array>
 #include <climits>
 #include <csignal>
 
 #include "init/cgroup_settings.h"
 #include "init/directives_values.h"
 #include "init/exec_names.h"
+#include "init/property_text_members.h"
+#include "init/property_text_network.h"
 #include "init/property_text_quote.h"
 #include "sandbox/names.h"
 #include "unit/base64.h"
@@ -24,39 +23,8 @@ namespace flotilla::init {
 namespace {
 
 using bus::Value;
-using Lines = std::vector<std::string>;
+using Lines = WrittenLines;
 using Written = std::optional<Lines>;
-
-const std::vector<Value>& members_of(const Value& value) {
-  static const std::vector<Value> kNone;
-  const auto* list = value.as_list();
-  return list == nullptr ? kNone : *list;
-}
-std::string text_at(const Value& value, size_t index) {
-  const auto& members = members_of(value);
-  const std::string* text = index < members.size() ? members[index].as_string() : nullptr;
-  return text == nullptr ? std::string() : *text;
-}
-bool flag_at(const Value& value, size_t index) {
-  const auto& members = members_of(value);
-  return index < members.size() && members[index].as_bool(false);
-}
-uint64_t number_at(const Value& value, size_t index) {
-  const auto& members = members_of(value);
-  return index < members.size() ? members[index].as_unsigned(0) : 0;
-}
-
-std::string bytes_of(const Value& value) {
-  std::string bytes;
-  for (const Value& byte : members_of(value)) bytes += static_cast<char>(byte.as_unsigned(0));
-  return bytes;
-}
-
-// An empty list takes back what was there.
-Lines or_reset(Lines lines) {
-  if (lines.empty()) lines.emplace_back();
-  return lines;
-}
 
 // --- Commands ---
 
@@ -291,51 +259,6 @@ Written filter(const Value& value) {
   }
   return Lines{"", line};
 }
-// (iayu): address family, the bytes of an address, and how many bits of it count. The list stands
-// for itself: what was there goes first.
-Written ip_prefixes(const Value& value) {
-  Lines lines{""};
-  for (const Value& prefix : members_of(value)) {
-    const auto& members = members_of(prefix);
-    std::array<uint8_t, 16> address{};
-    size_t size = 0;
-    for (const Value& byte : members_of(members[1])) {
-      if (size == address.size()) return std::nullopt;
-      address[size++] = static_cast<uint8_t>(byte.as_unsigned(0));
-    }
-    const auto family = static_cast<int>(members[0].as_signed(0));
-    const uint64_t length = number_at(prefix, 2);
-    const bool is_sane = (family == AF_INET && size == 4) || (family == AF_INET6 && size == 16);
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (!is_sane || length > size * 8 ||
-        inet_ntop(family, address.data(), text.data(), text.size()) == nullptr) {
-      return std::nullopt;
-    }
-    lines.push_back(fmt::format("{}/{}", text.data(), length));
-  }
-  return lines;
-}
-// (iiqq): address family, protocol, number of ports, the first of them.
-Written bind_rules(const Value& value) {
-  Lines lines;
-  for (const Value& rule : members_of(value)) {
-    const auto& members = members_of(rule);
-    const int64_t family = members[0].as_signed(0), protocol = members[1].as_signed(0);
-    const uint64_t count = number_at(rule, 2), first = number_at(rule, 3);
-    std::string line = family == AF_INET ? "ipv4:" : family == AF_INET6 ? "ipv6:" : "";
-    line += protocol == IPPROTO_TCP ? "tcp:" : protocol == IPPROTO_UDP ? "udp:" : "";
-    if (count == 0) {
-      line += "any";
-    } else if (count == 1) {
-      line += std::to_string(first);
-    } else {
-      line += fmt::format("{}-{}", first, first + count - 1);
-    }
-    lines.push_back(std::move(line));
-  }
-  return or_reset(std::move(lines));
-}
-
 // The namespaces that may be made, out of all kinds.
 Written namespaces(const Value& value) {
   const uint64_t flags = value.as_unsigned(0) & sandbox::kAllNamespaces;
@@ -462,8 +385,8 @@ constexpr NamedForm kForms[] = {
     {"IOWeight", {"t", weight, {}}},
     {"IOWriteBandwidthMax", {"a(st)", numbered, {}}},
     {"IOWriteIOPSMax", {"a(st)", numbered, {}}},
-    {"IPAddressAllow", {"a(iayu)", ip_prefixes, {}}},
-    {"IPAddressDeny", {"a(iayu)", ip_prefixes, {}}},
+    {"IPAddressAllow", {"a(iayu)", write_ip_prefixes, {}}},
+    {"IPAddressDeny", {"a(iayu)", write_ip_prefixes, {}}},
     {"KillSignal", {"i", signal, {}}},
     {"LoadCredential", {"a(ss)", colon_pairs, {}}},
     {"LoadCredentialEncrypted", {"a(ss)", colon_pairs, {}}},
@@ -492,8 +415,8 @@ constexpr NamedForm kForms[] = {
     {"RuntimeDirectoryMode", {"u", octal, {}}},
     {"SecureBits", {"i", secure_bits, {}}},
     {"SetCredential", {"a(say)", credentials, {}}},
-    {"SocketBindAllow", {"a(iiqq)", bind_rules, {}}},
-    {"SocketBindDeny", {"a(iiqq)", bind_rules, {}}},
+    {"SocketBindAllow", {"a(iiqq)", write_bind_rules, {}}},
+    {"SocketBindDeny", {"a(iiqq)", write_bind_rules, {}}},
     {"SocketMode", {"u", octal, {}}},
     {"StandardErrorFile", {"s", prefixed<kFile>, "StandardError"}},
     {"StandardErrorFileDescriptorName", {"s", prefixed<kFd>, "StandardError"}},
