@@ -149,8 +149,7 @@ void LogDaemon::on_message(const char* bytes, std::size_t size, base::Fd* fds,
         LogStream* stream = streams_.find(change.id);
         if (stream == nullptr || stream->ended) continue;
         drain(*stream);  // what came before is its predecessor's
-        stream->source.source.pid = change.pid;
-        stream->source.forget_number();
+        stream->set_pid(change.pid);
       }
       break;
     }
@@ -185,27 +184,37 @@ int LogDaemon::add_stream(const StreamSpec& spec, base::Fd fd) noexcept {
   if (streams_.size() + kReservedFds + 8 >= config_.max_descriptors) return EMFILE;
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) return errno;
-  UnitEntry* unit = units_.find_or_add(spec.unit);
-  if (unit == nullptr || !set_rate_limit(*unit, spec)) return ENOMEM;
-  LogStream* stream = streams_.add(spec, std::move(fd), *unit);
-  if (stream == nullptr) {
-    erase_if_idle(*unit);
-    return ENOMEM;
+  LogStream* stream = streams_.add(spec, std::move(fd));
+  if (stream == nullptr) return ENOMEM;
+  int failure = 0;
+  if (stream->is_limited && !(attach(*stream) && set_rate_limit(*stream->unit, spec))) {
+    failure = ENOMEM;
+  } else {
+    failure = watch(epoll_.get(), EPOLL_CTL_ADD, stream->fd.get(), EPOLLIN, stream);
   }
-  stream->source.source.boot = config_.place.boot;
-  const int failure = watch(epoll_.get(), EPOLL_CTL_ADD, stream->fd.get(), EPOLLIN, stream);
-  if (failure != 0) {
-    streams_.erase(stream);
-    erase_if_idle(*unit);
-    return failure;
-  }
-  ++unit->streams;
-  return 0;
+  if (failure != 0) erase(stream);
+  return failure;
+}
+
+// Finds or makes the stream's unit. False when there is no memory.
+bool LogDaemon::attach(LogStream& stream) noexcept {
+  if (stream.unit != nullptr) return true;
+  stream.unit = units_.find_or_add(stream.unit_name());
+  if (stream.unit == nullptr) return false;
+  ++stream.unit->streams;
+  return true;
+}
+
+void LogDaemon::erase(LogStream* stream) noexcept {
+  UnitEntry* const unit = stream->unit;
+  streams_.erase(stream);
+  if (unit == nullptr) return;
+  --unit->streams;
+  erase_if_idle(*unit);
 }
 
 // The window that is running goes on under the new rule.
 bool LogDaemon::set_rate_limit(UnitEntry& unit, const StreamSpec& spec) noexcept {
-  if (spec.rate_interval_usec == 0 || spec.rate_burst == 0) return true;
   if (unit.rate == nullptr) {
     void* const memory = std::malloc(sizeof(RateLimit));
     if (memory == nullptr) return false;
@@ -216,15 +225,15 @@ bool LogDaemon::set_rate_limit(UnitEntry& unit, const StreamSpec& spec) noexcept
 }
 
 void LogDaemon::forget_unit(std::string_view name) noexcept {
-  UnitEntry* unit = units_.find(name);
-  if (unit == nullptr) return;
   streams_.for_each([&](LogStream& stream) {
-    if (stream.unit != unit || stream.ended) return;
+    if (stream.unit_name() != name || stream.ended) return;
     drain(stream);
     if (stream.ended) return;
     end_stream(stream, LineSplitter::Rest::kLine);
     tell_ended(stream);
   });
+  UnitEntry* const unit = units_.find(name);
+  if (unit == nullptr) return;
   unit->log.report_losses(config_.place);
   unlist(*unit);
   unit->log.close();
@@ -364,10 +373,7 @@ void LogDaemon::sweep_ended() noexcept {
     LogStream* stream = ended_;
     if (stream->id >= kFirstOwnStream) --own_streams_;
     ended_ = stream->next_ended;
-    UnitEntry* unit = stream->unit;
-    streams_.erase(stream);
-    --unit->streams;
-    erase_if_idle(*unit);
+    erase(stream);
   }
 }
 
@@ -404,6 +410,14 @@ void LogDaemon::tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept
   unit.log.say(config_.place, {text, static_cast<std::size_t>(size)});
   if (unit.log.is_open()) note_open(unit);
   if (unit.log.lost_lines() > 0) has_losses_ = true;
+}
+
+void LogDaemon::write_batch(LogStream& stream) noexcept {
+  if (batch_.count() == 0) return;
+  if (!attach(stream)) return batch_.clear();
+  SourceSlot source = stream.source(config_.place.boot);
+  write_batch(*stream.unit, source);
+  stream.note_number_of(source);
 }
 
 void LogDaemon::write_batch(UnitEntry& unit, SourceSlot& source) noexcept {

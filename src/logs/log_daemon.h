@@ -56,6 +56,8 @@ class LogDaemon {
                   std::size_t fd_count) noexcept;
   void add_streams(MessageReader& message, base::Fd* fds, std::size_t fd_count) noexcept;
   int add_stream(const StreamSpec& spec, base::Fd fd) noexcept;
+  bool attach(LogStream& stream) noexcept;
+  void erase(LogStream* stream) noexcept;
   static bool set_rate_limit(UnitEntry& unit, const StreamSpec& spec) noexcept;
   void forget_unit(std::string_view name) noexcept;
   void sync(std::uint64_t id) noexcept;
@@ -81,7 +83,7 @@ class LogDaemon {
                 bool partial) noexcept;
   bool is_let_through(LogStream& stream, std::uint8_t priority, bool partial) noexcept;
   void tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept;
-  void write_batch(LogStream& stream) noexcept { write_batch(*stream.unit, stream.source); }
+  void write_batch(LogStream& stream) noexcept;
   void write_batch(UnitEntry& unit, SourceSlot& source) noexcept;
   void tell_ended(const LogStream& stream) noexcept;
 

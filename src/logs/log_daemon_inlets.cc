@@ -211,7 +211,7 @@ const char* LogDaemon::unit_of_sender(std::int32_t pid) noexcept {
   if (size == 0) {
     // It is gone. If it was the main process of a service, we have been told so.
     streams_.for_each([&](const LogStream& stream) {
-      if (pid != 0 && stream.source.source.pid == pid) unit = stream.unit->log.unit();
+      if (pid != 0 && stream.pid == pid) unit = stream.unit_name();
     });
   }
   std::snprintf(sender_unit_, sizeof(sender_unit_), "%.*s",

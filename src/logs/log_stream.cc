@@ -9,18 +9,45 @@ namespace flotilla::logs {
 
 UnitEntry::~UnitEntry() { std::free(rate); }
 
-LogStream::LogStream(const StreamSpec& spec, std::string_view identifier, std::string_view fields,
-                     base::Fd pipe_end, UnitEntry& of_unit) noexcept
+LogStream::LogStream(const StreamSpec& spec, base::Fd pipe_end) noexcept
     : fd(std::move(pipe_end)),
       kind(spec.stream),
       priority_max(spec.priority_max),
       is_limited(spec.rate_interval_usec > 0 && spec.rate_burst > 0),
+      ended(false),
+      in_line(false),
+      is_left_out(false),
+      unit_size_(static_cast<std::uint8_t>(spec.unit.size())),
+      identifier_size_(static_cast<std::uint8_t>(spec.identifier.size())),
+      splitter(spec.priority, spec.level_prefix),
+      pid(spec.pid),
       id(spec.id),
-      unit(&of_unit),
-      splitter(spec.priority, spec.level_prefix) {
-  source.source.pid = spec.pid;
-  source.source.identifier = identifier;
-  source.source.fields = fields;
+      fields_size_(static_cast<std::uint16_t>(spec.fields.size())) {
+  char* end = reinterpret_cast<char*>(this + 1);
+  for (const std::string_view part : {spec.unit, spec.identifier, spec.fields}) {
+    if (part.empty()) continue;
+    std::memcpy(end, part.data(), part.size());
+    end += part.size();
+  }
+}
+
+std::string_view LogStream::identifier() const noexcept {
+  if (identifier_size_ == 0) return unit_name();
+  return {text() + unit_size_, identifier_size_};
+}
+
+SourceSlot LogStream::source(const BootId& boot) const noexcept {
+  return {{pid, boot, identifier(), fields()}, segment_, number_};
+}
+
+void LogStream::set_pid(std::int32_t new_pid) noexcept {
+  pid = new_pid;
+  segment_ = 0;
+}
+
+void LogStream::note_number_of(const SourceSlot& slot) noexcept {
+  segment_ = slot.segment;
+  number_ = slot.number;
 }
 
 LogStream::~LogStream() { std::free(rest_); }
@@ -94,17 +121,11 @@ LogStream* StreamTable::find(std::uint64_t id) const noexcept {
   return stream;
 }
 
-LogStream* StreamTable::add(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& unit) noexcept {
-  const std::string_view given = spec.identifier.empty() ? spec.unit : spec.identifier;
-  auto* memory =
-      static_cast<char*>(std::malloc(sizeof(LogStream) + given.size() + spec.fields.size()));
+LogStream* StreamTable::add(const StreamSpec& spec, base::Fd pipe_end) noexcept {
+  const std::size_t text_size = spec.unit.size() + spec.identifier.size() + spec.fields.size();
+  void* const memory = std::malloc(sizeof(LogStream) + text_size);
   if (memory == nullptr) return nullptr;
-  char* const text = memory + sizeof(LogStream);
-  std::memcpy(text, given.data(), given.size());
-  const std::string_view identifier(text, given.size());
-  const std::string_view fields(text + given.size(), spec.fields.size());
-  if (!fields.empty()) std::memcpy(text + given.size(), spec.fields.data(), fields.size());
-  auto* stream = new (memory) LogStream(spec, identifier, fields, std::move(pipe_end), unit);
+  auto* stream = new (memory) LogStream(spec, std::move(pipe_end));
   LogStream*& bucket = buckets_[spec.id % kBuckets];
   stream->next_in_bucket = bucket;
   bucket = stream;

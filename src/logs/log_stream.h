@@ -1,6 +1,6 @@
 // One pipe the log process reads, and one unit it writes: the entries of its two tables. Made and
-// freed by the tables alone, with malloc: a stream or unit for which there is no memory is refused,
-// and nothing else is affected. libc alone.
+// freed by the tables alone, with malloc: a stream for which there is no memory is refused, lines
+// of a unit for which there is none are lost, and nothing else is affected. libc alone.
 #pragma once
 
 #include <cstddef>
@@ -32,14 +32,25 @@ struct UnitEntry {
   bool listed_open = false;
 };
 
+// There are as many as services, and most of them say nothing: nothing here is larger than it must
+// be, and what a stream needs for its lines is made with the first of them.
 struct LogStream {
-  // The identifier, which is not that of `spec` where that is empty, and the fields stand behind
-  // the stream.
-  LogStream(const StreamSpec& spec, std::string_view identifier, std::string_view fields,
-            base::Fd pipe_end, UnitEntry& of_unit) noexcept;
+  // The unit's name, the identifier and the fields stand behind the stream.
+  LogStream(const StreamSpec& spec, base::Fd pipe_end) noexcept;
   ~LogStream();
   LogStream(const LogStream&) = delete;
   LogStream& operator=(const LogStream&) = delete;
+
+  std::string_view unit_name() const noexcept { return {text(), unit_size_}; }
+  // The unit's name where the service has no other.
+  std::string_view identifier() const noexcept;
+  std::string_view fields() const noexcept {
+    return {text() + unit_size_ + identifier_size_, fields_size_};
+  }
+  // What its lines are written under, for one call.
+  SourceSlot source(const BootId& boot) const noexcept;
+  void set_pid(std::int32_t new_pid) noexcept;
+  void note_number_of(const SourceSlot& slot) noexcept;
 
   // Keeps the beginning of a line until its end comes. False when there is no memory.
   bool keep(std::string_view left_over) noexcept;
@@ -49,26 +60,35 @@ struct LogStream {
     return rest_ != nullptr ? std::string_view(rest_->text(), rest_->size) : std::string_view();
   }
 
-  // There are as many as services, so that nothing here is larger than it must be.
   base::Fd fd;
-  StreamKind kind;
+  const StreamKind kind;
   const std::uint8_t priority_max;
-  const bool is_limited;  // by its unit's rate limit
-  bool ended = false;
-  std::uint64_t id;
-  UnitEntry* unit;
-  SourceSlot source;
+  const bool is_limited : 1;  // by its unit's rate limit
+  bool ended : 1;
+  // Of the line whose pieces are coming: those of one that is left out are, all of them.
+  bool in_line : 1, is_left_out : 1;
+
+ private:
+  const std::uint8_t unit_size_, identifier_size_;
+
+ public:
+  LineSplitter splitter;
+  std::int32_t pid;
+  const std::uint64_t id;
+  UnitEntry* unit = nullptr;  // null: it has written nothing yet, and has no limit
   LogStream* next_in_bucket = nullptr;
   LogStream* next_ended = nullptr;
-  LineSplitter splitter;
-  // Of the line whose pieces are coming: those of one that is left out are, all of them.
-  bool in_line = false, is_left_out = false;
 
  private:
   struct Rest {
     std::size_t size, capacity;
     char* text() noexcept { return reinterpret_cast<char*>(this + 1); }
   };
+  const char* text() const noexcept { return reinterpret_cast<const char*>(this + 1); }
+
+  const std::uint16_t fields_size_;
+  std::uint16_t number_ = kUnknownSource;  // as SourceSlot has it
+  std::uint64_t segment_ = 0;
   Rest* rest_ = nullptr;
 };
 
@@ -109,7 +129,7 @@ class StreamTable {
   StreamTable& operator=(const StreamTable&) = delete;
 
   LogStream* find(std::uint64_t id) const noexcept;
-  LogStream* add(const StreamSpec& spec, base::Fd pipe_end, UnitEntry& unit) noexcept;
+  LogStream* add(const StreamSpec& spec, base::Fd pipe_end) noexcept;  // null: no memory
   void erase(LogStream* stream) noexcept;
   std::size_t size() const noexcept { return size_; }
   template <typename Visit>
