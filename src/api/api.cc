@@ -118,7 +118,8 @@ std::optional<Response> Api::Impl::answer_probe(const Request& request, std::str
   if (request.method != "GET" && request.method != "HEAD") {
     return error_response(405, "only GET supported against this resource");
   }
-  const bool is_fine = path == "/healthz" || is_available();
+  const bool is_shut_out = parts.why_not && !parts.why_not().empty();
+  const bool is_fine = path == "/healthz" || (is_available() && !is_shut_out);
   Response response;
   response.status = is_fine ? 200 : 503;
   response.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
@@ -135,6 +136,9 @@ void Api::Impl::route(const Request& request, const ParsedTarget& target, Respon
     return respond(std::move(response));
   }
   const std::optional<std::string_view> path = below_prefix(target.path);
+  if (const std::string why = parts.why_not ? parts.why_not() : std::string(); !why.empty()) {
+    return respond(error_response(503, why));
+  }
   if (!path) return respond(error_response(404, ""));
   if (path->empty()) return respond(error_response(405, ""));
   const Match match = match_route(request.method, *path);

@@ -45,6 +45,9 @@ struct ApiParts {
   std::function<std::vector<registry::Move>()> plan_moves = {};
   // Opens `view` for the requests that need it, which wait until it is there. None: it is open.
   registry::ViewOnDemand* on_demand = nullptr;
+  // Why nothing is answered from the store though this machine is registered; empty: it is. None:
+  // never.
+  std::function<std::string()> why_not = {};
 };
 
 class Api {

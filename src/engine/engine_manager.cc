@@ -43,6 +43,11 @@ base::Status EngineManager::start_up() {
 }
 
 void EngineManager::on_change(const registry::ClusterChange& change) {
+  // The store has been put back to an earlier state.
+  if (view_.is_ready() &&
+      view_.cluster().revision < std::exchange(seen_, view_.cluster().revision)) {
+    written_ = 0;
+  }
   if (!change.machines.empty()) have_machines_changed_ = true;
   if (scheduler_) {
     scheduler_->update(view_.cluster(), change);
@@ -78,6 +83,7 @@ bool EngineManager::is_of_interest(const registry::ClusterChange& change) const 
 void EngineManager::stop() {
   subscription_.reset();
   leader_watch_.close();
+  retry_.reset();
   *alive_ = false;
   leads_at_ = 0;
   scheduler_.reset();
@@ -91,6 +97,33 @@ void EngineManager::resign(std::function<void()> done) {
   txn.compares.push_back(store::mod_is(keys_.leader(), leads_at_));
   txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.leader(), {}});
   store_.txn(std::move(txn), [done = std::move(done)](auto) { done(); });
+}
+
+void EngineManager::stand_down() {
+  is_resigning_ = true;
+  if (!is_leader()) return;
+  SPDLOG_INFO("Engine leadership given up");
+  give_up_lead(leads_at_);
+  counters_.leader_since = {};
+  leads_at_ = 0;
+  scheduler_.reset();
+  forget_lead();
+}
+
+void EngineManager::give_up_lead(store::Revision leads_at) {
+  store::TxnRequest txn;
+  txn.compares.push_back(store::mod_is(keys_.leader(), leads_at));
+  txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.leader(), {}});
+  store_.txn(std::move(txn), [this, alive = alive_, leads_at](const auto& result) {
+    if (!*alive || result || !is_resigning_) return;
+    retry_ = loop_.after(kRetry, [this, leads_at] { give_up_lead(leads_at); });
+  });
+}
+
+void EngineManager::stand_again() {
+  is_resigning_ = false;
+  retry_.reset();
+  engine_.ensure_soon();
 }
 
 base::Status EngineManager::ensure() {
@@ -151,14 +184,18 @@ void EngineManager::follow_leader() {
   const bool may_be_ours =
       leader_watch_.is_vacant() || (leader && leader->machine == session_.self().id);
   if (!may_be_ours) {
-    view_hold_.reset();
-    view_since_ = base::MonotonicTime::never();
-    storm_guard_ = StormGuard(storm_time_);
-    have_machines_changed_ = true;
-    is_new_lead_ = true;
+    forget_lead();
   } else if (!is_campaigning_) {
     campaign();
   }
+}
+
+void EngineManager::forget_lead() {
+  view_hold_.reset();
+  view_since_ = base::MonotonicTime::never();
+  storm_guard_ = StormGuard(storm_time_);
+  have_machines_changed_ = true;
+  is_new_lead_ = true;
 }
 
 void EngineManager::note_leader(const std::string& machine) {
@@ -173,10 +210,10 @@ void EngineManager::note_leader(const std::string& machine) {
 
 void EngineManager::campaign() {
   is_campaigning_ = true;
-  const auto& leader = leader_watch_.leader();
+  const store::Revision before = leader_watch_.mod_revision();
   store::TxnRequest txn;
-  txn.compares.push_back(leader ? store::mod_is(keys_.leader(), leader->mod_revision)
-                                : store::key_is_absent(keys_.leader()));
+  txn.compares.push_back(before != 0 ? store::mod_is(keys_.leader(), before)
+                                     : store::key_is_absent(keys_.leader()));
   registry::Leader self;
   self.machine = session_.self().id;
   self.nonce = session_.self().nonce;

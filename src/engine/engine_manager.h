@@ -55,6 +55,10 @@ class EngineManager final : public overlord::StateManager {
   // Decides nothing any more and lets another lead at once; `done` is called when the store has
   // answered. For an orderly end.
   void resign(std::function<void()> done);
+  // Neither leads nor wants to, until stand_again(). Lets another lead as soon as the store
+  // answers.
+  void stand_down();
+  void stand_again();
 
   // For simulations: to see what the storm guard is good for.
   void believe_in_absence() { storm_guard_ = StormGuard(storm_time_ = base::Micros(0)); }
@@ -71,6 +75,8 @@ class EngineManager final : public overlord::StateManager {
   bool has_caught_up() const;
   void follow_leader();
   void campaign();
+  void forget_lead();
+  void give_up_lead(store::Revision leads_at);
   base::MonotonicTime watching_since();
   void note_leader(const std::string& machine);
   Absence look_out_for_storms();
@@ -125,9 +131,11 @@ class EngineManager final : public overlord::StateManager {
   bool is_campaigning_ = false;
   bool is_writing_ = false;
   bool is_resigning_ = false;
+  base::RegistrationPtr retry_;  // of giving up the lead
   // The lead under which a write was left without an answer, or 0: it may still be on its way.
   store::Revision unanswered_at_ = 0;
   store::Revision written_ = 0;  // the view must have seen this before the next decision
+  store::Revision seen_ = 0;     // of the view when it last changed
   EngineCounters counters_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -1,6 +1,7 @@
 #include "engine/engine_manager_fixture.h"
 #include "registry/codec.h"
 #include "registry/raw_record.h"
+#include "store/faulty_store.h"
 #include "store/metered_store.h"
 
 namespace flotilla::engine {
@@ -48,6 +49,38 @@ TEST_F(EngineManagerTest, OnlyTheLeaderHoldsTheView) {
   EXPECT_TRUE(second.view.cluster().units.contains("a.service"));
 }
 
+TEST_F(EngineManagerTest, OneThatStandsDownLeadsAgainOnlyWhenItStandsAgain) {
+  Node& only = start("m1");
+  put("a.service");
+  ASSERT_EQ(where("a.service"), "m1");
+  only.manager.stand_down();
+  loop.advance(100s);
+  EXPECT_FALSE(only.manager.is_leader());
+  EXPECT_FALSE(only.view.has_data());
+  put("b.service");
+  EXPECT_EQ(where("b.service"), "");
+  Node& second = start("m2");
+  EXPECT_TRUE(second.manager.is_leader()) << "the lead was given up, not kept with the lease";
+  nodes.erase("m2");
+  loop.advance(60s);
+  EXPECT_FALSE(only.manager.is_leader());
+  only.manager.stand_again();
+  loop.advance(60s);
+  EXPECT_TRUE(only.manager.is_leader());
+  EXPECT_EQ(where("b.service"), "m1");
+}
+
+TEST_F(EngineManagerTest, TheLeadIsGivenUpAgainWhereTheStoreDidNotAnswer) {
+  store::FaultyStore faulty(*store, loop);
+  Node node(faulty, loop, "m1");
+  loop.advance(1s);
+  ASSERT_TRUE(node.manager.is_leader());
+  faulty.refuse_calls(2);
+  node.manager.stand_down();
+  loop.advance(5s);
+  EXPECT_TRUE(start("m2").manager.is_leader());
+}
+
 TEST_F(EngineManagerTest, ADeposedLeaderLetsTheViewGoAndMayLeadAgain) {
   Node& first = start("m1");
   Node& second = start("m2");
@@ -71,15 +104,39 @@ TEST_F(EngineManagerTest, ADeposedLeaderLetsTheViewGoAndMayLeadAgain) {
   EXPECT_EQ(where("a.service"), "m1");
 }
 
-TEST_F(EngineManagerTest, ALeaderKeyThatCannotBeReadIsSomebodys) {
-  registry::write_raw_record(*store, registry::Keys(kPrefix).leader(), "no leader");
+TEST_F(EngineManagerTest, ALeaderKeyThatCannotBeReadIsSomebodysWhileItsLeaseLasts) {
+  const std::string key = registry::Keys(kPrefix).leader();
+  store::LeaseId lease = 0;
+  store->grant_lease(100s, [&](auto grant) { lease = grant->lease; });
+  loop.settle();
+  store::TxnRequest txn;
+  txn.then_ops.emplace_back(store::PutOp{key, "no leader", lease});
+  store->txn(std::move(txn), [](auto done) { EXPECT_TRUE(done); });
   loop.settle();
   start("m1");
-  loop.advance(100s);
+  loop.advance(90s);
   EXPECT_EQ(leaders(), 0);
-  registry::write_raw_record(*store, registry::Keys(kPrefix).leader(), std::nullopt);
-  loop.advance(1s);
+  loop.advance(20s);
   EXPECT_EQ(leaders(), 1);
+}
+
+TEST_F(EngineManagerTest, ALeaderKeyThatSomebodyHasWrittenByHandIsNobodys) {
+  registry::Leader other;
+  other.machine = "m9";
+  put("a.service");
+  for (const std::string& text : {std::string("no leader"), registry::encode(other)}) {
+    registry::write_raw_record(*store, registry::Keys(kPrefix).leader(), text);
+    loop.settle();
+    start("m1");
+    EXPECT_EQ(leaders(), 1);
+    EXPECT_EQ(where("a.service"), "m1");
+    // Also beside one that leads.
+    registry::write_raw_record(*store, registry::Keys(kPrefix).leader(), text);
+    loop.advance(5s);
+    EXPECT_EQ(leaders(), 1);
+    nodes.clear();
+    loop.advance(100s);
+  }
 }
 
 TEST_F(EngineManagerTest, ANewLeaderDoubtsAbsenceUntilItHasWatchedForALeaseTime) {

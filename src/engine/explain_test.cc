@@ -110,6 +110,14 @@ TEST_F(ExplainTest, EveryRuleSaysWhatItHolds) {
   }
 }
 
+TEST_F(ExplainTest, TellsOfWishesAboutInstancesThatAUnitWithoutATemplateHas) {
+  const std::string about = "no instance of a template, which MaxPerMachine= and Spread= are about";
+  unit("a.service", "MaxPerMachine=1");
+  unit("b.service", "Spread=ram\nWeight=2");
+  EXPECT_EQ(explain(cluster, "a.service").at(0).note, about);
+  EXPECT_EQ(explain(cluster, "b.service").at(0).note, about + "; load 0, the unit counts as 2");
+}
+
 TEST_F(ExplainTest, KnowsCordonsDrainsAndWhatMustStopFirst) {
   unit("a.service", "");
   cluster.metadata_edits["m1"]["fleet.cordon"] = "cordon";

@@ -17,7 +17,8 @@ void LeaderWatch::open() {
   handler.on_put = [this](const store::KeyValue& kv) { on_put(kv); };
   handler.on_delete = [this](const std::string&) {
     leader_.reset();
-    is_there_ = false;
+    mod_revision_ = 0;
+    lease_ = 0;
   };
   handler.on_step = [this](store::Revision) {
     if (is_live()) on_change_();
@@ -33,7 +34,8 @@ void LeaderWatch::open() {
 void LeaderWatch::close() { mirror_.reset(); }
 
 void LeaderWatch::on_put(const store::KeyValue& kv) {
-  is_there_ = true;
+  mod_revision_ = kv.mod_revision;
+  lease_ = kv.lease;
   base::Result<registry::Leader> leader = registry::decode_leader(kv.value);
   if (!leader) {
     SPDLOG_ERROR("{}: unreadable record: {}", kv.key, leader.error().message);

@@ -30,8 +30,10 @@ class LeaderWatch {
   // Since when that has been so without interruption; never() while it is not.
   base::MonotonicTime since() const { return since_; }
   const std::optional<registry::Leader>& leader() const { return leader_; }
-  // Whether nobody has the key. One that cannot be read is somebody's.
-  bool is_vacant() const { return !is_there_; }
+  // Whether nobody has the key: who leads has it under a lease. One that cannot be read, but has a
+  // lease, is somebody's.
+  bool is_vacant() const { return lease_ == 0; }
+  store::Revision mod_revision() const { return mod_revision_; }  // 0: the key is not there
 
  private:
   void on_put(const store::KeyValue& kv);
@@ -41,7 +43,8 @@ class LeaderWatch {
   const std::string key_;
   const std::function<void()> on_change_;
   std::optional<registry::Leader> leader_;
-  bool is_there_ = false;
+  store::Revision mod_revision_ = 0;
+  store::LeaseId lease_ = 0;
   base::MonotonicTime since_ = base::MonotonicTime::never();
   std::unique_ptr<registry::Mirror> mirror_;
 };

@@ -113,9 +113,14 @@ std::optional<std::string> Placement::why_not(const Job& job, const Host& host, 
 std::string Placement::describe_rank(const Job& job, const Host& host) const {
   const unit::PlacementWishes& wishes = job.requirements().wishes;
   const bool is_spread = !wishes.spread.empty() && job.cls->group != kNoTag;
-  if (wishes.prefer.empty() && !is_spread && wishes.weight == 1) return {};
-  const bool is_there = job.is_counted && job.machine == &host;
+  const bool counts_instances = !wishes.spread.empty() || wishes.max_per_machine != 0;
   std::string text;
+  if (counts_instances && job.cls->group == kNoTag) {
+    text = "no instance of a template, which MaxPerMachine= and Spread= are about";
+  }
+  if (wishes.prefer.empty() && !is_spread && wishes.weight == 1) return text;
+  if (!text.empty()) text += "; ";
+  const bool is_there = job.is_counted && job.machine == &host;
   if (!wishes.prefer.empty()) {
     const auto met = std::count_if(wishes.prefer.begin(), wishes.prefer.end(), [&](const auto& p) {
       const auto value = host.metadata.find(p.first);

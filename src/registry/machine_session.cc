@@ -94,8 +94,9 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     const base::Result<Machine> found = decode_machine(record.value);
     const bool is_own = found && found->state_id == self_.state_id &&
                         found->boot_id == self_.boot_id && !self_.state_id.empty();
-    if (!options_.sole_daemon && !is_own) return wait_for_other(record, found);
+    // Written by hand: whoever lives has a lease.
     if (record.lease == 0) return take_new_lease(record.mod_revision);
+    if (!options_.sole_daemon && !is_own) return wait_for_other(record, found);
     const base::BoottimeTime sent = loop_.clock().boottime();
     store_.keep_alive(record.lease, guarded<store::LeaseGrant>([this, record, sent](auto grant) {
                         if (!grant && grant.error().code != base::Errc::kNotFound)
@@ -180,7 +181,13 @@ class MachineSession::Impl : public std::enable_shared_from_this<Impl> {
     store::WatchHandler handler;
     handler.on_events = [this](const store::WatchBatch& batch) {
       if (batch.events.empty()) return;
-      SPDLOG_WARN("The record of Machine({}) was changed by somebody else", self_.id);
+      if (batch.events.back().type == store::EventType::kDelete) {
+        SPDLOG_WARN(
+            "The record of Machine({}) is gone: its lease has ended, or somebody deleted it",
+            self_.id);
+      } else {
+        SPDLOG_WARN("The record of Machine({}) was changed by somebody else", self_.id);
+      }
       attempt();
     };
     handler.on_compacted = [this](store::Revision) { attempt(); };

@@ -427,6 +427,16 @@ TEST_F(SessionTest, RegistersAgainWhenItsLeaseIsRevokedOrItsRecordDeleted) {
   EXPECT_TRUE(registered());
 }
 
+TEST_F(SessionTest, ARecordThatSomebodyHasWrittenByHandIsReplaced) {
+  const auto first = session(machine("boot", "dir", "1"));
+  raw_put(keys.machine("m1"), "rubbish");
+  loop.advance(1s);
+  EXPECT_EQ(first->state(), MachineSession::State::kRegistered);
+  ASSERT_TRUE(registered());
+  EXPECT_EQ(registered()->nonce, "1");
+  EXPECT_EQ(registered()->lease, first->lease());
+}
+
 TEST_F(SessionTest, LeavingEndsTheRecordAtOnce) {
   const auto first = session(machine("boot", "dir", "1"));
   bool left = false;

@@ -66,17 +66,18 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   FLOTILLA_ASSIGN(std::unique_ptr<store::Store> opened,
                   store::open_store(address, loop_, config_.etcd));
   store_ = std::make_unique<store::MeteredStore>(std::move(opened), loop_);
+  gate_ = std::make_unique<store::GatedStore>(*store_, loop_);
   // A store of this machine's own has nobody to share it with.
   const bool is_alone = store::is_for_one_daemon(address);
   const std::string prefix(is_alone ? registry::kDefaultPrefix : config_.key_prefix);
-  registry_ = std::make_unique<registry::Registry>(*store_, prefix);
-  view_ = std::make_unique<registry::ClusterView>(*store_, loop_, prefix);
+  registry_ = std::make_unique<registry::Registry>(*gate_, prefix);
+  view_ = std::make_unique<registry::ClusterView>(*gate_, loop_, prefix);
   on_demand_ = std::make_unique<registry::ViewOnDemand>(*view_, loop_);
   registry::SessionOptions session_options;
   session_options.ttl = config_.agent_ttl;
   session_options.sole_daemon = is_alone;
   const std::string boot_id = self.boot_id;
-  session_ = std::make_unique<registry::MachineSession>(*store_, loop_, prefix, std::move(self),
+  session_ = std::make_unique<registry::MachineSession>(*gate_, loop_, prefix, std::move(self),
                                                         session_options);
   drain_ = std::make_unique<Drain>(loop_, *registry_, *view_, *state_, session_->self().id, [this] {
     const auto differences = agent_manager_->differences();
@@ -88,7 +89,7 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
   client.connection.socket_path = config_.manager_socket;
   unit_manager_ = std::make_unique<bus::Systemd1Client>(loop_, client);
   if (!config_.disable_engine) {
-    engine_manager_ = std::make_unique<engine::EngineManager>(*store_, loop_, prefix, *session_,
+    engine_manager_ = std::make_unique<engine::EngineManager>(*gate_, loop_, prefix, *session_,
                                                               *view_, state_engine_);
     state_engine_.add(*engine_manager_);
   }
@@ -99,6 +100,9 @@ base::Status Daemon::open(registry::Machine self, Listeners& open_sockets) {
                           &executor_});
   state_engine_.add(*agent_manager_);
 
+  if (!is_alone) {
+    format_watch_ = std::make_unique<registry::FormatWatch>(*store_, loop_, *gate_, *registry_);
+  }
   inspector_ = std::make_unique<LocalInspector>(loop_, *unit_manager_, config_.log_directory);
   FLOTILLA_TRY(open_api(open_sockets));
   session_->on_change([this] { on_session_change(); });
@@ -130,7 +134,8 @@ base::Status Daemon::open_api(Listeners& open_sockets) {
       *registry_, *view_, *inspector_, session_->self().id, [this] { return is_available(); },
       config_.token_limit, [this](const std::string& unit) { return explain(unit); },
       [this] { return metrics(); }, peers_.get(),
-      [this] { return engine::plan_rebalance(view_->cluster()); }, on_demand_.get()});
+      [this] { return engine::plan_rebalance(view_->cluster()); }, on_demand_.get(),
+      [this] { return gate_->why(); }});
   server_ = std::make_unique<api::Server>(loop_, *api_, std::move(plain));
   if (!encrypted.empty()) {
     tls_front_ = std::make_unique<api::TlsFront>(loop_, *server_, std::move(as_server),
@@ -195,12 +200,19 @@ void Daemon::open_registry() {
 }
 
 void Daemon::join_cluster() {
+  if (format_watch_) format_watch_->start([this] { on_format_change(); });
   session_->start();
   away_limit_ = loop_.after(kStorePatience, [this] {
     if (session_->state() == registry::MachineSession::State::kStarting) {
       agent_manager_->use_last_known();
     }
   });
+}
+
+void Daemon::on_format_change() {
+  if (!engine_manager_) return;
+  if (gate_->is_shut()) return engine_manager_->stand_down();
+  engine_manager_->stand_again();
 }
 
 void Daemon::hand_over() {

@@ -21,9 +21,11 @@
 #include "overlord/state.h"
 #include "overlord/state_engine.h"
 #include "registry/cluster_view.h"
+#include "registry/format_watch.h"
 #include "registry/machine_session.h"
 #include "registry/registry.h"
 #include "registry/view_on_demand.h"
+#include "store/gated_store.h"
 #include "store/metered_store.h"
 
 namespace flotilla::fleetd {
@@ -65,6 +67,7 @@ class Daemon {
   void join_cluster();
   void resign_and_end();
   void on_session_change();
+  void on_format_change();
   bool is_available() const { return session_->is_registered(); }
   void resume_if_available();
   std::string metrics() const;
@@ -76,6 +79,7 @@ class Daemon {
   overlord::ThreadPool executor_;
   std::unique_ptr<overlord::State> state_;
   std::unique_ptr<store::MeteredStore> store_;
+  std::unique_ptr<store::GatedStore> gate_;  // shut while the store is of a newer version
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<registry::ClusterView> view_;
   std::unique_ptr<registry::ViewOnDemand> on_demand_;
@@ -84,6 +88,7 @@ class Daemon {
   std::unique_ptr<bus::Systemd1Client> unit_manager_;
   overlord::StateEngine state_engine_;
   std::unique_ptr<engine::EngineManager> engine_manager_;
+  std::unique_ptr<registry::FormatWatch> format_watch_;  // where others may write the store
   std::unique_ptr<agent::AgentManager> agent_manager_;
   std::unique_ptr<LocalInspector> inspector_;
   std::unique_ptr<api::PeerClient> peers_;

@@ -95,6 +95,42 @@ TEST_F(EtcdTest, RestartingAllMembersStopsNothing) {
   EXPECT_THAT(starts({"a", "b"}), ElementsAre(1, 1)) << cluster().logs();
 }
 
+TEST_F(EtcdTest, DaemonsThatRunLeaveARegistryOfANewerVersionAloneAndKeepTheirUnits) {
+  start("a");
+  const size_t place = place_of("a");
+  ASSERT_NE(place, Cluster::kHosts);
+  ASSERT_NE(cluster().leader(), Cluster::kHosts);
+  const auto count = [](const char* prefix) {
+    const std::string keys = etcd().ctl({"get", "--prefix", prefix, "--keys-only"}).out;
+    return std::count(keys.begin(), keys.end(), '/');
+  };
+  std::array<size_t, Cluster::kHosts> from{};
+  for (size_t i = 0; i < Cluster::kHosts; ++i) from[i] = host(i).log().size();
+  ASSERT_EQ(etcd().ctl({"put", "/flotilla/format", R"({"major":2,"minor":0})"}).exit_code, 0);
+  for (size_t i = 0; i < Cluster::kHosts; ++i) {
+    EXPECT_TRUE(wait_until([&] {
+      return says(host(i), from[i],
+                  "the store was written by a newer version (format 2.0); this version knows 1.0: "
+                  "this machine keeps its units as they are");
+    })) << host(i).log();
+  }
+  EXPECT_TRUE(wait_until([&] { return count("/flotilla/leader") == 0; })) << cluster().logs();
+  cluster().write_unit("late", {});
+  const Outcome refused = host(0).fleetctl({"start", "--no-block", "late.service"});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("the store was written by a newer version"));
+  // The leases are kept all the time, so that nothing is moved afterwards.
+  EXPECT_FALSE(
+      wait_until([&] { return count("/flotilla/machine/") != 3 * Cluster::kHosts; }, 2 * kTtl));
+  EXPECT_THAT(where("a"), ElementsAre(place));
+  EXPECT_EQ(count("/flotilla/leader"), 0);
+
+  ASSERT_EQ(etcd().ctl({"put", "/flotilla/format", R"({"major":1,"minor":0})"}).exit_code, 0);
+  ASSERT_TRUE(cluster().wait_until_whole()) << cluster().logs();
+  expect_work_goes_on("late");
+  EXPECT_THAT(starts({"a", "late"}), ElementsAre(1, 1)) << cluster().logs();
+}
+
 TEST_F(EtcdTest, CompactionAndDefragmentationUnderLoadAreNotNoticed) {
   std::vector<std::string> names;
   for (int round = 0; round < 3; ++round) {
