@@ -96,7 +96,7 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
     }
     for (const store::KeyValue& kv : all) {
       const auto before = known.find(kv.key);
-      if (before == known.end() || before->second != kv.mod_revision) put(kv);
+      if (is_history_new_ || before == known.end() || before->second != kv.mod_revision) put(kv);
       if (ended_) return;
     }
     stand(revision);
@@ -105,6 +105,7 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
   void stand(store::Revision revision) {
     const auto self = shared_from_this();
     is_first_ = false;
+    is_history_new_ = false;
     revision_ = revision;
     has_data_ = true;
     listen();
@@ -120,10 +121,12 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
     request.from_revision = revision_ + 1;
     store::WatchHandler handler;
     handler.on_events = [this](const store::WatchBatch& batch) { on_events(batch); };
-    handler.on_compacted = [this](store::Revision) {
+    handler.on_compacted = [this](store::Revision compacted) {
       watch_.reset();
       set_live(false);
-      if (!ended_) read_anew();
+      if (ended_) return;
+      if (compacted == 0) return read_another_history();
+      read_anew();
     };
     handler.on_lost = [this](const base::Error& error) {
       watch_.reset();
@@ -147,6 +150,12 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
     handler_.on_step(batch.revision);
   }
 
+  void read_another_history() {
+    SPDLOG_WARN("The store has been put back to an earlier state; reading {} anew", key_);
+    is_history_new_ = true;
+    read_anew();
+  }
+
   // A watch does not say when it begins to stand; that the store answers at all is asked for first.
   void probe() {
     store::RangeRequest request;
@@ -157,6 +166,7 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
     store_.range(std::move(request), [self = shared_from_this()](auto result) {
       if (self->ended_) return;
       if (!result) return self->retry(result.error(), &Impl::probe);
+      if (result->revision < self->revision_) return self->read_another_history();
       self->listen();
       self->set_live(true);
     });
@@ -186,6 +196,7 @@ class Mirror::Impl : public std::enable_shared_from_this<Impl> {
   std::map<std::string, store::Revision> known_;  // unless the handler knows
   bool is_first_ = true;                          // nothing is told yet but the first pages
   bool has_told_ = false;
+  bool is_history_new_ = false;  // equal revisions mean nothing
   store::Revision revision_ = 0;
   bool has_data_ = false;
   bool is_live_ = false;

@@ -20,6 +20,7 @@ constexpr size_t kMaxQueuedBytes = size_t{64} << 20;
 constexpr size_t kBytesOfAWaitingCall = 512;  // besides its keys and values
 constexpr int kMaxRenewals = 3;
 constexpr Micros kStatusTimeout = std::chrono::seconds(2);
+constexpr Micros kAuthenticateTimeout = std::chrono::seconds(5);
 constexpr Micros kFirstSearchDelay = std::chrono::milliseconds(50);
 constexpr Micros kLongestSearchDelay = std::chrono::seconds(2);
 constexpr Micros kShortRoute = std::chrono::seconds(1);
@@ -151,12 +152,22 @@ void EtcdClient::repeat_later(const CallPtr& call) {
                        });
 }
 
+// etcd makes a password slow to check, on purpose: a busy member takes seconds.
+Micros EtcdClient::authenticate_timeout() const {
+  return std::max(options_.request_timeout, kAuthenticateTimeout);
+}
+
 // Calls wait for a route no longer than `request_timeout`, counted from when it was lost for those
-// that were there before.
+// that were there before; one that has been found and takes the password is waited for.
+MonotonicTime EtcdClient::waits_until(const Call& call) const {
+  const MonotonicTime until = std::max(call.queued, lost_at_) + options_.request_timeout;
+  return state_ == State::kAuthenticating ? std::max(until, authenticated_by_) : until;
+}
+
 void EtcdClient::arm_expiry() {
   MonotonicTime next = MonotonicTime::never();
   for (const CallPtr& call : queue_) {
-    next = std::min(next, std::max(call->queued, lost_at_) + options_.request_timeout);
+    next = std::min(next, waits_until(*call));
     if (call->attempts > 0) next = std::min(next, std::max(call->deadline, call->queued));
   }
   expiry_timer_ = loop_.at(next, [this] { expire(); });
@@ -168,8 +179,7 @@ void EtcdClient::expire() {
   std::vector<CallPtr> expired;
   std::deque<CallPtr> rest;
   for (CallPtr& call : queue_) {
-    const bool is_due = std::max(call->queued, lost_at_) + options_.request_timeout <= now ||
-                        (call->attempts > 0 && call->deadline <= now);
+    const bool is_due = waits_until(*call) <= now || (call->attempts > 0 && call->deadline <= now);
     if (is_due) {
       queued_bytes_ -= call->bytes + kBytesOfAWaitingCall;
       expired.push_back(std::move(call));
@@ -312,11 +322,12 @@ void EtcdClient::take(size_t endpoint) {
 
 void EtcdClient::authenticate() {
   state_ = State::kAuthenticating;
+  authenticated_by_ = loop_.clock().monotonic() + authenticate_timeout();
   const uint64_t step = ++step_;
   pb::AuthenticateRequest request;
   request.set_name(options_.username);
   request.set_password(options_.password);
-  transport_->call(RpcRoute{way_.route.endpoint, ""}, options_.request_timeout, request,
+  transport_->call(RpcRoute{way_.route.endpoint, ""}, authenticate_timeout(), request,
                    [this, step](const RpcStatus& status, pb::AuthenticateResponse& response) {
                      if (step == step_) on_authenticated(status, response.token());
                    });
@@ -346,6 +357,24 @@ void EtcdClient::renew_token(const std::string& used) {
     ++way_.number;
     authenticate();
   }
+}
+
+void EtcdClient::check_history() {
+  if (std::exchange(is_checking_history_, true)) return;
+  pb::RangeRequest request;
+  request.set_key(std::string(1, '\0'));
+  request.set_keys_only(true);
+  call<pb::RangeResponse, pb::RangeRequest>(
+      std::move(request), 0, Repeat::kFreely,
+      [this](const base::Result<pb::RangeResponse>&, int) { is_checking_history_ = false; });
+}
+
+void EtcdClient::begin_new_history(Revision present) {
+  if (present >= known_revision_) return;  // that is known already
+  former_revision_ = std::max(former_revision_, known_revision_);
+  known_revision_ = present;
+  const auto tell = on_new_history_;
+  if (tell) tell(present);
 }
 
 void EtcdClient::become_ready() {

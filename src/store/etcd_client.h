@@ -7,8 +7,9 @@
 //      a └──(a call or stream says that the endpoint fails)── ready ◀──────────── user is
 //      configured
 //
-// Calls wait in order while there is no route, at most `request_timeout`, and when ready behind at
-// most kMaxCallsInFlight others. What was on its way when the route was lost gets its own answer.
+// Calls wait in order while there is no route, at most `request_timeout` (longer only while the
+// password is checked), and when ready behind at most kMaxCallsInFlight others. What was on its way
+// when the route was lost gets its own answer.
 #pragma once
 
 #include <deque>
@@ -63,6 +64,17 @@ class EtcdClient {
   // The highest revision that an answer has told; 0 before the first.
   Revision known_revision() const { return known_revision_; }
   void note_revision(Revision revision) { known_revision_ = std::max(known_revision_, revision); }
+  // etcd may be put back to an earlier state, from a backup: its revisions begin there anew. An
+  // answer that nothing known can be missing from tells it, by a lower revision than was known when
+  // it was asked for. `callback` gets that revision.
+  void on_new_history(std::function<void(Revision present)> callback) {
+    on_new_history_ = std::move(callback);
+  }
+  // Has such an answer come; for who has seen a lower revision, which may be that of a member that
+  // lags behind.
+  void check_history();
+  // The highest revision of the histories that are over; 0: there is none.
+  Revision former_revision() const { return former_revision_; }
 
   EtcdTransport& transport() { return *transport_; }
   const EtcdOptions& options() const { return options_; }
@@ -93,6 +105,8 @@ class EtcdClient {
   void on_answer(const CallPtr& call, const Way& way, const RpcStatus& status);
   void repeat_or_fail(const CallPtr& call, const RpcStatus& status, RpcVerdict verdict);
   void repeat_later(const CallPtr& call);
+  base::Micros authenticate_timeout() const;
+  base::MonotonicTime waits_until(const Call& call) const;
   void arm_expiry();
   void expire();
   void fail_queued(const base::Error& error);
@@ -108,6 +122,7 @@ class EtcdClient {
   void on_authenticated(const RpcStatus& status, std::string token);
   void renew_token(const std::string& used);
   void become_ready();
+  void begin_new_history(Revision present);
 
   base::EventLoop& loop_;
   const EtcdOptions options_;
@@ -122,6 +137,7 @@ class EtcdClient {
   base::Error last_error_;
   base::MonotonicTime lost_at_;
   base::MonotonicTime ready_at_;
+  base::MonotonicTime authenticated_by_;  // while authenticating
   EtcdBackoff backoff_;
   base::RegistrationPtr search_timer_;
   std::function<void()> on_route_;
@@ -130,6 +146,9 @@ class EtcdClient {
   size_t in_flight_ = 0;
   base::RegistrationPtr expiry_timer_;
   Revision known_revision_ = 0;
+  Revision former_revision_ = 0;
+  bool is_checking_history_ = false;
+  std::function<void(Revision present)> on_new_history_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -138,14 +157,16 @@ void EtcdClient::call(Request request, size_t bytes, Repeat repeat, Done<Respons
   struct Exchange {
     Request request;
     Response response;
+    Revision known = 0;  // when it was sent
   };
   auto exchange = std::make_shared<Exchange>();
   exchange->request = std::move(request);
   auto call = std::make_shared<Call>();
   call->bytes = bytes;
   call->repeat = repeat;
-  call->send = [exchange](EtcdTransport& transport, const RpcRoute& route, base::Micros timeout,
-                          Then then) {
+  call->send = [this, exchange](EtcdTransport& transport, const RpcRoute& route,
+                                base::Micros timeout, Then then) {
+    exchange->known = known_revision_;
     transport.call(route, timeout, exchange->request,
                    EtcdTransport::Done<Response>([exchange, then = std::move(then)](
                                                      const RpcStatus& status, Response& response) {
@@ -155,7 +176,9 @@ void EtcdClient::call(Request request, size_t bytes, Repeat repeat, Done<Respons
   };
   call->done = [this, exchange, done = std::move(done)](base::Status status, int attempts) {
     if (!status) return done(base::unexpected(std::move(status).error()), attempts);
-    note_revision(exchange->response.header().revision());
+    const Revision revision = exchange->response.header().revision();
+    if (revision < exchange->known) begin_new_history(revision);
+    note_revision(revision);
     done(std::move(exchange->response), attempts);
   };
   enqueue(std::move(call), false);

@@ -36,6 +36,7 @@ class EtcdCluster {
   void restart_all();
 
   std::string url(size_t member) const;
+  std::string peer_url(size_t member) const;
   // A client that may do all.
   EtcdOptions client_options() const;
   EtcdSettings credentials() const;
@@ -46,7 +47,6 @@ class EtcdCluster {
   std::string logs() const;
 
  private:
-  std::string peer_url(size_t member) const;
   void make_certificates() const;
 
   EtcdClusterOptions options_;

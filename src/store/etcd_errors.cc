@@ -74,6 +74,8 @@ Error error_of(const RpcStatus& status, bool is_write) {
       return error(says(status, "compacted") ? Errc::kNotFound : Errc::kInvalid,
                    fmt::format("etcd: {}", plain(status.message)));
     case RpcCode::kInvalidArgument:
+      // Authentication has been enabled, and nobody is named here.
+      if (says(status, "user name is empty")) break;
       if (says(status, "authentication failed")) {
         return error(Errc::kDenied, "etcd refuses the user name or the password");
       }
@@ -119,7 +121,7 @@ std::string describe(const RpcStatus& status) {
     std::string_view text;
     std::string_view clause;
   };
-  constexpr std::array<Known, 13> kKnown{{
+  constexpr std::array<Known, 14> kKnown{{
       {"CERTIFICATE_VERIFY_FAILED", "its certificate is not signed by the given authority"},
       {"certificate verify failed", "its certificate is not signed by the given authority"},
       {"Hostname Verification Check failed", "its certificate is for another name"},
@@ -133,6 +135,7 @@ std::string describe(const RpcStatus& status) {
       {"No such file or directory", "there is no such socket"},
       {"DNS resolution failed", "its name cannot be resolved"},
       {"imeout occurred", "no answer in time"},
+      {"handshaker shutdown", "no answer in time"},
   }};
   if (status.code == RpcCode::kDeadlineExceeded) return "no answer in time";
   for (const Known& known : kKnown) {

@@ -45,6 +45,11 @@ TEST(EtcdErrors, WhatAFailureMeansAndHowItIsSaid) {
             Errc::kDenied,
             "etcd asks for authentication: set a user name and its password, or a client "
             "certificate"},
+           {{RpcCode::kInvalidArgument, "etcdserver: user name is empty"},
+            RpcVerdict::kRenewToken,
+            Errc::kDenied,
+            "etcd asks for authentication: set a user name and its password, or a client "
+            "certificate"},
            {{RpcCode::kPermissionDenied, "etcdserver: permission denied"},
             RpcVerdict::kFinal,
             Errc::kDenied,
@@ -63,6 +68,12 @@ TEST(EtcdErrors, WhatAFailureMeansAndHowItIsSaid) {
             RpcVerdict::kNotDone,
             Errc::kUnavailable,
             "etcd: connection refused"},
+           {{RpcCode::kUnavailable,
+             "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: tcp "
+             "handshaker shutdown"},
+            RpcVerdict::kNotDone,
+            Errc::kUnavailable,
+            "etcd: no answer in time"},
            {{RpcCode::kUnavailable, "etcdserver: request timed out"},
             RpcVerdict::kUnknown,
             Errc::kTimedOut,

@@ -17,6 +17,7 @@ EtcdLeases::EtcdLeases(EtcdClient& client)
 EtcdLeases::~EtcdLeases() = default;
 
 void EtcdLeases::keep_alive(LeaseId lease, Store::Callback<LeaseGrant> done) {
+  note(lease);
   const MonotonicTime deadline =
       client_.loop().clock().monotonic() + client_.options().request_timeout;
   Waiting& waiting = waiting_[lease].emplace_back(Waiting{std::move(done), deadline});
@@ -27,6 +28,8 @@ void EtcdLeases::keep_alive(LeaseId lease, Store::Callback<LeaseGrant> done) {
   }
   if (!expiry_timer_) arm_expiry();
 }
+
+void EtcdLeases::on_new_history() { of_former_history_.merge(std::exchange(known_, {})); }
 
 void EtcdLeases::on_route() {
   const std::optional<EtcdClient::Way> way = client_.find_way();
@@ -67,7 +70,8 @@ void EtcdLeases::on_message(const pb::LeaseKeepAliveResponse& response) {
   found->second.pop_front();
   if (found->second.empty()) waiting_.erase(found);
   if (waiting_.empty()) expiry_timer_.reset();
-  if (response.ttl() <= 0) {
+  if (response.ttl() <= 0 || of_former_history_.contains(lease)) {
+    known_.erase(lease);
     return waiting.done(base::not_found("lease {} does not exist", lease));
   }
   waiting.done(LeaseGrant{lease, std::chrono::seconds(response.ttl()), waiting.sent});

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "store/etcd_client.h"
 
@@ -21,6 +22,10 @@ class EtcdLeases {
 
   void keep_alive(LeaseId lease, Store::Callback<LeaseGrant> done);
   void on_route();
+  // A lease that this process has been given, or keeps alive.
+  void note(LeaseId lease) { known_.insert(lease); }
+  // Of the keys of such a lease some may be missing now: it is treated as one that has ended.
+  void on_new_history();
 
  private:
   struct Waiting {
@@ -40,6 +45,8 @@ class EtcdLeases {
   EtcdClient& client_;
   // Of one lease in the order asked for, which is the order of the answers.
   std::map<LeaseId, std::deque<Waiting>> waiting_;
+  std::set<LeaseId> known_;
+  std::set<LeaseId> of_former_history_;
   std::unique_ptr<KeepAliveStream> stream_;
   EtcdClient::Way way_;
   EtcdBackoff backoff_;

@@ -58,6 +58,7 @@ class EtcdStore final : public Store {
   EtcdStore(EtcdOptions options, base::EventLoop& loop)
       : loop_(loop), client_(loop, std::move(options)), leases_(client_) {
     client_.on_route([this] { on_route(); });
+    client_.on_new_history([this](Revision present) { on_new_history(present); });
   }
   ~EtcdStore() override {
     alive_.reset();
@@ -99,9 +100,10 @@ class EtcdStore final : public Store {
     // than this call.
     client_.call<pb::LeaseGrantResponse, pb::LeaseGrantRequest>(
         std::move(request), 0, Repeat::kFreely,
-        [done = std::move(done), sent = loop_.clock().boottime()](
+        [this, done = std::move(done), sent = loop_.clock().boottime()](
             Result<pb::LeaseGrantResponse> response, int) {
           if (!response) return done(unexpected(response.error()));
+          leases_.note(response->id());
           done(LeaseGrant{response->id(), std::chrono::seconds(response->ttl()), sent});
         });
   }
@@ -172,6 +174,12 @@ class EtcdStore final : public Store {
     // A watch may be over by this, and be gone from the set.
     const std::vector<std::shared_ptr<EtcdWatch>> watches(watches_.begin(), watches_.end());
     for (const auto& watch : watches) watch->on_route();
+  }
+
+  void on_new_history(Revision present) {
+    leases_.on_new_history();
+    const std::vector<std::shared_ptr<EtcdWatch>> watches(watches_.begin(), watches_.end());
+    for (const auto& watch : watches) watch->on_new_history(present);
   }
 
   base::EventLoop& loop_;

@@ -92,9 +92,14 @@ void EtcdWatch::open(const EtcdClient::Way& way) {
 void EtcdWatch::on_message(pb::WatchResponse& message) {
   heard_ = client_->loop().clock().monotonic();
   is_asked_for_progress_ = false;
-  client_->note_revision(message.header().revision());
+  const Revision revision = message.header().revision();
+  const bool is_behind = revision < client_->known_revision();
+  client_->note_revision(revision);
   if (message.canceled()) return on_canceled(message);
   if (message.created()) {
+    const Revision heard = events_.next() - 1;
+    if (heard > revision && heard <= client_->former_revision()) return forget_history();
+    if (is_behind) client_->check_history();
     backoff_.reset();
     patience_timer_.reset();
     set_silence_timer();
@@ -125,6 +130,24 @@ void EtcdWatch::on_canceled(const pb::WatchResponse& message) {
   }
   client_->on_stream_failed(way_, status);
   reconnect_later();
+}
+
+void EtcdWatch::on_new_history(Revision present) {
+  if (client_ == nullptr || events_.next() - 1 <= present) return;
+  forget_history();
+}
+
+// What comes next is not what follows what has been told.
+void EtcdWatch::forget_history() {
+  stream_.reset();
+  events_.break_off();
+  if (is_from_now_) {
+    events_.skip_to(0);
+    if (!reconnect_timer_) reconnect_later();
+    return;
+  }
+  compacted_ = 0;
+  hand_out_later();
 }
 
 void EtcdWatch::on_end(const RpcStatus& status) {

@@ -23,6 +23,8 @@ class EtcdWatch : public std::enable_shared_from_this<EtcdWatch> {
 
   void begin();
   void on_route();
+  // etcd has been put back to an earlier state, of which this is the revision.
+  void on_new_history(Revision present);
   // Ends it with on_lost.
   void lose(const base::Error& error);
   // Nothing is told any more. The client may be gone afterwards.
@@ -34,6 +36,7 @@ class EtcdWatch : public std::enable_shared_from_this<EtcdWatch> {
   void open(const EtcdClient::Way& way);
   void on_message(pb::WatchResponse& message);
   void on_canceled(const pb::WatchResponse& message);
+  void forget_history();
   void on_end(const RpcStatus& status);
   void reconnect_later();
   void hand_out();

@@ -149,6 +149,16 @@ void FaultyStore::drop_watches() {
   }
 }
 
+void FaultyStore::tell_of_new_history() {
+  for (const auto& watch : std::exchange(watches_, {})) {
+    watch->inner.reset();
+    later(base::Micros(0), [watch] {
+      if (std::exchange(watch->is_over, true) || !watch->handler.on_compacted) return;
+      watch->handler.on_compacted(0);
+    });
+  }
+}
+
 void FaultyStore::partition() {
   is_partitioned_ = true;
   for (const auto& watch : watches_) watch->inner.reset();

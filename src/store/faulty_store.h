@@ -29,6 +29,8 @@ class FaultyStore final : public Store {
   void heal();
   // Every live watch ends with on_lost(kUnavailable) in a later turn of the loop.
   void drop_watches();
+  // Every live watch is told in a later turn that the store has been put back to an earlier state.
+  void tell_of_new_history();
 
   size_t calls() const { return calls_; }
   size_t live_watches() const { return watches_.size(); }

@@ -181,8 +181,8 @@ struct WatchBatch {
 struct WatchHandler {
   // Never drops, repeats or reorders an event, however slow the reader is.
   std::function<void(const WatchBatch&)> on_events;
-  // History before `compact_revision` is gone and the watch was not through with it. The watch is
-  // over: read the range anew and watch from the revision read + 1.
+  // The watch is over: history before `compact_revision` is gone (0: the store was put back to an
+  // earlier state, and equal revisions mean nothing). Read anew, watch from the revision read + 1.
   std::function<void(Revision compact_revision)> on_compacted;
   // The watch is over: watch again from the last batch's revision + 1.
   std::function<void(const base::Error&)> on_lost;
