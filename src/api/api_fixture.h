@@ -51,8 +51,8 @@ class ApiTest : public testing::Test {
     registry::write_raw_record(*store, key, std::move(value));
     loop.settle();
   }
-  void schedule(const std::string& unit, const std::string& machine) {
-    registry::ScheduleEntry entry;
+  void schedule(const std::string& unit, const std::string& machine,
+                registry::ScheduleEntry entry = {}) {
     entry.hash = view.cluster().units.at(unit).hash;
     entry.text = unit::serialize(view.cluster().units.at(unit).options);
     entry.target = registry::TargetState::kLaunched;

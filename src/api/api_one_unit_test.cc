@@ -66,6 +66,28 @@ TEST_F(ApiOneUnitTest, AUnitThatIsOnlySubmitted) {
   EXPECT_FALSE(lazy_view.has_data());
 }
 
+TEST_F(ApiOneUnitTest, OfTwoPlacesTheOneThatIsLeftIsShownWhileItTellsOfTheUnit) {
+  registry::ScheduleEntry leaving;
+  leaving.is_leaving = true;
+  for (const auto& [from, to] : {std::pair("m1", "m3"), std::pair("m3", "m1")}) {
+    const std::string unit = fmt::format("from-{}.service", from);
+    put(unit);
+    schedule(unit, from, leaving);
+    schedule(unit, to);
+    expect_same(unit);
+    for (const char* machine : {to, from}) {
+      report(unit, machine);
+      expect_same(unit);
+    }
+    const std::string shown = ask_for("/fleet/v1/units/" + unit, lazy_api);
+    EXPECT_NE(shown.find(fmt::format(R"("machineID":"{}")", from)), std::string::npos) << shown;
+    EXPECT_NE(shown.find(R"("currentState":"launched")"), std::string::npos) << shown;
+    put_raw(keys.schedule(from, unit), std::nullopt);
+    expect_same(unit);
+  }
+  EXPECT_FALSE(lazy_view.has_data());
+}
+
 TEST_F(ApiOneUnitTest, NoUnit) {
   for (const char* unit : {"a.service", "a", "%20", "a%2Fb", "..."}) expect_same(unit);
   expect_same(std::string(300, 'a'));

@@ -37,7 +37,14 @@ Metadata merged_metadata(const Metadata& own, const Metadata& edits) {
 const std::string* Cluster::machine_of(std::string_view unit) const {
   const auto found = schedule.find(unit);
   if (found == schedule.end() || found->second.empty()) return nullptr;
-  return &found->second.begin()->first.str();
+  const auto& places = found->second;
+  for (const auto& [machine, entry] : places) {
+    if (entry.is_leaving && find_state(unit, machine) != nullptr) return &machine.str();
+  }
+  for (const auto& [machine, entry] : places) {
+    if (!entry.is_leaving) return &machine.str();
+  }
+  return &places.begin()->first.str();
 }
 
 const UnitHistory* Cluster::find_finished(std::string_view unit) const {

@@ -175,7 +175,7 @@ struct Cluster {
   std::set<std::string, std::less<>> unreadable_units;
   std::set<std::string, std::less<>> unreadable_machines;
 
-  // The machine the unit is scheduled to, or null.
+  // The machine the unit is scheduled to (of two the one it leaves, if that tells of it), or null.
   const std::string* machine_of(std::string_view unit) const;
   // Of a unit that is wanted launched and has finished, else null.
   const UnitHistory* find_finished(std::string_view unit) const;

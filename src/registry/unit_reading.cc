@@ -68,7 +68,7 @@ class UnitReading : public std::enable_shared_from_this<UnitReading> {
     });
   }
 
-  // Has one place and is not about to leave it: there is no other.
+  // Has one place and is not about to leave it: there is no other that tells of the unit.
   bool is_settled() const {
     const auto places = cluster().schedule.find(unit_);
     return places != cluster().schedule.end() && places->second.size() == 1 &&

@@ -18,7 +18,8 @@ namespace flotilla::registry {
 // record is unreadable, or the unit is meant to run and no machine that is there has it.
 //
 // A unit that is not meant to run any more and whose machine has gone may still have a place there,
-// which is not seen. While a unit is handed over, of its two places one may be seen alone.
+// which is not seen. Nor is one that a unit is leaving and that tells nothing of it; which of two
+// places machine_of() names is the same.
 //
 // Requires: `store` outlives the call of `done`, or is destroyed before, when it is never called.
 void read_unit(store::Store& store, const std::string& prefix, const std::string& unit,
