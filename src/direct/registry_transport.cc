@@ -12,6 +12,7 @@
 #include "registry/codec.h"
 #include "registry/keys.h"
 #include "registry/registry.h"
+#include "registry/view_on_demand.h"
 
 namespace flotilla::direct {
 namespace {
@@ -49,17 +50,16 @@ class RegistryTransport::Impl {
   base::Status open(const OpenStore& open_store) {
     FLOTILLA_ASSIGN(store_, open_store(loop_));
     FLOTILLA_TRY(check_format());
+    FLOTILLA_TRY(read_machines());
     registry_.emplace(*store_, options_.prefix);
     view_.emplace(*store_, loop_, options_.prefix);
     subscription_ = view_->subscribe([this](const registry::ClusterChange&) {
       has_changed_ = true;
       loop_.stop();
     });
-    view_->open();
-    if (!run_until([this] { return view_->has_data(); }, options_.patience)) {
-      return no_answer();
-    }
+    on_demand_.emplace(*view_, loop_);
     api::ApiParts parts{*registry_, *view_, inspector_, {}, [] { return true; }};
+    parts.on_demand = &*on_demand_;
     parts.explain = [this](const std::string& unit) { return explain(unit); };
     parts.plan_moves = [this] { return engine::plan_rebalance(view_->cluster()); };
     api_.emplace(std::move(parts));
@@ -86,6 +86,7 @@ class RegistryTransport::Impl {
   }
 
   base::Status wait_for_change(std::chrono::milliseconds at_most) {
+    if (!on_demand_->use()) run_until([this] { return view_->has_data(); }, at_most);
     run_until([this] { return has_changed_; }, at_most);
     has_changed_ = false;
     return {};
@@ -103,7 +104,7 @@ class RegistryTransport::Impl {
     return fact();
   }
 
-  const registry::Cluster& cluster() const { return view_->cluster(); }
+  const std::vector<registry::Machine>& machines() const { return machines_; }
 
  private:
   base::Unexpected no_answer() const {
@@ -111,20 +112,37 @@ class RegistryTransport::Impl {
                              static_cast<double>(options_.patience.count()) / 1000);
   }
 
-  // Whether this version may read what is there; nothing is there yet in a new cluster.
-  base::Status check_format() {
-    store::RangeRequest range;
-    range.key = registry::Keys(options_.prefix).format();
+  base::Result<store::RangeResponse> read(store::RangeRequest range) {
     const auto answer = std::make_shared<std::optional<base::Result<store::RangeResponse>>>();
     store_->range(std::move(range), [this, answer](base::Result<store::RangeResponse> result) {
       answer->emplace(std::move(result));
       loop_.stop();
     });
     if (!run_until([&] { return answer->has_value(); }, options_.patience)) return no_answer();
-    if (!**answer) return base::unexpected((*answer)->error());
-    if ((**answer)->kvs.empty()) return {};
+    return std::move(**answer);
+  }
+
+  // Whether this version may read what is there; nothing is there yet in a new cluster.
+  base::Status check_format() {
+    store::RangeRequest range;
+    range.key = registry::Keys(options_.prefix).format();
+    FLOTILLA_ASSIGN(const store::RangeResponse found, read(std::move(range)));
+    if (found.kvs.empty()) return {};
     has_format_ = true;
-    return registry::check_format((**answer)->kvs.front());
+    return registry::check_format(found.kvs.front());
+  }
+
+  base::Status read_machines() {
+    store::RangeRequest range;
+    range.key = registry::Keys(options_.prefix).machine({});
+    range.range_end = store::prefix_end(range.key);
+    FLOTILLA_ASSIGN(const store::RangeResponse found, read(std::move(range)));
+    for (const store::KeyValue& record : found.kvs) {
+      if (auto machine = registry::decode_machine(record.value)) {
+        machines_.push_back(std::move(*machine));
+      }
+    }
+    return {};
   }
 
   base::Status mark_format() {
@@ -154,7 +172,9 @@ class RegistryTransport::Impl {
   NoMachine inspector_;
   std::unique_ptr<store::Store> store_;
   std::optional<registry::Registry> registry_;
+  std::vector<registry::Machine> machines_;
   std::optional<registry::ClusterView> view_;
+  std::optional<registry::ViewOnDemand> on_demand_;
   base::RegistrationPtr subscription_;
   std::optional<api::Api> api_;
   bool has_changed_ = true;  // for the first who waits
@@ -199,6 +219,8 @@ void RegistryTransport::run_for(std::chrono::milliseconds how_long) {
   impl_->run_until([] { return false; }, how_long);
 }
 
-const registry::Cluster& RegistryTransport::cluster() const { return impl_->cluster(); }
+const std::vector<registry::Machine>& RegistryTransport::machines() const {
+  return impl_->machines();
+}
 
 }  // namespace flotilla::direct

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "client/transport.h"
@@ -29,9 +30,10 @@ class RegistryTransport final : public client::Transport {
   using OpenStore =
       std::function<base::Result<std::unique_ptr<store::Store>>(base::EventLoop& loop)>;
 
-  // Reads the registry. Writes nothing: not even the mark of its format, which comes with the first
-  // change. Errors: those of `open_store`; kUnavailable if there is no answer in time; kUnsupported
-  // for a registry of a newer version.
+  // Reads which machines there are; all else is read when it is asked for, of one unit only that,
+  // where the API can do so. Writes nothing: not even the mark of its format, which comes with the
+  // first change. Errors: those of `open_store`; kUnavailable if there is no answer in time;
+  // kUnsupported for a registry of a newer version.
   static base::Result<std::unique_ptr<RegistryTransport>> open(const RegistryOptions& options,
                                                                const OpenStore& open_store);
   ~RegistryTransport() override;
@@ -46,7 +48,8 @@ class RegistryTransport final : public client::Transport {
 
   // Lets time pass while the view of the registry follows what happens.
   void run_for(std::chrono::milliseconds how_long);
-  const registry::Cluster& cluster() const;
+  // Those that were there when it was opened.
+  const std::vector<registry::Machine>& machines() const;
 
  private:
   class Impl;

@@ -6,6 +6,7 @@
 #include "registry/codec.h"
 #include "registry/keys.h"
 #include "store/memory_store.h"
+#include "store/metered_store.h"
 
 namespace flotilla::direct {
 namespace {
@@ -107,6 +108,23 @@ TEST_F(RegistryTransportTest, ReadingWritesNothingIntoAnEmptyStore) {
   EXPECT_TRUE(keys().empty());
   EXPECT_TRUE(api().create_units({unit_of("a.service", "inactive")})[0]);
   EXPECT_EQ(keys(), (std::vector<std::string>{"/a/format", "/a/unit/a.service"}));
+}
+
+TEST_F(RegistryTransportTest, ReadsOfOneUnitOnlyThat) {
+  const store::StoreFigures* figures = nullptr;
+  auto transport = RegistryTransport::open({"/a", kPatience}, [&](base::EventLoop& loop) {
+    auto made = std::make_unique<store::MeteredStore>(store::make_memory_store(loop), loop);
+    figures = &made->figures();
+    put(*made, "/a/unit/a.service", R"({"options":[],"desired":"inactive"})");
+    return base::Result<std::unique_ptr<store::Store>>(std::move(made));
+  });
+  ASSERT_TRUE(transport);
+  client::HttpFleetApi api(std::move(*transport));
+  const auto unit = api.unit("a.service");
+  ASSERT_TRUE(unit && *unit);
+  EXPECT_EQ(figures->watches, 0u) << "there is no view of the cluster";
+  EXPECT_EQ(api.units()->size(), 1u);
+  EXPECT_EQ(figures->watches, 1u);
 }
 
 TEST_F(RegistryTransportTest, SeesNothingOfAnotherPrefix) {

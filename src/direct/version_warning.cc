@@ -26,11 +26,12 @@ std::optional<Version> parse_version(std::string_view text) {
 
 }  // namespace
 
-std::optional<std::string> version_warning(const registry::Cluster& cluster, std::string_view own) {
+std::optional<std::string> version_warning(const std::vector<registry::Machine>& machines,
+                                           std::string_view own) {
   std::optional<Version> newest = parse_version(own);
   if (!newest) return std::nullopt;
   std::string_view shown;
-  for (const auto& [id, machine] : cluster.machines) {
+  for (const registry::Machine& machine : machines) {
     const std::optional<Version> version = parse_version(machine.version);
     if (!version || *version <= *newest) continue;
     newest = version;

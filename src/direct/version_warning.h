@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "registry/objects.h"
 
@@ -12,6 +13,7 @@ namespace flotilla::direct {
 
 // The text, with its line ends, if some machine's version is higher than `own`. Versions that are
 // not three numbers are passed over.
-std::optional<std::string> version_warning(const registry::Cluster& cluster, std::string_view own);
+std::optional<std::string> version_warning(const std::vector<registry::Machine>& machines,
+                                           std::string_view own);
 
 }  // namespace flotilla::direct

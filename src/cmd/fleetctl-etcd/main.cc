@@ -71,8 +71,8 @@ int main(int argc, char** argv) {
       [&](const flotilla::fctl::EtcdAddress& address)
           -> flotilla::base::Result<std::shared_ptr<flotilla::client::FleetApi>> {
         FLOTILLA_ASSIGN(std::unique_ptr<RegistryTransport> transport, open_registry(address));
-        if (const auto warning =
-                flotilla::direct::version_warning(transport->cluster(), flotilla::base::kVersion)) {
+        if (const auto warning = flotilla::direct::version_warning(transport->machines(),
+                                                                   flotilla::base::kVersion)) {
           std::fputs(warning->c_str(), stderr);
         }
         pacer.transport = transport.get();
