@@ -1,4 +1,6 @@
 // Two machines over one etcd: units go from the one that has them all to the other.
+#include <map>
+
 #include "fleet_cluster.h"
 
 namespace flotilla::system_test {
@@ -52,6 +54,31 @@ TEST_F(Rebalance, HalfOfTheUnitsGoAndTheOthersStay) {
                           line("u4.service", *a_);
   })) << where();
   EXPECT_THAT(b_->fleetctl({"rebalance"}), Answers(0, "Nothing to move\n", ""));
+}
+
+TEST_F(Rebalance, UnitsThatFollowOthersGoWithThem) {
+  ASSERT_EQ(a_->fleetctl({"cordon", "bbbb"}).exit_code, 0);
+  const std::map<std::string, std::string> units{
+      {"d1.service", "MachineOf=db.service\n"},
+      {"d2.service", "MachineOf=d1.service\n"},
+      {"db.service", ""},
+      {"u1.service", "Weight=3\nMachineID=" + a_->id() + "\n"}};
+  for (const char* name : {"db.service", "d1.service", "d2.service", "u1.service"}) {
+    a_->write_unit(name, units.at(name));
+    ASSERT_EQ(a_->fleetctl({"start", name}).exit_code, 0) << a_->log();
+    ASSERT_TRUE(a_->wait_for_starts(name, 1)) << a_->log();
+  }
+  ASSERT_EQ(a_->fleetctl({"uncordon", "bbbb"}).exit_code, 0);
+  const Outcome moved = a_->fleetctl({"rebalance"});
+  EXPECT_EQ(moved.exit_code, 0) << moved.err;
+  for (const char* name : {"d1.service", "d2.service", "db.service"}) {
+    EXPECT_TRUE(b_->wait_for_starts(name, 1)) << moved.out << b_->log();
+    EXPECT_TRUE(wait_until([&] { return a_->machine().main_pid(name) == 0; })) << a_->log();
+    EXPECT_NE(b_->machine().main_pid(name), 0);
+  }
+  EXPECT_NE(a_->machine().main_pid("u1.service"), 0);
+  EXPECT_TRUE(a_->wait_for_starts("u1.service", 1));
+  EXPECT_THAT(a_->fleetctl({"rebalance"}), Answers(0, "Nothing to move\n", ""));
 }
 
 }  // namespace
