@@ -1,5 +1,7 @@
 #include "agent/agent_manager.h"
 
+#include <limits.h>
+
 #include "agent/agent_fixture.h"
 
 namespace flotilla::agent {
@@ -18,6 +20,12 @@ TEST_F(AgentTest, ANewUnitIsLinkedAndStartedWithoutReload) {
   EXPECT_EQ(state_of("a.service"), "loaded/active/running launched");
   ASSERT_NE(daemon->agent->find_unit("a.service"), nullptr);
   EXPECT_EQ(daemon->agent->find_unit("a.service")->state.active_state, "active");
+}
+
+TEST_F(AgentTest, ANameMayBeAsLongAsAFilesName) {
+  const std::string longest = std::string(NAME_MAX - 8, 'x') + ".service";
+  schedule(longest, TargetState::kLaunched);
+  EXPECT_EQ(state_of(longest), "loaded/active/running launched");
 }
 
 TEST_F(AgentTest, AStartThatIsQuickIsPublishedOnce) {

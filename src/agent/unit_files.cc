@@ -99,7 +99,8 @@ base::Status UnitFiles::write(const std::string& unit, std::string_view text) {
     return base::invalid("{}: this agent cannot run units of this name", unit);
   }
   const std::string path = path_of(unit);
-  const std::string temporary = directory_ + "/.#" + unit;
+  // The name of the unit alone may be as long as a name can be.
+  const std::string temporary = directory_ + "/.#" + unit.substr(0, 200);
   base::Fd fd(
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) return base::system_error(errno, "open {}", temporary);
