@@ -23,6 +23,7 @@ namespace {
 constexpr std::string_view kMagic = "flotilla-schedule 1 ";
 constexpr size_t kMaxBytes = size_t{256} * 1024 * 1024;
 constexpr base::Micros kPause = std::chrono::seconds(1);
+constexpr base::Micros kRetry = std::chrono::seconds(30);
 
 constexpr std::array<std::pair<InstallSection, std::string_view>, 3> kInstallWords{
     {{InstallSection::kNone, "none"},
@@ -175,12 +176,17 @@ void LastSchedule::write() {
       [this, alive = alive_, text, status] {
         if (!*alive) return;
         is_writing_ = false;
+        const bool is_due = std::exchange(is_due_, false);
         if (*status) {
           written_ = *text;
-        } else {
-          SPDLOG_ERROR("Failed to keep the schedule: {}", status->error().message);
+          if (is_due) save_soon(current_);
+          return;
         }
-        if (std::exchange(is_due_, false)) save_soon(current_);
+        SPDLOG_ERROR("Failed to keep the schedule: {}", status->error().message);
+        timer_ = loop_.after(kRetry, [this] {
+          timer_.reset();
+          write();
+        });
       });
 }
 

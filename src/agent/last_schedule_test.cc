@@ -110,6 +110,15 @@ TEST_F(LastKnownTest, WhatIsScheduledIsKeptOnceASecondAtMost) {
   EXPECT_THAT(kept(), HasSubstr("b.service"));
 }
 
+TEST_F(LastKnownTest, WhatCouldNotBeKeptIsKeptLater) {
+  std::filesystem::create_directory(last_schedule);
+  schedule("a.service", TargetState::kLaunched);
+  loop.advance(60s);
+  ASSERT_TRUE(std::filesystem::remove(last_schedule));
+  loop.advance(60s);
+  EXPECT_NE(kept().find("a.service"), std::string::npos);
+}
+
 TEST_F(LastKnownTest, WhatIsDueIsKeptAtTheEnd) {
   schedule("a.service", TargetState::kLaunched);
   daemon->engine.stop();
