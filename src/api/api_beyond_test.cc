@@ -30,6 +30,28 @@ TEST_F(ApiTest, ContentsAreReplacedInOneStepAndTheStateStays) {
   EXPECT_NE(after.hash, before.hash);
 }
 
+TEST_F(ApiTest, NothingIsAnsweredFromAStoreThatMustBeLeftAlone) {
+  std::string why;
+  ApiParts parts{registry, view, inspector, kMachine, [] { return true; }};
+  parts.metrics = [] { return std::string("figures"); };
+  parts.why_not = [&] { return why; };
+  Api shut_out(std::move(parts));
+  const auto get = [&](const std::string& target) {
+    Response response;
+    shut_out.handle(Request{"GET", target, {}, {}},
+                    [&](Response answer) { response = std::move(answer); });
+    loop.settle();
+    return response;
+  };
+  EXPECT_EQ(get("/fleet/v1/units").status, 200);
+  EXPECT_EQ(get("/readyz").status, 200);
+  why = "written by a newer version";
+  expect_error(get("/fleet/v1/units"), 503, why);
+  EXPECT_EQ(get("/readyz").status, 503);
+  EXPECT_EQ(get("/healthz").status, 200);
+  EXPECT_EQ(get("/metrics").body, "figures");
+}
+
 TEST_F(ApiTest, ALaunchedUnitIsRestartedByItsMachine) {
   const std::string target = "/fleet/v1/units/a.service/restart";
   expect_error(call("POST", target), 404, "unit does not exist");
