@@ -122,8 +122,10 @@ std::string describe(const RpcStatus& status) {
     std::string_view clause;
   };
   constexpr std::array<Known, 14> kKnown{{
-      {"CERTIFICATE_VERIFY_FAILED", "its certificate is not signed by the given authority"},
-      {"certificate verify failed", "its certificate is not signed by the given authority"},
+      {"CERTIFICATE_VERIFY_FAILED",
+       "its certificate is not signed by the given authority, or not valid now"},
+      {"certificate verify failed",
+       "its certificate is not signed by the given authority, or not valid now"},
       {"Hostname Verification Check failed", "its certificate is for another name"},
       {"Peer name", "its certificate is for another name"},
       {"WRONG_VERSION_NUMBER", "it does not speak TLS; use http://"},

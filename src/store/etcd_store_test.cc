@@ -341,7 +341,7 @@ TEST_F(EtcdStore, SaysWhatIsWrongWithCertificatesAndPasswords) {
   credentials.ca_file = cluster.path("other-ca.pem");
   EXPECT_EQ(error_with(credentials, cluster.url(0)).message,
             fmt::format("etcd cannot be reached: {}: its certificate is not signed by the given "
-                        "authority",
+                        "authority, or not valid now",
                         cluster.url(0)));
   credentials = cluster.credentials();
   credentials.password = "guessed";
