@@ -47,6 +47,7 @@ std::string fetch_metrics(const std::string& url) {
 
 uint64_t& figure_of(EtcdFigures& figures, const std::string& method) {
   if (method == "Txn") return figures.txns;
+  if (method == "Put") return figures.puts;
   if (method == "Range") return figures.ranges;
   if (method == "LeaseGrant" || method == "LeaseRevoke") return figures.leases;
   if (method == "LeaseKeepAlive") return figures.keep_alives;
@@ -58,6 +59,7 @@ uint64_t& figure_of(EtcdFigures& figures, const std::string& method) {
 
 EtcdFigures operator-(const EtcdFigures& a, const EtcdFigures& b) {
   return {a.txns - b.txns,
+          a.puts - b.puts,
           a.ranges - b.ranges,
           a.leases - b.leases,
           a.keep_alives - b.keep_alives,

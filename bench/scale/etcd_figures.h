@@ -8,6 +8,7 @@ namespace flotilla::bench {
 
 struct EtcdFigures {
   uint64_t txns = 0;
+  uint64_t puts = 0;
   uint64_t ranges = 0;
   uint64_t leases = 0;  // granted and revoked
   uint64_t keep_alives = 0;
@@ -18,7 +19,7 @@ struct EtcdFigures {
   double cpu_seconds = 0;
 
   // All but keep-alives, which come with time and not with work.
-  uint64_t requests() const { return txns + ranges + leases + watches + progress + others; }
+  uint64_t requests() const { return txns + puts + ranges + leases + watches + progress + others; }
 };
 
 EtcdFigures operator-(const EtcdFigures& a, const EtcdFigures& b);

@@ -212,9 +212,9 @@ class Bench {
     const auto each = [by](uint64_t count) {
       return fixed(static_cast<double>(count) / static_cast<double>(by), 2);
     };
-    requests_.add({of, each(figures.txns), each(figures.ranges), each(figures.leases),
-                   each(figures.watches), each(figures.progress), each(figures.others),
-                   each(figures.requests()), aim, each(figures.told)});
+    requests_.add({of, each(figures.txns), each(figures.puts), each(figures.ranges),
+                   each(figures.leases), each(figures.watches), each(figures.progress),
+                   each(figures.others), each(figures.requests()), aim, each(figures.told)});
   }
 
   void print(double before, double rate, double after) {
@@ -251,11 +251,13 @@ class Bench {
     const auto each = [this](uint64_t count) {
       return fixed(static_cast<double>(count) / idle_seconds_, 2);
     };
-    Table table({"keep-alives", "due", "progress", "watch", "txn", "range", "lease", "other"});
+    Table table(
+        {"keep-alives", "due", "progress", "watch", "txn", "put", "range", "lease", "other"});
     const double due =
         static_cast<double>(options_.machines * 3) / static_cast<double>(options_.ttl);
     table.add({each(idle_.keep_alives), fixed(due, 2), each(idle_.progress), each(idle_.watches),
-               each(idle_.txns), each(idle_.ranges), each(idle_.leases), each(idle_.others)});
+               each(idle_.txns), each(idle_.puts), each(idle_.ranges), each(idle_.leases),
+               each(idle_.others)});
     table.print();
   }
 
@@ -264,7 +266,7 @@ class Bench {
   Crew& crew_;
   Observer observer_;
   Table requests_{
-      {"", "txn", "range", "lease", "watch", "progress", "other", "all", "aim", "told"}};
+      {"", "txn", "put", "range", "lease", "watch", "progress", "other", "all", "aim", "told"}};
   Table usage_{{"", "etcd", "machines that may lead", "the others", "the observer"}};
   std::vector<uint64_t> starts_;
   EtcdFigures idle_;

@@ -29,6 +29,12 @@ bool is_read_only(const std::vector<Op>& ops) {
                      [](const Op& op) { return std::holds_alternative<RangeRequest>(op); });
 }
 
+// The put of a transaction that is nothing else, or null.
+const PutOp* find_sole_put(const TxnRequest& request) {
+  const bool is_sole = request.compares.empty() && request.then_ops.size() == 1;
+  return is_sole ? std::get_if<PutOp>(&request.then_ops.front()) : nullptr;
+}
+
 // etcd does not say which lease is missing.
 base::Error missing_lease(const TxnRequest& request) {
   std::map<LeaseId, std::string> leases;
@@ -46,6 +52,12 @@ base::Error missing_lease(const TxnRequest& request) {
   for (const auto& [lease, key] : leases)
     ids += fmt::format("{}{}", ids.empty() ? "" : ", ", lease);
   return {Errc::kNotFound, fmt::format("one of the leases {} does not exist", ids)};
+}
+
+base::Error error_of_txn(const TxnRequest& request, base::Error error) {
+  const bool is_lease =
+      error.code == Errc::kNotFound && error.message.find("lease") != std::string::npos;
+  return is_lease ? missing_lease(request) : std::move(error);
 }
 
 bool is_empty_range(const WatchRequest& request) {
@@ -74,6 +86,10 @@ class EtcdStore final : public Store {
 
   void txn(TxnRequest request, Callback<TxnResponse> done) override {
     if (Status status = check_request(request); !status) return refuse(done, status);
+    if (const PutOp* put = find_sole_put(request)) {
+      pb::PutRequest wire = to_wire(*put);
+      return put_alone(std::move(wire), std::move(request), std::move(done));
+    }
     const Repeat repeat = is_read_only(request.then_ops) && is_read_only(request.else_ops)
                               ? Repeat::kFreely
                               : Repeat::kIfNotDone;
@@ -84,9 +100,7 @@ class EtcdStore final : public Store {
         [request = std::move(request), done = std::move(done)](Result<pb::TxnResponse> response,
                                                                int) {
           if (response) return done(from_wire(*response, request));
-          const bool is_lease = response.error().code == Errc::kNotFound &&
-                                response.error().message.find("lease") != std::string::npos;
-          done(unexpected(is_lease ? missing_lease(request) : response.error()));
+          done(unexpected(error_of_txn(request, std::move(response).error())));
         });
   }
 
@@ -153,6 +167,25 @@ class EtcdStore final : public Store {
 
  private:
   class WatchRegistration;
+
+  // For a transaction etcd 3.4 copies all that it has not written to its file yet, though there be
+  // nothing to compare; a put as such is spared that.
+  void put_alone(pb::PutRequest wire, TxnRequest request, Callback<TxnResponse> done) {
+    const size_t bytes = bytes_of(request);
+    client_.call<pb::PutResponse, pb::PutRequest>(
+        std::move(wire), bytes, Repeat::kIfNotDone,
+        [request = std::move(request), done = std::move(done)](Result<pb::PutResponse> response,
+                                                               int) {
+          if (!response) {
+            return done(unexpected(error_of_txn(request, std::move(response).error())));
+          }
+          TxnResponse to;
+          to.succeeded = true;
+          to.revision = response->header().revision();
+          to.responses.emplace_back(PutResponse{});
+          done(std::move(to));
+        });
+  }
 
   template <typename T>
   void refuse(Callback<T>& done, Status status) {

@@ -390,6 +390,10 @@ void EtcdTransport::call(const RpcRoute& route, base::Micros timeout,
                          const pb::RangeRequest& request, Done<pb::RangeResponse> done) {
   impl_->call(route, timeout, request, std::move(done), &pb::KV::Stub::PrepareAsyncRange);
 }
+void EtcdTransport::call(const RpcRoute& route, base::Micros timeout, const pb::PutRequest& request,
+                         Done<pb::PutResponse> done) {
+  impl_->call(route, timeout, request, std::move(done), &pb::KV::Stub::PrepareAsyncPut);
+}
 void EtcdTransport::call(const RpcRoute& route, base::Micros timeout, const pb::TxnRequest& request,
                          Done<pb::TxnResponse> done) {
   impl_->call(route, timeout, request, std::move(done), &pb::KV::Stub::PrepareAsyncTxn);

@@ -23,6 +23,8 @@ class LeaseKeepAliveRequest;
 class LeaseKeepAliveResponse;
 class LeaseRevokeRequest;
 class LeaseRevokeResponse;
+class PutRequest;
+class PutResponse;
 class RangeRequest;
 class RangeResponse;
 class StatusRequest;
@@ -96,6 +98,8 @@ class EtcdTransport {
 
   void call(const RpcRoute& route, base::Micros timeout, const pb::RangeRequest& request,
             Done<pb::RangeResponse> done);
+  void call(const RpcRoute& route, base::Micros timeout, const pb::PutRequest& request,
+            Done<pb::PutResponse> done);
   void call(const RpcRoute& route, base::Micros timeout, const pb::TxnRequest& request,
             Done<pb::TxnResponse> done);
   void call(const RpcRoute& route, base::Micros timeout, const pb::CompactionRequest& request,

@@ -59,13 +59,16 @@ pb::Compare to_wire(const Compare& compare) {
   return to;
 }
 
+void fill(pb::PutRequest& to, const PutOp& put) {
+  to.set_key(put.key);
+  to.set_value(put.value);
+  to.set_lease(put.lease);
+}
+
 pb::RequestOp to_wire(const Op& op) {
   pb::RequestOp to;
   if (const auto* put = std::get_if<PutOp>(&op)) {
-    pb::PutRequest& request = *to.mutable_request_put();
-    request.set_key(put->key);
-    request.set_value(put->value);
-    request.set_lease(put->lease);
+    fill(*to.mutable_request_put(), *put);
   } else if (const auto* del = std::get_if<DeleteRangeOp>(&op)) {
     pb::DeleteRangeRequest& request = *to.mutable_request_delete_range();
     request.set_key(del->key);
@@ -90,6 +93,12 @@ KeyValue from_wire(pb::KeyValue& kv) {
 pb::RangeRequest to_wire(const RangeRequest& request) {
   pb::RangeRequest to;
   fill(to, request);
+  return to;
+}
+
+pb::PutRequest to_wire(const PutOp& put) {
+  pb::PutRequest to;
+  fill(to, put);
   return to;
 }
 

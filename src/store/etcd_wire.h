@@ -6,6 +6,7 @@
 namespace etcdserverpb {
 class Event;
 class KeyValue;
+class PutRequest;
 class RangeRequest;
 class RangeResponse;
 class TxnRequest;
@@ -18,6 +19,7 @@ namespace flotilla::store {
 namespace pb = ::etcdserverpb;
 
 pb::RangeRequest to_wire(const RangeRequest& request);
+pb::PutRequest to_wire(const PutOp& put);
 pb::TxnRequest to_wire(const TxnRequest& request);
 pb::WatchRequest to_wire(const WatchRequest& request, Revision from);
 
