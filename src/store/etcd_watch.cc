@@ -102,11 +102,18 @@ void EtcdWatch::on_message(pb::WatchResponse& message) {
     if (is_behind) client_->check_history();
     backoff_.reset();
     patience_timer_.reset();
+    flood_.on_stream(heard_);
     set_silence_timer();
     return stream_->read();
   }
   events_.add(message);
-  if (!events_.has_batch()) return stream_->read();
+  const auto told = static_cast<size_t>(message.events_size());
+  const bool is_whole = !message.fragment() && told > 0;
+  if (is_whole && flood_.on_message(heard_, told)) rest();
+  if (!events_.has_batch()) {
+    if (stream_) stream_->read();
+    return;
+  }
   is_from_now_ = false;
   hand_out_later();
 }
@@ -159,7 +166,12 @@ void EtcdWatch::on_end(const RpcStatus& status) {
   reconnect_later();
 }
 
-void EtcdWatch::reconnect_later() {
+void EtcdWatch::rest() {
+  stream_.reset();
+  reconnect_after(kFloodRest);
+}
+
+void EtcdWatch::reconnect_after(base::Micros delay) {
   silence_timer_.reset();
   if (!patience_timer_) {
     patience_timer_ = client_->loop().after(client_->options().watch_patience, [this] {
@@ -167,7 +179,7 @@ void EtcdWatch::reconnect_later() {
       lose(client_->why_no_route());
     });
   }
-  reconnect_timer_ = client_->loop().after(backoff_.next(), [this] {
+  reconnect_timer_ = client_->loop().after(delay, [this] {
     reconnect_timer_.reset();
     connect();
   });

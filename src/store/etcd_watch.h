@@ -2,7 +2,8 @@
 // so that what etcd tells of its progress is this watch's. A stream that breaks is opened again
 // where the events ended; the watch is lost when that does not succeed for `watch_patience`, or
 // when etcd refuses it. Batches are handed out one a turn of the loop; the next message is asked
-// for when all are out, so that a slow reader slows the server down and costs no memory here.
+// for when all are out, so that a slow reader slows the server down and costs no memory here. One
+// that is told very much ends its stream now and then, and opens the next where that ended.
 //
 // Owned by its registration and, while it goes on, by the store; loop thread only.
 #pragma once
@@ -12,6 +13,7 @@
 
 #include "store/etcd_client.h"
 #include "store/etcd_events.h"
+#include "store/etcd_flood.h"
 
 namespace flotilla::store {
 
@@ -38,7 +40,9 @@ class EtcdWatch : public std::enable_shared_from_this<EtcdWatch> {
   void on_canceled(const pb::WatchResponse& message);
   void forget_history();
   void on_end(const RpcStatus& status);
-  void reconnect_later();
+  void reconnect_later() { reconnect_after(backoff_.next()); }
+  void reconnect_after(base::Micros delay);
+  void rest();
   void hand_out();
   void hand_out_later();
   void set_silence_timer();
@@ -51,6 +55,7 @@ class EtcdWatch : public std::enable_shared_from_this<EtcdWatch> {
   std::function<void()> on_over_;
   bool is_from_now_;  // nothing has been heard since it began at "now"
   EtcdEvents events_;
+  EtcdFlood flood_;
   EtcdClient::Way way_;
   std::unique_ptr<WatchStream> stream_;
   bool is_asking_ = false;  // for the present revision
