@@ -53,7 +53,14 @@ void EngineManager::on_change(const registry::ClusterChange& change) {
     scheduler_->update(view_.cluster(), change);
     failures_.update(view_.cluster(), change, times());
   }
-  if (is_leader() && is_of_interest(change)) engine_.ensure_soon();
+  if (!is_leader() || !is_of_interest(change)) return;
+  const base::MonotonicTime now = loop_.clock().monotonic();
+  if (!may_wait(change)) {
+    gathering_.hurry();
+  } else if (!change.units.empty()) {
+    gathering_.on_new_units(now);
+  }
+  engine_.ensure_before(gathering_.wait(now));
 }
 
 std::vector<Verdict> EngineManager::explain(std::string_view unit) {
@@ -64,12 +71,23 @@ std::vector<Verdict> EngineManager::explain(std::string_view unit) {
   return verdicts;
 }
 
-// Unit states alone decide nothing, but that a unit which must not run twice is gone from where it
-// was, that one which is handed over runs at its new place, and that one has failed which may move.
 bool EngineManager::is_of_interest(const registry::ClusterChange& change) const {
-  const bool is_states_alone = !change.leader && change.units.empty() && change.schedule.empty() &&
-                               change.machines.empty() && !change.states.empty();
-  if (!is_states_alone) return true;
+  return change.leader || !change.units.empty() || !change.schedule.empty() ||
+         !change.machines.empty() || has_deciding_state(change);
+}
+
+// New units do, and what we have written ourselves: for others, as Gathering says.
+bool EngineManager::may_wait(const registry::ClusterChange& change) const {
+  if (change.leader || !change.machines.empty() || has_deciding_state(change)) return false;
+  const registry::Cluster& cluster = view_.cluster();
+  return std::all_of(change.units.begin(), change.units.end(), [&](const std::string& unit) {
+    return cluster.units.contains(unit) && !cluster.schedule.contains(unit);
+  });
+}
+
+// Unit states decide nothing, but that a unit which must not run twice is gone from where it was,
+// that one which is handed over runs at its new place, and that one has failed which may move.
+bool EngineManager::has_deciding_state(const registry::ClusterChange& change) const {
   const registry::Cluster& cluster = view_.cluster();
   return std::any_of(change.states.begin(), change.states.end(), [&](const std::string& unit) {
     if (!cluster.units.contains(unit)) return false;
@@ -134,8 +152,13 @@ base::Status EngineManager::ensure() {
     fence();
     return {};
   }
-  ++counters_.passes;
   const base::MonotonicTime begin = loop_.clock().monotonic();
+  if (const base::Micros wait = gathering_.wait(begin); wait > base::Micros(0)) {
+    engine_.ensure_before(wait);
+    return {};
+  }
+  gathering_.on_decision();
+  ++counters_.passes;
   if (!scheduler_) {
     scheduler_ = std::make_unique<Scheduler>();
     scheduler_->read(view_.cluster());
@@ -276,7 +299,12 @@ void EngineManager::write(std::vector<Decision> decisions) {
   const bool are_in_any_order =
       std::all_of(decisions.begin(), decisions.end(),
                   [](const Decision& d) { return d.kind == Decision::Kind::kSchedule; });
-  writing->most_pieces = are_in_any_order ? kMostPieces : 1;
+  if (are_in_any_order) {
+    writing->most_pieces = kMostPieces;
+    // What one machine gets stands together: it hears of it in one message.
+    std::stable_sort(decisions.begin(), decisions.end(),
+                     [](const Decision& a, const Decision& b) { return a.machine < b.machine; });
+  }
   writing->decisions = std::move(decisions);
   writing->leads_at = leads_at_;
   write_on(writing);
@@ -314,9 +342,12 @@ void EngineManager::write_piece(const std::shared_ptr<Writing>& writing) {
   writing->next = end;
   ++writing->pieces;
   store_.txn(std::move(txn),
-             [this, alive = alive_, writing, from, end](base::Result<store::TxnResponse> result) {
+             [this, alive = alive_, writing, from, end,
+              sent = loop_.clock().monotonic()](base::Result<store::TxnResponse> result) {
                if (!*alive) return;
                --writing->pieces;
+               const base::MonotonicTime now = loop_.clock().monotonic();
+               gathering_.on_answer(now, now - sent);
                if (!result || !result->succeeded) {
                  on_write_failed(*writing, from, end, result);
                } else {

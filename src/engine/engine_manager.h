@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/failure_moves.h"
+#include "engine/gathering.h"
 #include "engine/leader_watch.h"
 #include "engine/scheduler.h"
 #include "engine/storm_guard.h"
@@ -72,6 +73,8 @@ class EngineManager final : public overlord::StateManager {
  private:
   void on_change(const registry::ClusterChange& change);
   bool is_of_interest(const registry::ClusterChange& change) const;
+  bool may_wait(const registry::ClusterChange& change) const;
+  bool has_deciding_state(const registry::ClusterChange& change) const;
   bool has_caught_up() const;
   void follow_leader();
   void campaign();
@@ -122,6 +125,7 @@ class EngineManager final : public overlord::StateManager {
   FailureMoves failures_;                 //
   base::Micros storm_time_;               // a lease time
   StormGuard storm_guard_;
+  Gathering gathering_;
   bool have_machines_changed_ = true;  // since its last look
   bool is_new_lead_ = true;            // it has not looked in this lead yet
   bool said_storm_ = false;

@@ -1,11 +1,15 @@
 // How the leader's decisions get into the store. Over the memory store, in virtual time.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "engine/engine_manager_fixture.h"
 #include "store/faulty_store.h"
 
 namespace flotilla::engine {
 namespace {
+
+using std::chrono_literals::operator""ms;
 
 constexpr size_t kUnits = 300;  // more than fit into two transactions
 
@@ -38,6 +42,40 @@ TEST_F(WritesTest, UnitsThatBeginToBeScheduledWaitForNoAnswer) {
   // The first units may have been decided on before the others were there.
   loop.advance(1s);
   EXPECT_EQ(scheduled(), kUnits);
+}
+
+TEST_F(WritesTest, WhatOneMachineGetsStandsTogether) {
+  for (const char* id : {"m2", "m3", "m4", "m5", "m6", "m7", "m8"}) {
+    nodes[id] = std::make_unique<Node>(faulty, loop, id);
+  }
+  loop.advance(1s);
+  put_all();
+  loop.advance(1s);
+  ASSERT_EQ(scheduled(), kUnits);
+  // A machine's units are in one transaction, or in two where the first was full.
+  std::set<std::pair<std::string, store::Revision>> messages;
+  for (const auto& [unit, machines] : view.cluster().schedule) {
+    for (const auto& [id, entry] : machines) messages.emplace(id, entry.mod_revision);
+  }
+  EXPECT_LE(messages.size(), nodes.size() + kUnits / store::kMaxTxnOps + 1);
+}
+
+TEST_F(WritesTest, WhereTheStoreIsSlowUnitsThatKeepComingGoOutTogether) {
+  faulty.delay_answers(400ms);
+  for (size_t i = 0; i < kUnits; ++i) {
+    registry.put_unit(name(i), {{"Service", "ExecStart", "/bin/x"}}, TargetState::kLaunched,
+                      [](auto done) { EXPECT_TRUE(done); });
+    loop.advance(10ms);
+  }
+  loop.advance(1s);
+  ASSERT_EQ(scheduled(), kUnits);
+  std::set<store::Revision> transactions;
+  for (const auto& [unit, machines] : view.cluster().schedule) {
+    for (const auto& [id, entry] : machines) transactions.insert(entry.mod_revision);
+  }
+  // The first unit alone, what came until that was answered, and the rest of 3 s: an answer and
+  // three times as long make 1.6 s.
+  EXPECT_LE(transactions.size(), 5U);
 }
 
 TEST_F(WritesTest, WhatIsTakenAwayGoesInOrderOneTransactionAfterTheOther) {
