@@ -119,7 +119,14 @@ const base::Clock& AsioLoop::clock() const { return impl_->clock; }
 base::RegistrationPtr AsioLoop::at(base::MonotonicTime deadline, std::function<void()> callback) {
   auto timer = std::make_shared<Timer>(impl_->context);
   timer->callback = std::move(callback);
-  if (!deadline.is_never()) {
+  if (deadline <= impl_->clock.monotonic()) {
+    // What is due already needs no timer, and none of its system calls.
+    asio::post(impl_->context, [timer] {
+      if (timer->ended) return;
+      const auto due = std::move(timer->callback);  // the call may end the registration
+      due();
+    });
+  } else if (!deadline.is_never()) {
     // steady_clock is CLOCK_MONOTONIC in nanoseconds; a deadline beyond it is never.
     constexpr auto kFarthest =
         std::chrono::duration_cast<base::Micros>(std::chrono::steady_clock::duration::max() / 2);
