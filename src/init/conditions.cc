@@ -315,7 +315,6 @@ ConditionWorld ConditionWorld::of_machine(const base::FileTree& tree) {
     world.architecture = architecture_name(name.machine);
   }
   world.machine_id = read_trimmed(tree, "/etc/machine-id");
-  world.kernel_command_line = read_trimmed(tree, "/proc/cmdline");
   world.uid = geteuid();
   world.gid = getegid();
   struct sysinfo info {};
@@ -335,6 +334,10 @@ ConditionWorld ConditionWorld::of_machine(const base::FileTree& tree) {
     world.is_container = true;
     world.virtualization = "docker";
   }
+  // The kernel of a container is not its own: what its first process was given stands for that.
+  world.kernel_command_line =
+      read_trimmed(tree, world.is_container ? "/proc/1/cmdline" : "/proc/cmdline");
+  std::replace(world.kernel_command_line.begin(), world.kernel_command_line.end(), '\0', ' ');
   return world;
 }
 

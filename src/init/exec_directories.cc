@@ -47,9 +47,8 @@ int make_link(const std::string& target, const std::string& path) {
   char text[4096];
   const ssize_t size = readlink(path.c_str(), text, sizeof text);
   if (size < 0) return errno == EINVAL ? EEXIST : errno;
-  if (std::string_view(text, static_cast<size_t>(size)) == target) return 0;
-  if (unlink(path.c_str()) != 0) return errno;
-  return symlink(target.c_str(), path.c_str()) == 0 ? 0 : errno;
+  // A link to elsewhere is somebody else's.
+  return std::string_view(text, static_cast<size_t>(size)) == target ? 0 : EEXIST;
 }
 
 // "a/b" seen from the directory of "c/d/e" is "../../a/b".
@@ -107,11 +106,12 @@ int make_one(const std::string& path, const DirectorySetting& setting, Directory
   if (const int error = make_parents(path); error != 0) return error;
   if (mkdir(path.c_str(), setting.mode) != 0) {
     if (errno != EEXIST) return errno;
-    // What is there is the administrator's: a service does not write to its configuration.
-    if (kind == DirectoryKind::kConfiguration) return 0;
     struct stat found {};
-    if (stat(path.c_str(), &found) != 0) return errno;
-    if (!S_ISDIR(found.st_mode)) return EEXIST;
+    // What is there is the administrator's: a service does not write to its configuration.
+    if (kind == DirectoryKind::kConfiguration) return stat(path.c_str(), &found) == 0 ? 0 : errno;
+    // A link could lead the owner's change of hands anywhere.
+    if (lstat(path.c_str(), &found) != 0) return errno;
+    if (!S_ISDIR(found.st_mode)) return S_ISLNK(found.st_mode) ? ENOTDIR : EEXIST;
   }
   if (chmod(path.c_str(), setting.mode) != 0) return errno;
   if (!owner.is_set) return 0;

@@ -70,13 +70,33 @@ TEST_F(Directories, GetTheModeAgainWhereTheyAreThereAlreadyButNotConfiguration) 
   EXPECT_EQ(mode("etc/c"), 0700U);
 }
 
-TEST_F(Directories, HaveLinksThatAreRelativeAndReplaceOthers) {
-  fs::create_symlink("elsewhere", at("lib/l1"));
+TEST_F(Directories, HaveLinksThatAreRelative) {
   of(DirectoryKind::kState).items = {{"real/x", {"l1", "d/l2"}}};
   EXPECT_TRUE(make());
   EXPECT_EQ(fs::read_symlink(at("lib/l1")), "real/x");
   EXPECT_EQ(fs::read_symlink(at("lib/d/l2")), "../real/x");
   EXPECT_TRUE(fs::is_directory(at("lib/d/l2")));
+}
+
+TEST_F(Directories, ALinkInTheWayIsAFailureUnlessItLeadsToTheConfiguration) {
+  fs::create_directory(at("other"));
+  for (const char* link : {"lib/s", "lib/l", "etc/c"}) fs::create_symlink("../other", at(link));
+  of(DirectoryKind::kConfiguration).items = {{"c", {}}};
+  EXPECT_TRUE(make());
+  of(DirectoryKind::kConfiguration).items.clear();
+  of(DirectoryKind::kState).items = {{"s", {}}};
+  EXPECT_FALSE(make());
+  EXPECT_EQ(failure_.error, ENOTDIR);
+  of(DirectoryKind::kState).items = {{"real", {"l"}}};
+  EXPECT_FALSE(make());
+  EXPECT_EQ(failure_.error, EEXIST);
+  EXPECT_EQ(fs::read_symlink(at("lib/l")), "../other");
+  fs::remove(at("other"));
+  failure_ = {};
+  of(DirectoryKind::kState).items.clear();
+  of(DirectoryKind::kConfiguration).items = {{"c", {}}};
+  EXPECT_FALSE(make());
+  EXPECT_EQ(failure_.error, ENOENT);
 }
 
 TEST_F(Directories, AFileInTheWayIsAFailureOfItsKind) {

@@ -88,9 +88,13 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
   if (needed.guess && runtime.group) {
     std::vector<pid_t> pids;
     runtime.group->pids(pids);
-    const pid_t control = runtime.state.control_pid;
-    pids.erase(std::remove(pids.begin(), pids.end(), control), pids.end());
-    // Only a process that is the single one can be meant.
+    const auto is_out = [&](pid_t pid) {
+      if (pid == runtime.state.control_pid) return true;
+      const auto info = edges.processes.inspect(pid);
+      return !info || !edges.processes.is_ours(*info);
+    };
+    pids.erase(std::remove_if(pids.begin(), pids.end(), is_out), pids.end());
+    // Only a daemon that is the single one, whatever it has begun itself, can be meant.
     if (pids.size() == 1) facts.guessed_main_pid = pids[0];
   }
   return facts;

@@ -62,6 +62,11 @@ NeededFacts needed_facts(const ServiceSettings& settings, const ServiceState& st
                  event == Kind::kControlExit;
   // The end of the main process is one of many where the whole cgroup counts.
   if (settings.exit_type == ExitType::kCgroup && !begins) needed.processes = true;
+  // Another process may still say READY=1 for the main one.
+  if (event == Kind::kMainExit && state.sub == ServiceSubState::kStart &&
+      settings.remain_after_exit) {
+    needed.processes = true;
+  }
   // Whether it is hopeless to wait for a PID file depends on who is left to write it.
   if (needed.pid_file && event == Kind::kControlExit) needed.processes = true;
   return needed;

@@ -51,6 +51,22 @@ TEST(ServiceMachine, NotifyThatEndsBeforeReadyIsAProtocolFailure) {
   EXPECT_EQ(bad.state.result, Result::kExitCode);
 }
 
+TEST(ServiceMachine, NotifyThatRemainsMayBeReadyByAnotherProcessAndNotByNobody) {
+  Life life = notify_life();
+  life.settings.remain_after_exit = true;
+  life.settings.notify_access = NotifyAccess::kAll;
+  life.feed(Kind::kStart);
+  life.others = 1;
+  life.main_exits(exited(0));
+  EXPECT_EQ(life.state.sub, Sub::kStart);
+  life.others = 0;
+  life.feed(Kind::kProcessesGone);
+  EXPECT_EQ(life.state.result, Result::kProtocol);
+  life.feed(Kind::kStart);
+  life.main_exits(exited(0));
+  EXPECT_EQ(life.state.result, Result::kProtocol);
+}
+
 TEST(ServiceMachine, MainPidMovesAndTheOldOneMayEnd) {
   Life life = notify_life();
   life.feed(Kind::kStart);

@@ -342,6 +342,8 @@ void Transitions::main_ended_in_start() noexcept {
         enter_signal(State::kStopSigterm, last_);
       } else if (!may_still_come) {
         enter_signal(State::kStopSigterm, Result::kProtocol);
+      } else if (processes_ == Processes::kNone) {
+        enter_stop_post(Result::kProtocol);
       }
       return;
     }

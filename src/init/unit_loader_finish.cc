@@ -275,7 +275,7 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
       }
       add_dependency(settings, Dependency::kAfter, "systemd-journald.socket");
     }
-    if (settings.service.type == ServiceType::kDbus) {
+    if (settings.service.type == ServiceType::kDbus && !settings.service.extras->bus_name.empty()) {
       add_dependency(settings, Dependency::kRequires, "dbus.socket");
       add_dependency(settings, Dependency::kAfter, "dbus.socket");
     }
