@@ -1,5 +1,7 @@
 // StartTransientUnit, SetUnitProperties and SetProperties.
 
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "bus/object_path.h"
@@ -115,6 +117,13 @@ void bus_start_transient_unit(BusRequest& request) {
   bus::MessageReader reader = request.call.arguments();
   const std::string name = reader.string().value_or("");
   const std::string mode = reader.string().value_or("");
+  // The type comes before all that is said of the unit.
+  const auto parsed = unit::UnitName::parse(name);
+  if (parsed && !may_be_transient(parsed->type())) {
+    return answer_error(
+        request, kBusInvalidArgs,
+        fmt::format("Unit type {} does not support transient units.", to_string(parsed->type())));
+  }
   if (!parse_job_mode(mode)) {
     return answer_error(request, kBusInvalidArgs, "Job mode " + mode + " is invalid.");
   }

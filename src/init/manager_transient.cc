@@ -88,10 +88,6 @@ base::Unexpected invalid_arguments(std::string text) {
       {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
 }
 
-bool may_be_transient(UnitType type) {
-  return type != UnitType::kTarget && type != UnitType::kDevice && type != UnitType::kSwap;
-}
-
 }  // namespace
 
 std::string Manager::Impl::transient_directory() const {

@@ -40,6 +40,10 @@ base::Unexpected wrong_type() {
                            "Failed to set unit properties: Unexpected message contents", ENXIO,
                            "System.Error.ENXIO"});
 }
+base::Unexpected invalid(std::string text) {
+  return base::unexpected(
+      {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
+}
 // What is wrong with a device, an address or a word of a list; empty: nothing we have words for.
 std::string describe_bad_list(const std::string& name, const Value& value) {
   const auto has_flags = [](const Value& device) {
@@ -75,8 +79,7 @@ base::Unexpected bad_value(const std::string& name, const Value& value, bool is_
   } else {
     text = fmt::format("Invalid {} setting", name);
   }
-  return base::unexpected(
-      {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
+  return invalid(std::move(text));
 }
 
 // What systemd keeps of a share in a drop-in: whole percents of a CPU, and of tasks a tenth of
@@ -224,6 +227,13 @@ Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, co
     }
     return text;
   }
+  // Who the processes of a scope are for; nothing here asks for it.
+  if (type == unit::UnitType::kScope && (name == "User" || name == "Group")) {
+    if (value.signature != "s") return wrong_type();
+    return text;
+  }
+  // A file's setting that systemd does not take over the bus.
+  if (name == "StandardInputText" || name == "JobTimeoutUSec") return read_only(name);
   const PropertyForm* form = find_property_form(name);
   std::string directive_name(form != nullptr && !form->directive.empty() ? form->directive : name);
   std::string soft_of;
@@ -269,6 +279,17 @@ Result<PropertyText> PropertyWriter::write(const std::string& name, const Value&
   FLOTILLA_ASSIGN(PropertyText text, write_unchecked(name, value));
   // A line more than it seems would be a setting that nobody checked.
   if (has_line_end(text.lines)) return bad_value(name, Value{"s", std::string("line break")});
+  if (name == "Slice" && !unit::UnitName::is_valid(*value.as_string())) {
+    return invalid(fmt::format("Invalid unit name '{}'", *value.as_string()));
+  }
+  // A file has the word, too; here it is no family.
+  if (name == "RestrictAddressFamilies" && text.lines.back() == name + "=none") {
+    return invalid("Failed to set unit properties: Invalid argument");
+  }
+  // Below the directory of the runtime, which only the reader of files knows.
+  if (name == "PIDFile" && !value.as_string()->empty() && value.as_string()->front() != '/') {
+    return text;
+  }
   std::vector<unit::Diagnostic> diagnostics;
   UnitSettings scratch{unit_};
   SettingMarks marks;
@@ -285,11 +306,10 @@ Result<PropertyText> PropertyWriter::write(const std::string& name, const Value&
   if (is_dependency(name) && value.as_list() != nullptr) {
     for (const Value& other : *value.as_list()) {
       if (unit::UnitName::is_valid(*other.as_string())) continue;
-      return base::unexpected({Errc::kInvalid,
-                               fmt::format("Invalid unit name {}", *other.as_string()), EINVAL,
-                               "org.freedesktop.DBus.Error.InvalidArgs"});
+      return invalid(fmt::format("Invalid unit name {}", *other.as_string()));
     }
   }
+  if (name == "Environment") return invalid("Invalid environment block.");
   return bad_value(name, value, text.is_live);
 }
 

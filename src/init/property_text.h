@@ -42,6 +42,12 @@ class PropertyWriter {
   std::map<std::string, std::string> hard_limits_;
 };
 
+// Whether programs may ask for units of this type.
+constexpr bool may_be_transient(unit::UnitType type) {
+  return type != unit::UnitType::kTarget && type != unit::UnitType::kDevice &&
+         type != unit::UnitType::kSwap;
+}
+
 // One unit that a program asks for.
 struct TransientUnit {
   std::string name;

@@ -318,6 +318,31 @@ Written exit_statuses(const Value& value) {
   return or_reset(std::move(lines));
 }
 
+// (bs): a label, and whether it may be missing.
+Written optional_label(const Value& value) {
+  return Lines{(flag_at(value, 0) ? "-" : "") + escape_specifiers(text_at(value, 1))};
+}
+Written label(const Value& value) { return Lines{escape_specifiers(*value.as_string())}; }
+// (ss): where a program is attached, and its path.
+Written programs(const Value& value) {
+  Lines lines;
+  for (const Value& program : members_of(value)) {
+    lines.push_back(escape_specifiers(text_at(program, 0) + ":" + text_at(program, 1)));
+  }
+  return or_reset(std::move(lines));
+}
+// (sst): what a directory's link is to, its name, and flags that are not used yet.
+Written directory_links(const Value& value) {
+  Lines lines;
+  for (const Value& link : members_of(value)) {
+    lines.push_back(quote_for_file(text_at(link, 0) + ":" + text_at(link, 1)));
+  }
+  return lines;
+}
+Written hexadecimal(const Value& value) {
+  return Lines{fmt::format("0x{:x}", value.as_unsigned(0))};
+}
+
 Written input_data(const Value& value) { return Lines{"", unit::encode_base64(bytes_of(value))}; }
 
 template <const char* Prefix>
@@ -337,6 +362,8 @@ constexpr NamedForm kForms[] = {
     {"AllowedCPUs", {"ay", cpu_set, {}}},
     {"AllowedMemoryNodes", {"ay", cpu_set, {}}},
     {"AmbientCapabilities", {"t", capabilities, {}}},
+    {"AppArmorProfile", {"(bs)", optional_label, {}}},
+    {"BPFProgram", {"a(ss)", programs, {}}},
     {"BindPaths", {"a(ssbt)", binds, {}}},
     {"BindReadOnlyPaths", {"a(ssbt)", binds, {}}},
     {"BlockIODeviceWeight", {"a(st)", numbered, {}}},
@@ -351,11 +378,14 @@ constexpr NamedForm kForms[] = {
     {"CPUWeight", {"t", cpu_weight, {}}},
     {"CacheDirectory", {"as", quoted_words, {}}},
     {"CacheDirectoryMode", {"u", octal, {}}},
+    {"CacheDirectorySymlink", {"a(sst)", directory_links, "CacheDirectory"}},
     {"CapabilityBoundingSet", {"t", capabilities, {}}},
     {"ConfigurationDirectory", {"as", quoted_words, {}}},
     {"ConfigurationDirectoryMode", {"u", octal, {}}},
+    {"CoredumpFilter", {"t", hexadecimal, {}}},
     {"DefaultMemoryLowScale", {"u", scale, "DefaultMemoryLow"}},
     {"DefaultMemoryMinScale", {"u", scale, "DefaultMemoryMin"}},
+    {"DelegateControllers", {"as", plain_words, "Delegate"}},
     {"DeviceAllow", {"a(ss)", pairs, {}}},
     {"DirectoryMode", {"u", octal, {}}},
     {"DisableControllers", {"as", plain_words, {}}},
@@ -394,6 +424,7 @@ constexpr NamedForm kForms[] = {
     {"LogLevelMax", {"i", name_of<syslog_level_name>, {}}},
     {"LogsDirectory", {"as", quoted_words, {}}},
     {"LogsDirectoryMode", {"u", octal, {}}},
+    {"LogsDirectorySymlink", {"a(sst)", directory_links, "LogsDirectory"}},
     {"ManagedOOMMemoryPressureLimit", {"u", scale, {}}},
     {"MemoryHighScale", {"u", scale, "MemoryHigh"}},
     {"MemoryLimitScale", {"u", scale, "MemoryLimit"}},
@@ -402,6 +433,7 @@ constexpr NamedForm kForms[] = {
     {"MemoryMinScale", {"u", scale, "MemoryMin"}},
     {"MemorySwapMaxScale", {"u", scale, "MemorySwapMax"}},
     {"MountFlags", {"t", mount_flags, {}}},
+    {"NUMAMask", {"ay", cpu_set, {}}},
     {"NUMAPolicy", {"i", name_of<numa_policy_name>, {}}},
     {"PassEnvironment", {"as", quoted_words, {}}},
     {"RestartForceExitStatus", {"(aiai)", exit_statuses, {}}},
@@ -413,8 +445,11 @@ constexpr NamedForm kForms[] = {
     {"RestrictNetworkInterfaces", {"(bas)", name_list, {}}},
     {"RuntimeDirectory", {"as", quoted_words, {}}},
     {"RuntimeDirectoryMode", {"u", octal, {}}},
+    {"RuntimeDirectorySymlink", {"a(sst)", directory_links, "RuntimeDirectory"}},
+    {"SELinuxContext", {"s", label, {}}},
     {"SecureBits", {"i", secure_bits, {}}},
     {"SetCredential", {"a(say)", credentials, {}}},
+    {"SmackProcessLabel", {"(bs)", optional_label, {}}},
     {"SocketBindAllow", {"a(iiqq)", write_bind_rules, {}}},
     {"SocketBindDeny", {"a(iiqq)", write_bind_rules, {}}},
     {"SocketMode", {"u", octal, {}}},
@@ -435,6 +470,7 @@ constexpr NamedForm kForms[] = {
     {"StartupIOWeight", {"t", weight, {}}},
     {"StateDirectory", {"as", quoted_words, {}}},
     {"StateDirectoryMode", {"u", octal, {}}},
+    {"StateDirectorySymlink", {"a(sst)", directory_links, "StateDirectory"}},
     {"SuccessExitStatus", {"(aiai)", exit_statuses, {}}},
     {"SyslogFacility", {"i", facility, {}}},
     {"SyslogLevel", {"i", name_of<syslog_level_name>, {}}},

@@ -52,6 +52,28 @@ TEST(PropertyText, WritesEachKindOfValueAsAUnitFileHasIt) {
   EXPECT_EQ(written("CPUQuotaPeriodUSec", number("t", UINT64_MAX)), "[Service] CPUQuotaPeriodSec=");
 }
 
+TEST(PropertyText, WritesWhatAFileSaysInOtherWords) {
+  const Value pair = record("(bs)", {{"b", true}, text("x")});
+  EXPECT_EQ(written("AppArmorProfile", pair), "[Service] AppArmorProfile=-x");
+  EXPECT_EQ(written("SELinuxContext", text("-x")), "[Service] SELinuxContext=-x");
+  EXPECT_EQ(written("CoredumpFilter", number("t", 0x33)), "[Service] CoredumpFilter=0x33");
+  EXPECT_EQ(written("DelegateControllers", words({"cpu", "memory"})),
+            "[Service] Delegate=cpu memory");
+  EXPECT_EQ(written("StateDirectorySymlink",
+                    record("a(sst)", {record("(sst)", {text("a"), text("b"), number("t", 0)})})),
+            "[Service] StateDirectory=\"a:b\"");
+  EXPECT_EQ(written("PIDFile", text("a.pid")), "[Service] PIDFile=a.pid");
+}
+
+TEST(PropertyText, RefusesInSystemdsWords) {
+  EXPECT_EQ(written("Slice", text("x")), "Invalid unit name 'x'");
+  EXPECT_EQ(written("Environment", words({"1x"})), "Invalid environment block.");
+  EXPECT_EQ(written("JobTimeoutUSec", number("t", 5)),
+            "Cannot set property JobTimeoutUSec, or unknown property.");
+  EXPECT_EQ(written("RestrictAddressFamilies", record("(bas)", {{"b", true}, words({"none"})})),
+            "Failed to set unit properties: Invalid argument");
+}
+
 TEST(PropertyText, WritesSomeSharesLessExactlyInADropIn) {
   PropertyWriter writer(unit::UnitName::parse("a.service").value());
   const auto rounded = [&](const std::string& name, const Value& value) {
