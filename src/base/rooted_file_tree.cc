@@ -62,6 +62,17 @@ Status write_all(int fd, std::string_view content, std::string_view path) {
   return {};
 }
 
+// Without links on its way such a path is the one that resolving it would give.
+bool is_plain(std::string_view path) {
+  for (size_t slash = 0; slash < path.size();) {
+    const size_t next = std::min(path.find('/', slash + 1), path.size());
+    const std::string_view name = path.substr(slash + 1, next - slash - 1);
+    if (name.empty() || name == "." || name == "..") return false;
+    slash = next;
+  }
+  return true;
+}
+
 std::string temporary_name(std::string_view name) {
   static uint64_t counter = 0;  // one thread per tree; a clash fails with EEXIST and is tried again
   return fmt::format(".#{}.{}.{}", name.substr(0, 200), getpid(), ++counter);
@@ -82,11 +93,12 @@ Result<std::unique_ptr<RootedFileTree>> RootedFileTree::open(std::string_view ro
   return std::unique_ptr<RootedFileTree>(new RootedFileTree(std::move(fd), std::move(prefix)));
 }
 
-int RootedFileTree::open_inside(const std::string& path, int flags) const noexcept {
-  if (prefix_.empty()) return ::open(path.c_str(), flags | O_CLOEXEC);
+int RootedFileTree::open_inside(const std::string& path, int flags, Links links) const noexcept {
+  if (prefix_.empty() && links == Links::kFollow) return ::open(path.c_str(), flags | O_CLOEXEC);
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  if (links == Links::kRefuse) how.resolve |= RESOLVE_NO_SYMLINKS;
   // The kernel gives EAGAIN where a rename elsewhere raced with "..": trying again is the answer.
   for (int attempt = 0; attempt < 16; ++attempt) {
     const long fd = syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof how);
@@ -261,6 +273,11 @@ Status RootedFileTree::make_directories(std::string_view path, uint32_t mode) {
   Fd directory(open_inside(whole, O_PATH | O_DIRECTORY));
   if (directory) return {};
   if (errno != ENOENT) return system_error(errno, "make the directory {}", path);
+  // Mostly the last name alone is missing.
+  if (const size_t slash = whole.rfind('/'); slash != 0 && slash + 1 < whole.size()) {
+    const Fd parent(open_inside(whole.substr(0, slash), O_PATH | O_DIRECTORY));
+    if (parent && mkdirat(parent.get(), whole.c_str() + slash + 1, mode) == 0) return {};
+  }
   directory.reset(open_inside("/", O_PATH | O_DIRECTORY));
   for (size_t begin = 1; begin < whole.size();) {
     const size_t end = std::min(whole.find('/', begin), whole.size());
@@ -319,7 +336,12 @@ std::string RootedFileTree::host_path(std::string_view path) const {
   std::string whole =
       path.empty() || path.front() != '/' ? "/" + std::string(path) : std::string(path);
   if (prefix_.empty()) return whole;
-  // Links are resolved here, since outside of the tree absolute ones would lead elsewhere.
+  // Links are resolved here, since outside of the tree absolute ones would lead elsewhere. A path
+  // that the kernel follows without any, to its end or to where nothing is any more, has none.
+  if (is_plain(whole)) {
+    const Fd fd(open_inside(whole, O_PATH, Links::kRefuse));
+    if (fd || errno == ENOENT) return prefix_ + whole;
+  }
   if (Result<std::string> resolved = canonical(whole)) return prefix_ + *resolved;
   const size_t slash = whole.rfind('/');
   if (Result<std::string> parent = canonical(slash == 0 ? "/" : whole.substr(0, slash))) {

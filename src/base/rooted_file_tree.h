@@ -38,8 +38,9 @@ class RootedFileTree final : public FileTree {
  private:
   RootedFileTree(Fd root, std::string prefix) noexcept
       : root_(std::move(root)), prefix_(std::move(prefix)) {}
+  enum class Links { kFollow, kRefuse };
   // Opens a path inside the tree; -1 with errno.
-  int open_inside(const std::string& path, int flags) const noexcept;
+  int open_inside(const std::string& path, int flags, Links links = Links::kFollow) const noexcept;
   Result<Fd> open_parent(std::string_view path, std::string& last) const;
 
   Fd root_;

@@ -5,8 +5,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
+#include "base/rooted_file_tree.h"
 #include "init/bus_facade.h"
 
 namespace flotilla::init {
@@ -27,10 +27,8 @@ bool is_answered(const sockaddr_un& address) {
 base::Status make_room(const sockaddr_un& address, int error) {
   const std::string path = address.sun_path;
   if (error == ENOENT) {
-    std::error_code failed;
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
-    if (!failed) return {};
-    return base::system_error(failed.value(), "make the directory of the socket {}", path);
+    FLOTILLA_ASSIGN(const auto host, base::RootedFileTree::open("/"));
+    return host->make_directories(path.substr(0, path.rfind('/') + 1), 0755);
   }
   if (error != EADDRINUSE) return base::system_error(error, "bind the socket {}", path);
   if (is_answered(address)) return base::already_exists("another manager listens on {}", path);

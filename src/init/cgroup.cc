@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "init/best_effort_tracker.h"
+#include "init/cgroup_settings.h"
 #include "init/mount_table.h"
 
 namespace flotilla::init {
@@ -263,7 +264,8 @@ class CgroupGroup final : public ProcessGroup {
 
   // Nothing is asked of the kernel where the controller is not in this tree.
   void watch_oom(Callback<void()> on_oom) override {
-    if (!tracker_.counts_memory_ || oom_ || presence_ == Presence::kNot) return;
+    if ((tracker_.controllers() & mask_of(CgroupController::kMemory)) == 0) return;
+    if (oom_ || presence_ == Presence::kNot) return;
     const uint64_t seen = oom_kills();
     const std::string events = fmt::format("/proc/self/fd/{}/{}/memory.events", root(), path());
     const int watch = inotify_add_watch(tracker_.inotify_.get(), events.c_str(), IN_MODIFY);
@@ -393,8 +395,6 @@ base::Result<std::unique_ptr<CgroupTracker>> CgroupTracker::create(Loop& loop,
   std::unique_ptr<CgroupTracker> tracker(new CgroupTracker(loop, std::move(root),
                                                            std::move(inotify), std::move(root_path),
                                                            name.empty() ? std::string() : whole));
-  tracker->counts_memory_ =
-      read_text(tracker->root_.get(), "cgroup.controllers").find("memory") != std::string::npos;
   FLOTILLA_TRY(loop.watch(tracker->source_, tracker->inotify_.get(), EPOLLIN));
   return tracker;
 }

@@ -68,7 +68,6 @@ class CgroupTracker final : public ProcessTracker {
   std::string root_path_;      // under the mount point
   std::string own_directory_;  // to be removed at the end; empty: it was there before us
   std::map<int, class CgroupGroup*> watches_;
-  bool counts_memory_ = false;               // the controller is in this tree
   std::optional<uint16_t> controllers_;      // of the root, once they were asked for
   std::map<std::string, uint16_t> enabled_;  // inside of each cgroup that has others
   FdSource source_;

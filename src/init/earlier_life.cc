@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <map>
+
+#include "base/rooted_file_tree.h"
 
 namespace flotilla::init {
 namespace {
@@ -19,6 +20,7 @@ constexpr useconds_t kPauseUsec = 10'000;
 constexpr Micros kKillLimit{1'000'000};
 // Between the clock's reading at a spawn and the kernel's, which counts in hundredths of a second.
 constexpr Micros kStartTolerance{100'000};
+constexpr size_t kMaxPidsBytes = size_t{32} << 20;  // more than there can be processes
 
 bool was_started_at(const ProcessStat& process, MonotonicTime time) {
   static const int64_t ticks = sysconf(_SC_CLK_TCK);
@@ -38,23 +40,27 @@ std::set<pid_t> read_ancestry() {
   return ancestry;
 }
 
-std::vector<std::string> directories_of(const std::string& cgroup) {
+// The cgroup and all below, each behind the one that it is in.
+std::vector<std::string> directories_of(const base::FileTree& host, const std::string& cgroup) {
   std::vector<std::string> paths;
-  std::error_code error;
-  if (cgroup.empty() || !std::filesystem::is_directory(cgroup, error)) return paths;
+  if (cgroup.empty() || !host.list(cgroup)) return paths;
   paths.push_back(cgroup);
-  for (std::filesystem::recursive_directory_iterator at(cgroup, error), end; !error && at != end;
-       at.increment(error)) {
-    if (at->is_directory(error)) paths.push_back(at->path().string());
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const std::string path = paths[i];
+    for (const base::DirectoryEntry& entry : host.list(path).value_or({})) {
+      if (entry.kind == base::FileKind::kDirectory) paths.push_back(path + "/" + entry.name);
+    }
   }
   return paths;
 }
 
-std::vector<ProcessStat> processes_in(const std::string& cgroup) {
+std::vector<ProcessStat> processes_in(const base::FileTree& host, const std::string& cgroup) {
   std::vector<ProcessStat> found;
-  for (const std::string& path : directories_of(cgroup)) {
-    std::ifstream procs(path + "/cgroup.procs");
-    for (pid_t pid = 0; procs >> pid;) {
+  for (const std::string& path : directories_of(host, cgroup)) {
+    const std::string pids = host.read(path + "/cgroup.procs", kMaxPidsBytes).value_or("");
+    for (size_t at = 0; at < pids.size(); at = std::min(pids.find('\n', at), pids.size()) + 1) {
+      pid_t pid = 0;
+      std::from_chars(pids.data() + at, pids.data() + pids.size(), pid);
       const auto stat = read_process_stat(pid);
       if (stat && !stat->is_dead()) found.push_back(*stat);
     }
@@ -124,9 +130,12 @@ std::vector<ProcessStat> find_left_over(const EarlierLife& life,
 size_t end_earlier_life(const EarlierLife& life, const std::string& cgroup, Micros grace) {
   std::map<pid_t, ProcessStat> signalled;
   size_t count = 0;
+  const auto opened = base::RootedFileTree::open("/");
+  if (!opened) return 0;
+  const base::FileTree& host = **opened;
   const auto signal_all = [&](int signal) {
     std::vector<ProcessStat> all = find_left_over(life, read_all_processes());
-    const std::vector<ProcessStat> members = processes_in(cgroup);
+    const std::vector<ProcessStat> members = processes_in(host, cgroup);
     all.insert(all.end(), members.begin(), members.end());
     for (const ProcessStat& process : all) {
       if (!signalled.emplace(process.pid, process).second) continue;
@@ -141,7 +150,7 @@ size_t end_earlier_life(const EarlierLife& life, const std::string& cgroup, Micr
   // Those that have stayed, and what they have started since.
   signal_all(SIGKILL);
   wait_for_end(signalled, kKillLimit);
-  std::vector<std::string> paths = directories_of(cgroup);
+  std::vector<std::string> paths = directories_of(host, cgroup);
   for (auto path = paths.rbegin(); path != paths.rend(); ++path) rmdir(path->c_str());
   return count;
 }

@@ -13,7 +13,8 @@ inline constexpr char kKeeperLinkVariable[] = "FLOTILLA_KEEPER_LINK";
 class KeeperProgram {
  public:
   // Finds and opens `name` beside this process' own program, or with NULL this program itself.
-  // Where there is no /proc it believes `argv0`, and follows its links. Returns 0 or errno.
+  // That one is what the kernel says was executed, by the path that it was given or else in /proc,
+  // or what `argv0` says; links at the end are followed. Returns 0 or errno.
   int open(const char* name, const char* argv0) noexcept;
 
   // Starts it with this end of the link and this limit of open files. Returns its pid, or -errno.
@@ -27,6 +28,8 @@ class KeeperProgram {
  private:
   static constexpr unsigned kPathSize = 4096;
   bool find(const char* name, const char* argv0) noexcept;
+  bool find_own(const char* argv0) noexcept;
+  bool follow(const char* path) noexcept;
 
   int fd_ = 0;  // from open() on
   char path_[kPathSize] = {};

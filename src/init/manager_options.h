@@ -88,6 +88,8 @@ class ManagerHost {
   virtual ~ManagerHost() = default;
   // Calls Manager::Impl::run_turn() at the end of this turn of the loop.
   virtual void request_turn() noexcept = 0;
+  // A process was just started: what the first of a boot must not wait for can be done.
+  virtual void on_spawn() {}
   // Everything is stopped (or handed over, for kReexec): end now.
   virtual void finish(FinalAction action, int exit_code) = 0;
   // Calls the source while any of `events` (EPOLL*, 0: hang-ups alone) holds at `fd`.

@@ -1,7 +1,6 @@
 #include "init/manager_program.h"
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,19 +9,11 @@
 #include <set>
 #include <utility>
 
-#include "base/rooted_file_tree.h"
-#include "init/bus_facade.h"
-#include "init/bus_loop.h"
 #include "init/cgroup.h"
 #include "init/earlier_life.h"
 #include "init/idle_memory.h"
 #include "init/journal_sockets.h"
-#include "init/linux_exec_helper.h"
-#include "init/linux_processes.h"
-#include "init/linux_spawner.h"
-#include "init/log_streams.h"
-#include "init/loop_signals.h"
-#include "init/manager_impl.h"
+#include "init/manager_program_impl.h"
 #include "init/manager_surroundings.h"
 #include "init/mount_point.h"
 
@@ -36,97 +27,12 @@ using base::Status;
 constexpr const char kNotifyName[] = "notify";
 constexpr const char kBusName[] = "private";
 constexpr int kLockTries = 500;
-constexpr base::Micros kRestDelay{200'000};
 constexpr useconds_t kLockPauseUsec = 10'000;
 constexpr base::Micros kGraceOfEarlierLife{5'000'000};
 
 std::string cgroup_name(pid_t keeper) { return fmt::format("flotilla-{}", keeper); }
 
 }  // namespace
-
-// Everything the manager stands on, in the order in which it is made.
-class ManagerProgram final : public ManagerHost {
- public:
-  ManagerProgram(ProgramOptions options, int link_fd)
-      : options_(std::move(options)),
-        keeper_(base::Fd(link_fd)),
-        turn_(Callback<void()>::to<&ManagerProgram::on_turn>(*this)),
-        rest_(Callback<void()>::to<&ManagerProgram::on_rest>(*this)) {}
-
-  Result<int> run();
-
-  void request_turn() noexcept override { loop_->defer(turn_); }
-  void finish(FinalAction action, int exit_code) override;
-  Status watch(FdSource& source, int fd, uint32_t events) override {
-    return loop_->watch(source, fd, events);
-  }
-  void remove_file(const std::string& path) override;
-  KeeperLink& keeper() noexcept { return keeper_; }
-  bool is_first() const noexcept { return start_number_ == 0; }
-
- private:
-  Status open_trees();
-  Status open_runtime();
-  Result<std::unique_ptr<StateFile>> open_state(const std::string& path, const BootId& boot);
-  void end_life_before();
-  Status make_edges();
-  void make_helper();
-  void take_inheritance();
-  Status make_manager();
-  Status open_bus();
-  Status watch_signals();
-
-  ManagerOptions manager_options();
-  const std::string& runtime_host_path() const { return runtime_on_host_; }
-
-  void on_turn();
-  void rest_soon() noexcept { loop_->arm_after(rest_, kRestDelay); }
-  void on_rest();
-  void on_signal(const signalfd_siginfo& info);
-  void on_pid1_signal(int signal);
-  void on_keeper_exit(const KeeperExit& exit);
-  void on_keeper_gone();
-  void on_notify_problem(std::string_view text) { manager_->impl().log(4, text); }
-  void before_exits();
-  void on_unknown_exit(const ChildExit& exit);
-  void start(const std::string& unit, std::string_view mode);
-  void remove_cgroups();
-
-  ProgramOptions options_;
-  bool is_pid1_ = false;
-  std::string runtime_ = "/run";  // inside the tree
-  std::string boot_id_;
-  std::string runtime_on_host_;  // the same, outside of it, once it is there
-  rlimit inherited_descriptors_{};
-  std::string tracking_reason_;
-  std::vector<std::string> problems_;
-  std::vector<KeptFd> to_keep_;
-
-  std::unique_ptr<RootedFileTree> tree_, host_;
-  std::unique_ptr<Loop> loop_;
-  KeeperLink keeper_;
-  KeeperLink::Inheritance inheritance_;
-  Deferred turn_;
-  Timer rest_;  // after the boot and after the last bus client: what they needed is given back
-  bool has_booted_ = false;
-  std::unique_ptr<Children> children_;
-  std::unique_ptr<LinuxProcesses> processes_;
-  std::unique_ptr<LinuxSpawner> spawner_;
-  std::unique_ptr<ProcessTracker> tracker_;
-  std::unique_ptr<StateFile> state_;
-  std::unique_ptr<StateSideFile> side_;
-  std::unique_ptr<NotifySocket> notify_;
-  std::unique_ptr<InotifyPaths> paths_;
-  std::unique_ptr<LogStreams> logs_;
-  std::unique_ptr<UserDb> users_;
-  std::unique_ptr<LinuxExecHelper> helper_;
-  std::unique_ptr<Manager> manager_;
-  std::unique_ptr<SignalSource> signals_;
-  std::unique_ptr<BusLoop> bus_loop_;
-  std::unique_ptr<BusFacade> bus_;
-  uint64_t last_exit_ = 0;
-  uint32_t start_number_ = 0;
-};
 
 Status ManagerProgram::open_trees() {
   if (options_.scope == ManagerScope::kUser) {
@@ -315,8 +221,6 @@ Status ManagerProgram::open_bus() {
     FLOTILLA_ASSIGN(listening, listen_for_bus(runtime_host_path() + "/systemd/private"));
     to_keep_.push_back({kBusName, listening.get()});
   }
-  // In one message: each wakes the keeper.
-  FLOTILLA_TRY(keeper_.store(std::exchange(to_keep_, {})));
   bus_loop_ = std::make_unique<BusLoop>(*loop_);
   bus_ = std::make_unique<BusFacade>(
       *bus_loop_, *manager_, std::move(listening),
@@ -330,19 +234,12 @@ Status ManagerProgram::open_bus() {
   return {};
 }
 
-Status ManagerProgram::watch_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR}) {
-    sigaddset(&set, signal);
-  }
-  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) sigaddset(&set, signal);
-  FLOTILLA_ASSIGN(
-      signals_,
-      SignalSource::create(
-          *loop_, set, Priority::kSignals,
-          Callback<void(const signalfd_siginfo&)>::to<&ManagerProgram::on_signal>(*this)));
-  return {};
+// In one message, and not before the first service: each wakes the keeper. A manager that dies
+// before that leaves to the next to make them anew.
+void ManagerProgram::keep_sockets() {
+  if (to_keep_.empty()) return;
+  const Status stored = keeper_.store(std::exchange(to_keep_, {}));
+  if (!stored) manager_->impl().log(3, stored.error().message);
 }
 
 Result<int> ManagerProgram::run() {
@@ -377,6 +274,7 @@ Result<int> ManagerProgram::run() {
 void ManagerProgram::on_turn() {
   tracker_->check_empty();
   manager_->impl().run_turn();
+  keep_sockets();
   if (last_exit_ != 0) keeper_.acknowledge(std::exchange(last_exit_, 0));
   if (!has_booted_ && manager_->impl().boot_finish.is_set()) {
     has_booted_ = true;
@@ -409,57 +307,6 @@ void ManagerProgram::on_keeper_gone() {
   manager_->impl().begin_shutdown(FinalAction::kExit, 1);
 }
 
-void ManagerProgram::start(const std::string& unit, std::string_view mode) {
-  const auto id = manager_->enqueue_job(unit, "start", mode);
-  if (!id) manager_->impl().log(4, id.error().message);
-}
-
-void ManagerProgram::on_signal(const signalfd_siginfo& info) {
-  const int signal = static_cast<int>(info.ssi_signo);
-  if (signal == SIGHUP) {
-    static_cast<void>(manager_->reload());
-  } else if (signal == SIGTERM) {
-    is_pid1_ ? static_cast<void>(manager_->reexecute()) : manager_->exit(0);
-  } else if (signal == SIGINT) {
-    is_pid1_ ? start("ctrl-alt-del.target", "replace-irreversibly") : manager_->exit(0);
-  } else if (signal >= SIGRTMIN) {
-    on_pid1_signal(signal - SIGRTMIN);
-  }
-}
-
-void ManagerProgram::on_pid1_signal(int number) {
-  switch (number) {
-    case 0:
-      return start("default.target", "isolate");
-    case 1:
-      return start("rescue.target", "isolate");
-    case 2:
-      return start("emergency.target", "isolate");
-    case 3:
-      return manager_->shutdown("halt");
-    case 4:
-      return manager_->shutdown("poweroff");
-    case 5:
-    case 6:
-      return manager_->shutdown("reboot");
-    case 13:
-      return manager_->shutdown_now("halt");
-    case 14:
-      return manager_->shutdown_now("poweroff");
-    case 15:
-    case 16:
-      return manager_->shutdown_now("reboot");
-    case 22:
-      return static_cast<void>(manager_->set_log_level("debug"));
-    case 23:
-      return static_cast<void>(manager_->set_log_level("info"));
-    case 24:
-      return manager_->exit(manager_->exit_code());
-    default:
-      return;
-  }
-}
-
 // The cgroups that were made for this manager; those of units are gone with them.
 void ManagerProgram::remove_cgroups() {
   const auto* cgroups = dynamic_cast<const CgroupTracker*>(tracker_.get());
@@ -482,6 +329,7 @@ void ManagerProgram::remove_file(const std::string& path) { unlink(path.c_str())
 void ManagerProgram::finish(FinalAction action, int exit_code) {
   if (action == FinalAction::kReexec) {
     logs_->flush();
+    keep_sockets();
     if (const auto asked = keeper_.request_reexec(); !asked) {
       manager_->impl().log(3, asked.error().message);
       return;

@@ -235,6 +235,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   if (runtime.streams_open) edges.logs.set_pid(unit.id, result.pid);
   runtime.uid = exec.uid();
   runtime.gid = exec.gid();
+  edges.program.on_spawn();
   if (waits && result.is_running() && !is_helped_on) {
     expect_execution(unit, result.pid);
     return ServiceEvent::spawned(result.pid, false);

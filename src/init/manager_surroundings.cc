@@ -28,6 +28,17 @@ std::string absolute(const std::string& path) {
   return realpath(path.c_str(), resolved) != nullptr ? std::string(resolved) : path;
 }
 
+// Where this program is, up to the last slash; empty where it cannot be known.
+const std::string& own_directory() {
+  static const std::string directory = [] {
+    char self[PATH_MAX];
+    const ssize_t size = readlink("/proc/self/exe", self, sizeof self);
+    const std::string_view path(self, size > 0 ? static_cast<size_t>(size) : 0);
+    return std::string(path.substr(0, path.rfind('/') + 1));
+  }();
+  return directory;
+}
+
 std::string read_line(const base::FileTree& tree, std::string_view path) {
   const auto text = tree.read(path, 4096);
   return text ? std::string(unit::trim(*text)) : std::string();
@@ -103,11 +114,8 @@ std::string find_log_program(const ProgramOptions& options) {
 }
 
 std::string find_own_program(std::string_view name) {
-  char self[PATH_MAX];
-  const ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-  if (size > 0) {
-    std::string path(self, static_cast<size_t>(size));
-    path = path.substr(0, path.rfind('/') + 1).append(name);
+  if (!own_directory().empty()) {
+    std::string path = own_directory() + std::string(name);
     if (access(path.c_str(), X_OK) == 0) return path;
   }
   for (const std::string_view directory : unit::kProgramSearchPath) {

@@ -12,7 +12,8 @@
 namespace flotilla::init {
 namespace {
 
-constexpr size_t kGrowBytes = size_t{64} * 1024;  // 102 units
+constexpr size_t kGrowBytes = size_t{64} * 1024;   // 102 units
+constexpr size_t kFirstBytes = size_t{16} * 1024;  // 18 units: each page is zeroed as it is taken
 
 // The order of our stores is what a later opener relies on. It looks only after this process is
 // dead, so the compiler alone must keep the order.
@@ -125,8 +126,9 @@ base::Status StateFile::start_anew(const BootId& boot_id) {
 
 base::Status StateFile::grow() {
   const size_t used = kStateHeaderSize + capacity_ * sizeof(StateSlot);
+  const size_t chunk = capacity_ == 0 ? kFirstBytes : kGrowBytes;
   // Room for one more slot at least, in whole chunks.
-  const size_t size = (used + sizeof(StateSlot) + kGrowBytes - 1) / kGrowBytes * kGrowBytes;
+  const size_t size = (used + sizeof(StateSlot) + chunk - 1) / chunk * chunk;
   if (size > kMaxBytes) return base::too_large("the state file is full: {} units", capacity_);
   const auto more = static_cast<off_t>(size - used);
   if (const int error = posix_fallocate(file_.get(), static_cast<off_t>(used), more); error != 0) {

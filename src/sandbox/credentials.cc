@@ -210,12 +210,6 @@ Status write_plain(const CredentialRequest& request,
 
 }  // namespace
 
-bool is_credential_name(std::string_view name) noexcept {
-  if (name.empty() || name.size() > 255 || name == "." || name == "..") return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](char c) { return c > ' ' && c < 127 && c != '/' && c != ':'; });
-}
-
 Result<std::vector<LoadedCredential>> load_credentials(const CredentialRequest& request) {
   Collector collector(request);
   for (const Credential& one : request.settings.load_credentials) {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fails on an #include against the arrows of docs/architecture.md: a folder of src/ may include itself and
-# the folders listed behind it here, nothing else of src/.   usage: arrows.sh SOURCE_DIR
+# the folders listed behind it here, nothing else of src/; and on streams in the service manager.   usage: arrows.sh SOURCE_DIR
 set -eu
 cd "${1:?usage: arrows.sh SOURCE_DIR}/src"
 exec awk '
@@ -24,6 +24,8 @@ BEGIN {
   law["fctl"]     = "base unit client tls"
   law["direct"]   = "base unit store registry overlord engine api client"
   law["zinit"]    = "base bus"
+  split("base unit sandbox logs bus init", folders, " ")
+  for (i in folders) is_manager[folders[i]] = 1
   bad = 0
   command = "find . -name \"*.h\" -o -name \"*.cc\" | sort"
   while ((command | getline file) > 0) {
@@ -35,6 +37,11 @@ BEGIN {
     number = 0
     while ((getline line < file) > 0) {
       number++
+      if (is_manager[from] && line ~ /^[ \t]*#[ \t]*include[ \t]*<(fstream|iomanip|iostream|locale|regex|sstream)>/ &&
+          file !~ /_test\.cc$|scratch_log\.h$/) {
+        print "src/" file ":" number ": streams bring the locales into the service manager, a fifth of its program"
+        bad = 1
+      }
       if (line !~ /^[ \t]*#[ \t]*include[ \t]*"/) continue
       split(line, quoted, "\"")
       to = quoted[2]

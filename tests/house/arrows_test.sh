@@ -13,3 +13,12 @@ if sh "$here/arrows.sh" "$work" >"$work/out"; then
   exit 1
 fi
 grep -q 'src/init/b.cc:1: init/ may not include store/' "$work/out"
+rm "$work/src/init/b.cc"
+echo '#include <fstream>' >"$work/src/init/c.cc"
+echo '#include <fstream>' >"$work/src/init/d_test.cc"
+if sh "$here/arrows.sh" "$work" >"$work/out"; then
+  echo "a stream in the service manager was not noticed" >&2
+  exit 1
+fi
+grep -q 'src/init/c.cc:1: streams bring the locales' "$work/out"
+[ "$(wc -l <"$work/out")" = 1 ]

@@ -1,8 +1,10 @@
 // What the keeper calls of the C library, over raw system calls and with its names, so that the
 // keeper's sources are those that tests run on libc. One thread, no locale, no buffers.
+#include <elf.h>
 #include <fcntl.h>
 #include <linux/reboot.h>
 #include <poll.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
@@ -99,6 +101,17 @@ char* getenv(const char* name) noexcept {
     }
   }
   return nullptr;
+}
+
+// What the kernel tells stands behind the environment, which nothing here changes.
+unsigned long getauxval(unsigned long type) noexcept {
+  char** end = environ;
+  while (*end != nullptr) ++end;
+  const auto* entry = reinterpret_cast<const Elf64_auxv_t*>(end + 1);
+  for (; entry->a_type != AT_NULL; ++entry) {
+    if (entry->a_type == type) return entry->a_un.a_val;
+  }
+  return 0;
 }
 
 int open(const char* path, int flags, ...) {
