@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "init/exec_extras.h"
 
@@ -21,8 +22,8 @@ struct LogMarks {
 
 // The name under which the log process keeps the lines of a unit in a namespace of logs. No unit
 // has such a name.
-inline std::string name_in_namespace(const std::string& log_namespace, const std::string& unit) {
-  return log_namespace + "=" + unit;
+inline std::string name_in_namespace(std::string_view log_namespace, std::string_view unit) {
+  return std::string(log_namespace).append("=").append(unit);
 }
 
 // Null: none of them is set.

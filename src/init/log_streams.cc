@@ -10,6 +10,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
+#include <new>
+#include <utility>
 
 namespace flotilla::init {
 namespace {
@@ -22,6 +25,7 @@ constexpr std::string_view kKeptHashPrefix = "log#";
 constexpr std::string_view kOwnIdentifier = "flotilla-init";
 constexpr Micros kRestartDelay{1'000'000};
 constexpr int kEndPatienceMs = 2000;
+constexpr size_t kFirstBuckets = 16;           // a power of two
 constexpr size_t kMaxPendingMessages = 32768;  // of one unit; half of what a pipe takes
 
 // The keeper's names are short: a long unit name is told by its hash.
@@ -35,6 +39,56 @@ std::string kept_name_of(std::string_view unit) {
 }
 
 }  // namespace
+
+std::unique_ptr<LogStreams::Stream> LogStreams::Stream::create(uint64_t id, std::string_view unit,
+                                                               std::string_view identifier) {
+  void* const memory = ::operator new(sizeof(Stream) + unit.size() + identifier.size() + 2);
+  std::unique_ptr<Stream> stream(new (memory) Stream{id});
+  char* end = reinterpret_cast<char*>(stream.get() + 1);
+  for (const std::string_view text : {unit, identifier}) {
+    end = std::copy(text.begin(), text.end(), end);
+    *end++ = '\0';
+  }
+  return stream;
+}
+
+size_t LogStreams::OpenStreams::bucket_of(std::string_view unit) const noexcept {
+  return std::hash<std::string_view>()(unit) & (buckets_.size() - 1);
+}
+
+LogStreams::Stream* LogStreams::OpenStreams::find(std::string_view unit) const noexcept {
+  if (size_ == 0) return nullptr;
+  Stream* stream = buckets_[bucket_of(unit)];
+  while (stream != nullptr && stream->unit() != unit) stream = stream->next_in_bucket;
+  return stream;
+}
+
+void LogStreams::OpenStreams::insert(Stream& stream) {
+  if (size_ == buckets_.size()) grow();
+  stream.next_in_bucket = std::exchange(buckets_[bucket_of(stream.unit())], &stream);
+  ++size_;
+}
+
+void LogStreams::OpenStreams::erase(Stream& stream) noexcept {
+  if (size_ == 0) return;
+  Stream** link = &buckets_[bucket_of(stream.unit())];
+  while (*link != nullptr && *link != &stream) link = &(*link)->next_in_bucket;
+  if (*link == nullptr) return;
+  *link = stream.next_in_bucket;
+  --size_;
+}
+
+void LogStreams::OpenStreams::grow() {
+  std::vector<Stream*> before(std::max<size_t>(kFirstBuckets, buckets_.size() * 2), nullptr);
+  before.swap(buckets_);
+  size_ = 0;
+  for (Stream* stream : before) {
+    while (stream != nullptr) {
+      Stream* const next = stream->next_in_bucket;
+      insert(*std::exchange(stream, next));
+    }
+  }
+}
 
 LogStreams::LogStreams(Loop& loop, Spawner& spawner, Processes& processes, KeeperPort& keeper,
                        LogStreamsOptions options)
@@ -83,11 +137,6 @@ void LogStreams::drop_unclaimed() {
   unclaimed_.clear();
 }
 
-LogStreams::Stream* LogStreams::find_open(std::string_view unit) noexcept {
-  const auto found = open_.find(unit);
-  return found == open_.end() ? nullptr : *found;
-}
-
 LogStreams::Stream* LogStreams::find_stream(uint64_t id) noexcept {
   const auto found = std::lower_bound(
       streams_.begin(), streams_.end(), id,
@@ -96,20 +145,18 @@ LogStreams::Stream* LogStreams::find_stream(uint64_t id) noexcept {
 }
 
 // Requires: its id is larger than that of any before.
-LogStreams::Stream& LogStreams::place(Stream stream) {
-  to_add_.push_back(stream.id);
-  return *streams_.emplace_back(std::make_unique<Stream>(std::move(stream)));
+LogStreams::Stream& LogStreams::place(std::unique_ptr<Stream> stream) {
+  to_add_.push_back(stream->id);
+  return *streams_.emplace_back(std::move(stream));
 }
 
 Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
-  if (Stream* stream = find_open(request.unit)) {
+  if (Stream* stream = open_.find(request.unit)) {
     return Fds{stream->write_end.get(), stream->write_end.get()};
   }
   if (options_.program.empty()) return Fds{-1, -1};
-  Stream stream;
-  stream.id = next_id_++;
-  stream.unit = request.unit;
-  stream.identifier = request.identifier;
+  std::unique_ptr<Stream> made = Stream::create(next_id_++, request.unit, request.identifier);
+  Stream& stream = *made;
   stream.priority = static_cast<uint8_t>(request.priority);
   stream.level_prefix = request.level_prefix;
   stream.priority_max = static_cast<uint8_t>(request.priority_max);
@@ -117,7 +164,7 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
   if (stream.marks && stream.marks->left_out > 0) {
     say(fmt::format(
         "{}: LogExtraFields=: {} fields are too many or too long for the log, ignoring.",
-        stream.unit, stream.marks->left_out));
+        stream.unit(), stream.marks->left_out));
   }
   stream.is_kept = true;
   const std::string kept_name = kept_name_of(request.unit);
@@ -129,7 +176,7 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
     const std::string path = fmt::format("/proc/self/fd/{}", stream.read_end.get());
     stream.write_end.reset(open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (!stream.write_end)
-      return base::system_error(errno, "open the pipe of {} again", stream.unit);
+      return base::system_error(errno, "open the pipe of {} again", stream.unit());
   } else {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) return base::system_error(errno, "make a pipe");
@@ -142,19 +189,19 @@ Result<UnitLogs::Fds> LogStreams::open_streams(const Request& request) {
     }
   }
   const Fds fds{stream.write_end.get(), stream.write_end.get()};
-  open_.insert(&place(std::move(stream)));
+  open_.insert(place(std::move(made)));
   return fds;
 }
 
 void LogStreams::close_streams(std::string_view unit) noexcept {
-  const auto found = open_.find(unit);
-  if (found == open_.end()) return;
-  (*found)->write_end.reset();
-  open_.erase(found);
+  Stream* const stream = open_.find(unit);
+  if (stream == nullptr) return;
+  stream->write_end.reset();
+  open_.erase(*stream);
 }
 
 void LogStreams::set_pid(std::string_view unit, pid_t pid) noexcept {
-  Stream* stream = find_open(unit);
+  Stream* stream = open_.find(unit);
   if (stream == nullptr) return;
   stream->pid = pid;
   if (stream->is_added && client_) client_->set_pid(stream->id, pid);
@@ -164,7 +211,7 @@ void LogStreams::message(std::string_view unit, int priority, std::string_view t
   if (level_ != nullptr && priority > *level_) return;
   if (!options_.is_quiet) stderr_buffer_.append(text).append("\n");
   // The last words about a unit come after its pipe was closed, in the same turn.
-  const bool is_captured = find_open(unit) != nullptr || messages_.find(unit) != messages_.end();
+  const bool is_captured = open_.find(unit) != nullptr || messages_.find(unit) != messages_.end();
   if (unit.empty() || (!is_captured && priority > 4)) return;
   std::string& pending = messages_[std::string(unit)];
   if (pending.size() + text.size() > kMaxPendingMessages) return;
@@ -181,13 +228,10 @@ void LogStreams::send_messages() {
     if (options_.program.empty()) break;
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) break;
-    Stream stream;
-    stream.id = next_id_++;
-    stream.unit = unit;
-    stream.identifier = kOwnIdentifier;
-    stream.is_message = true;
-    stream.pid = getpid();
-    stream.read_end.reset(ends[0]);
+    std::unique_ptr<Stream> stream = Stream::create(next_id_++, unit, kOwnIdentifier);
+    stream->is_message = true;
+    stream->pid = getpid();
+    stream->read_end.reset(ends[0]);
     const base::Fd write_end(ends[1]);
     if (write(write_end.get(), text.data(), text.size()) < 0) continue;
     place(std::move(stream));
@@ -209,8 +253,8 @@ void LogStreams::flush() {
       if (stream == nullptr || stream->is_added) continue;
       logs::StreamSpec spec;
       spec.id = id;
-      spec.unit = stream->unit;
-      spec.identifier = stream->identifier;
+      spec.unit = stream->unit();
+      spec.identifier = stream->identifier();
       spec.pid = stream->pid;
       spec.priority = stream->priority;
       spec.level_prefix = stream->level_prefix;
@@ -218,9 +262,9 @@ void LogStreams::flush() {
       std::string in_namespace;
       if (stream->marks) {
         if (!stream->marks->log_namespace.empty()) {
-          in_namespace = name_in_namespace(stream->marks->log_namespace, stream->unit);
+          in_namespace = name_in_namespace(stream->marks->log_namespace, stream->unit());
           spec.unit = in_namespace;
-          if (spec.identifier.empty()) spec.identifier = stream->unit;
+          if (spec.identifier.empty()) spec.identifier = stream->unit();
         }
         spec.fields = stream->marks->fields;
         spec.rate_interval_usec = stream->marks->rate_interval_usec;
@@ -228,10 +272,10 @@ void LogStreams::flush() {
       }
       stream->is_added = true;
       if (const auto added = client_->add_stream(spec, stream->read_end.get()); !added) {
-        say(fmt::format("{}: its log cannot be kept: {}", stream->unit, added.error().message));
+        say(fmt::format("{}: its log cannot be kept: {}", stream->unit(), added.error().message));
       }
     }
-    to_add_.clear();
+    to_add_ = {};
     static_cast<void>(client_->flush());
     if (source_.is_watched()) {
       static_cast<void>(
@@ -326,7 +370,7 @@ void LogStreams::on_client(uint32_t) {
     if (event.type == logs::EventType::kStreamEnded) stream_ended(event.id);
     if (event.type == logs::EventType::kStreamRefused) {
       if (const Stream* stream = find_stream(event.id)) {
-        say(fmt::format("{}: its log cannot be kept: {}", stream->unit,
+        say(fmt::format("{}: its log cannot be kept: {}", stream->unit(),
                         base::describe_errno(event.detail)));
       }
       stream_ended(event.id);
@@ -344,11 +388,11 @@ void LogStreams::stream_ended(uint64_t id) {
   Stream* stream = find_stream(id);
   if (stream == nullptr) return;
   // A stream that was opened again under this name is another one.
-  const Stream* open = find_open(stream->unit);
+  const Stream* open = open_.find(stream->unit());
   if (stream->is_kept && (open == nullptr || open == stream)) {
-    static_cast<void>(keeper_.remove(kept_name_of(stream->unit)));
+    static_cast<void>(keeper_.remove(kept_name_of(stream->unit())));
   }
-  if (open == stream) open_.erase(stream);
+  if (open == stream) open_.erase(*stream);
   const auto place = std::find_if(streams_.begin(), streams_.end(),
                                   [&](const auto& each) { return each.get() == stream; });
   streams_.erase(place);

@@ -11,7 +11,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "base/fd.h"
@@ -59,32 +58,40 @@ class LogStreams final : public UnitLogs {
   void shut_down();
 
  private:
+  // There are as many as services. The names stand behind it, each with a NUL.
   struct Stream {
-    uint64_t id = 0;
-    std::string unit, identifier;
-    std::unique_ptr<LogMarks> marks;  // of the few that have any
+    static std::unique_ptr<Stream> create(uint64_t id, std::string_view unit,
+                                          std::string_view identifier);
+    static void operator delete(void* stream) { ::operator delete(stream); }
+    std::string_view unit() const noexcept { return reinterpret_cast<const char*>(this + 1); }
+    std::string_view identifier() const noexcept { return unit().data() + unit().size() + 1; }
+
+    const uint64_t id;
+    Stream* next_in_bucket = nullptr;   // of open_
+    std::unique_ptr<LogMarks> marks{};  // of the few that have any
     pid_t pid = 0;
-    base::Fd read_end, write_end;
+    base::Fd read_end{}, write_end{};
     uint8_t priority = 6, priority_max = 7;
-    bool level_prefix = true;
-    bool is_kept = false;     // the keeper has a copy of the read end, or is to get one
-    bool is_message = false;  // the manager's own lines
-    bool is_added = false;    // to the log process that runs now
+    bool level_prefix : 1 = true;
+    bool is_kept : 1 = false;     // the keeper has a copy of the read end, or is to get one
+    bool is_message : 1 = false;  // the manager's own lines
+    bool is_added : 1 = false;    // to the log process that runs now
   };
-  struct UnitHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view unit) const noexcept {
-      return std::hash<std::string_view>()(unit);
-    }
-    size_t operator()(const Stream* stream) const noexcept { return (*this)(stream->unit); }
-  };
-  struct SameUnit {
-    using is_transparent = void;
-    static std::string_view unit_of(std::string_view unit) noexcept { return unit; }
-    static std::string_view unit_of(const Stream* stream) noexcept { return stream->unit; }
-    bool operator()(const auto& one, const auto& other) const noexcept {
-      return unit_of(one) == unit_of(other);
-    }
+  // The open streams by unit: an intrusive hash.
+  class OpenStreams {
+   public:
+    Stream* find(std::string_view unit) const noexcept;
+    // Requires: the unit has none.
+    void insert(Stream& stream);
+    // Harmless where it is not in.
+    void erase(Stream& stream) noexcept;
+
+   private:
+    size_t bucket_of(std::string_view unit) const noexcept;
+    void grow();
+
+    std::vector<Stream*> buckets_;  // a power of two of them, or none
+    size_t size_ = 0;
   };
 
   struct Inlet {
@@ -102,9 +109,8 @@ class LogStreams final : public UnitLogs {
   void on_client(uint32_t events);
   void on_restart();
   void stream_ended(uint64_t id);
-  Stream& place(Stream stream);
+  Stream& place(std::unique_ptr<Stream> stream);
   Stream* find_stream(uint64_t id) noexcept;
-  Stream* find_open(std::string_view unit) noexcept;
   void send_messages();
   void say(std::string_view line);
 
@@ -117,7 +123,7 @@ class LogStreams final : public UnitLogs {
 
   // There are as many as services: by id, which only grows, and the open ones by unit.
   std::vector<std::unique_ptr<Stream>> streams_;
-  std::unordered_set<Stream*, UnitHash, SameUnit> open_;
+  OpenStreams open_;
   std::map<std::string, base::Fd, std::less<>> unclaimed_;    // by kept name
   std::map<std::string, std::string, std::less<>> messages_;  // by unit, lines with "<N>"
   std::vector<uint64_t> to_add_;                              // to the log process
