@@ -33,7 +33,7 @@ void command(S s, W w) {
   w.open_array("(sasbttttuii)");
   const auto& commands = s.unit->settings.service.commands[static_cast<size_t>(Which)];
   if (!commands.empty() && s.unit->has_run(Which)) {
-    w.open_struct("sasbttttuii").string(commands[0].path).open_array("s");
+    w.open_struct("sasbttttuii").string(commands[0].path()).open_array("s");
     for (const std::string_view argument : commands[0].argv) w.string(argument);
     const CommandRun run = s.unit->command_run(Which, 0);
     w.close().boolean(false);

@@ -141,7 +141,7 @@ void command_lines(S s, W w) {
   w.open_array("(sasbttttuii)");
   size_t index = 0;
   for (const unit::Command& command : commands(s, Which)) {
-    w.open_struct("sasbttttuii").string(command.path).open_array("s");
+    w.open_struct("sasbttttuii").string(command.path()).open_array("s");
     for (const std::string_view argument : command.argv) w.string(argument);
     w.close().boolean(command.ignore_failure);
     write_run(w, s.unit->command_run(Which, index++));
@@ -155,7 +155,7 @@ void command_lines_ex(S s, W w) {
   w.open_array("(sasasttttuii)");
   size_t index = 0;
   for (const unit::Command& command : commands(s, Which)) {
-    w.open_struct("sasasttttuii").string(command.path).open_array("s");
+    w.open_struct("sasasttttuii").string(command.path()).open_array("s");
     for (const std::string_view argument : command.argv) w.string(argument);
     w.close().open_array("s");
     for (const std::string_view flag : unit::flag_names(command)) w.string(flag);

@@ -94,9 +94,10 @@ int change_owners(const void* trees) {
 
 std::string find_program(const unit::Command& command, const base::FileTree& host,
                          const std::vector<std::string>& directories) {
-  if (command.path[0] == '/') return command.path;
+  const std::string program(command.path());
+  if (program[0] == '/') return program;
   const auto find_in = [&](std::string_view directory) -> std::string {
-    std::string path = std::string(directory) + "/" + command.path;
+    std::string path = std::string(directory) + "/" + program;
     const auto stat = host.stat(path);
     const bool is_program =
         stat && stat->kind == base::FileKind::kRegular && (stat->mode & 0111) != 0;
@@ -105,11 +106,11 @@ std::string find_program(const unit::Command& command, const base::FileTree& hos
   for (const std::string& directory : directories) {
     if (std::string path = find_in(directory); !path.empty()) return path;
   }
-  if (!directories.empty()) return directories.front() + "/" + command.path;
+  if (!directories.empty()) return directories.front() + "/" + program;
   for (const std::string_view directory : unit::kProgramSearchPath) {
     if (std::string path = find_in(directory); !path.empty()) return path;
   }
-  return "/usr/bin/" + command.path;  // its absence is what the user is told
+  return "/usr/bin/" + program;  // its absence is what the user is told
 }
 
 bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host, UserDb& users,

@@ -168,7 +168,7 @@ void PreparedExec::add_own_variables(const ExecInputs& inputs,
     environment.set("CREDENTIALS_DIRECTORY", inputs.credentials_directory);
   }
   environment.set("SYSTEMD_EXEC_PID", kOwnPid);
-  if (is_init_script(inputs.command.path)) environment.set("SYSTEMCTL_SKIP_REDIRECT", "1");
+  if (is_init_script(inputs.command.path())) environment.set("SYSTEMCTL_SKIP_REDIRECT", "1");
   if (!exec.extras->exec_search_path.empty()) {
     environment.set("PATH", join(exec.extras->exec_search_path));
   }

@@ -18,8 +18,7 @@ class ExecEnvironment : public ::testing::Test {
   ExecEnvironment() {
     tree_.add_file("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
     tree_.add_file("/etc/group", "root:x:0:\n");
-    command_.path = "/bin/true";
-    command_.argv = {"/bin/true"};
+    command_.set_words("/bin/true", {"/bin/true"});
   }
   std::vector<std::string> environment() {
     PreparedExec::Failure failure;
@@ -75,7 +74,7 @@ TEST_F(ExecEnvironment, AUsersManagerNamesItself) {
 }
 
 TEST_F(ExecEnvironment, AnInitScriptIsKeptFromAskingForItself) {
-  command_.path = "/etc/init.d/a";
+  command_.set_words("/etc/init.d/a", {"/etc/init.d/a"});
   EXPECT_THAT(environment(), ElementsAre("PATH=/bin", "INVOCATION_ID=0123", "SYSTEMD_EXEC_PID=4711",
                                          "SYSTEMCTL_SKIP_REDIRECT=1"));
 }

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/compact_vector.h"
 #include "init/children.h"
-#include "init/compact_vector.h"
 #include "init/exec_context.h"
 #include "init/exec_helper.h"
 #include "init/fd_store.h"
@@ -109,8 +109,8 @@ struct ServiceRuntime {
   };
   static constexpr uint16_t kNoLine = UINT16_MAX;
 
-  uint16_t main_line_ = kNoLine;  // of ExecStart=, whose last run is main_run
-  CompactVector<LineRun> runs_;   // of all others
+  uint16_t main_line_ = kNoLine;       // of ExecStart=, whose last run is main_run
+  base::CompactVector<LineRun> runs_;  // of all others
 };
 
 }  // namespace flotilla::init

@@ -27,9 +27,9 @@ std::string_view log_identifier(const UnitSettings& settings) {
   if (!settings.exec->syslog_identifier.empty()) return settings.exec->syslog_identifier;
   const auto& commands = settings.service.commands;
   const auto& main = commands[static_cast<size_t>(ServiceCommand::kStart)];
-  if (!main.empty()) return file_name_of(main.front().path);
+  if (!main.empty()) return file_name_of(main.front().path());
   for (const auto& others : commands) {
-    if (!others.value.empty()) return file_name_of(others.value.front().path);
+    if (!others.value.empty()) return file_name_of(others.value.front().path());
   }
   return {};
 }
@@ -143,7 +143,7 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   edges.logs.message(unit.id, 3, fmt::format("{}: {}", unit.id, failure.message));
   if (failure.stage == SpawnStage::kNone) return false;
   // A process that does nothing but end as it would have there.
-  exec.fail_at(failure, commands[action.index].path);
+  exec.fail_at(failure, std::string(commands[action.index].path()));
   return true;
 }
 

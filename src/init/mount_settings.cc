@@ -63,9 +63,9 @@ std::string without_boot_options(std::string_view options) {
 
 void set_command(UnitSettings& settings, ServiceCommand which,
                  const std::vector<std::string>& argv) {
-  unit::Command command;
-  command.path = argv[0];
-  for (const std::string& argument : argv) command.argv.push_back(argument);
+  unit::PackedWords words;
+  for (const std::string& argument : argv) words.push_back(argument);
+  unit::Command command(argv[0], std::move(words));
   command.expand_variables = false;
   settings.service.commands[static_cast<size_t>(which)] = {std::move(command)};
 }

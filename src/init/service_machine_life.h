@@ -19,7 +19,7 @@ constexpr ProcessExit exited(int status) { return {CLD_EXITED, status}; }
 constexpr ProcessExit killed(int signal) { return {CLD_KILLED, signal}; }
 constexpr base::Micros seconds(int64_t n) { return base::Micros(n * 1'000'000); }
 
-inline unit::Command command(const char* path) { return {path, {path}, false, true, {}}; }
+inline unit::Command command(const char* path) { return {path, {path}}; }
 
 // One service, its processes, its timers and its log.
 class Life {
@@ -120,7 +120,8 @@ class Life {
         said_auto_restart |= action.flag;
         return std::nullopt;
       case ServiceAction::Kind::kSpawn:
-        story.push_back(settings.commands[static_cast<size_t>(action.command)][action.index].path);
+        story.emplace_back(
+            settings.commands[static_cast<size_t>(action.command)][action.index].path());
         if (!spawn_works) return ServiceEvent::of(ServiceEvent::Kind::kSpawnFailed);
         return ServiceEvent::spawned(next_pid_++, exec_works);
       case ServiceAction::Kind::kKill: {

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "init/compact_vector.h"
+#include "base/compact_vector.h"
 
 namespace flotilla::init {
 
@@ -41,7 +41,7 @@ class SparseArray {
   auto end() const noexcept { return elements_.end(); }
 
  private:
-  CompactVector<Element> elements_;
+  base::CompactVector<Element> elements_;
 };
 
 }  // namespace flotilla::init

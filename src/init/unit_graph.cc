@@ -228,8 +228,8 @@ void UnitGraph::declare(UnitId unit, std::vector<Edge> edges) {
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
 
-  const CompactVector<Edge> old =
-      std::exchange(nodes_[unit].declared, CompactVector<Edge>(sorted.begin(), sorted.end()));
+  const base::CompactVector<Edge> old =
+      std::exchange(nodes_[unit].declared, base::CompactVector<Edge>(sorted.begin(), sorted.end()));
   const auto& now = nodes_[unit].declared;
   for (const Edge& edge : old) {
     if (!std::binary_search(now.begin(), now.end(), edge)) unlink(unit, edge);

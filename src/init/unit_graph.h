@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "init/compact_vector.h"
+#include "base/compact_vector.h"
 #include "init/id_list.h"
 #include "init/name_index.h"
 #include "init/unit_settings.h"
@@ -139,11 +139,11 @@ class UnitGraph {
   static_assert(sizeof(List) == 16);
   struct Node {
     std::optional<unit::UnitName> name;  // unset: the id is free
-    CompactVector<unit::UnitName> aliases;
+    base::CompactVector<unit::UnitName> aliases;
     UnitFacts facts;
-    CompactVector<List> lists;     // few kinds are in use at once
-    CompactVector<Edge> declared;  // sorted; what this unit's files say
-    uint32_t references = 0;       // edges that others declare to this unit
+    base::CompactVector<List> lists;     // few kinds are in use at once
+    base::CompactVector<Edge> declared;  // sorted; what this unit's files say
+    uint32_t references = 0;             // edges that others declare to this unit
   };
 
   bool has_name(UnitId unit, std::string_view name) const noexcept;

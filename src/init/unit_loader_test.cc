@@ -97,7 +97,7 @@ TEST_F(UnitLoaderTest, AnEmptyValueResetsAListAndTheLastOfOthersWins) {
       "ExecStart=/bin/c\nUMask=022\nUMask=077\n");
   const UnitSettings s = load("a.service");
   ASSERT_EQ(commands(s, ServiceCommand::kStart).size(), 2u);
-  EXPECT_EQ(commands(s, ServiceCommand::kStart)[0].path, "/bin/b");
+  EXPECT_EQ(commands(s, ServiceCommand::kStart)[0].path(), "/bin/b");
   EXPECT_EQ(s.exec->umask, 077u);
   EXPECT_EQ(s.service.timeout_start, kInfinity);
 }
@@ -383,8 +383,8 @@ TEST_F(UnitLoaderTest, LinksInDirectoriesOfDependenciesCanBeMasked) {
 TEST_F(UnitLoaderTest, AHigherDirectoryWinsAndStandardUnitsAreLowest) {
   lib("a.service", "[Service]\nExecStart=/bin/lib\n");
   etc("a.service", "[Service]\nExecStart=/bin/etc\n");
-  EXPECT_EQ(commands(load("a.service"), ServiceCommand::kStart)[0].path, "/bin/etc");
-  EXPECT_EQ(load("sysinit.target").description, "System Initialization");
+  EXPECT_EQ(commands(load("a.service"), ServiceCommand::kStart)[0].path(), "/bin/etc");
+  EXPECT_EQ(load("sysinit.target").description.view(), "System Initialization");
   EXPECT_EQ(load("default.target").name.str(), "multi-user.target");
   etc("sysinit.target", "[Unit]\nDescription=Mine\n");
   EXPECT_EQ(load("sysinit.target").description, "Mine");

@@ -81,16 +81,17 @@ class CommandReader {
     if (!first) return std::optional<Command>();
     bool has_name = false;
     const std::size_t prefixes = read_prefixes(*first, has_name);
-    FLOTILLA_ASSIGN(command_.path,
+    std::string program;
+    FLOTILLA_ASSIGN(program,
                     expand_specifiers(std::string_view(*first).substr(prefixes), context_));
-    FLOTILLA_TRY(check_program(command_.path));
-    if (!has_name) command_.argv.push_back(command_.path);
-    if (command_.path.front() == '/') command_.path = simplify(command_.path);
+    FLOTILLA_TRY(check_program(program));
+    if (!has_name) argv_.push_back(program);
+    if (program.front() == '/') program = simplify(program);
     FLOTILLA_TRY(read_arguments());
-    if (command_.argv.empty()) {
+    if (argv_.empty()) {
       return base::invalid("behind \"@\" the command needs a name of the process");
     }
-    command_.argv.shrink_to_fit();
+    command_.set_words(program, std::move(argv_));
     return std::optional<Command>(std::move(command_));
   }
 
@@ -151,13 +152,13 @@ class CommandReader {
       }
       if (stands_alone(rest_, "\\;")) {
         skip_token(rest_, 2);
-        command_.argv.push_back(";");
+        argv_.push_back(";");
         continue;
       }
       FLOTILLA_ASSIGN(std::optional<std::string> word, next_word());
       if (!word) return {};
       FLOTILLA_ASSIGN(const std::string argument, expand_specifiers(*word, context_));
-      command_.argv.push_back(argument);
+      argv_.push_back(argument);
     }
     return {};
   }
@@ -166,6 +167,7 @@ class CommandReader {
   const SpecifierContext& context_;
   const Reporter& reporter_;
   Command command_;
+  PackedWords argv_;
   bool has_more_ = false;
 };
 
@@ -205,6 +207,15 @@ std::vector<std::string_view> flag_names(const Command& command) {
   if (command.privilege == Command::Privilege::kAmbient) names.push_back("ambient");
   if (!command.expand_variables) names.push_back("no-env-expand");
   return names;
+}
+
+void Command::set_words(std::string_view program, PackedWords arguments) {
+  argv = std::move(arguments);
+  argv.shrink_to_fit();
+  path_ = PackedWords();
+  if (program == argv.front()) return;
+  path_.push_back(program);
+  path_.shrink_to_fit();
 }
 
 base::Result<std::vector<Command>> parse_command_line(std::string_view value,

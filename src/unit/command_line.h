@@ -4,8 +4,10 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -20,21 +22,34 @@ namespace flotilla::unit {
 inline constexpr std::array<std::string_view, 6> kProgramSearchPath = {
     "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"};
 
-struct Command {
-  enum class Privilege {
+class Command {
+ public:
+  enum class Privilege : std::uint8_t {
     kAsConfigured,
     kFull,      // "+": no User=, no sandboxing
     kNoSetuid,  // "!": sandboxing, but User= and the like are not applied
     kAmbient,   // "!!": as "!" where ambient capabilities are missing, else as without
   };
 
-  std::string path;              // absolute, or a bare name for the search path; never empty
+  Command() = default;
+  Command(std::string_view program, PackedWords arguments) {
+    set_words(program, std::move(arguments));
+  }
+  // Requires: neither is empty.
+  void set_words(std::string_view program, PackedWords arguments);
+
+  // Absolute, or a bare name for the search path; never empty.
+  std::string_view path() const noexcept { return path_.empty() ? argv.front() : path_.front(); }
+
   PackedWords argv;              // never empty; variables not yet expanded
   bool ignore_failure = false;   // "-"
   bool expand_variables = true;  // false with ":"
   Privilege privilege = Privilege::kAsConfigured;
 
   bool operator==(const Command&) const = default;
+
+ private:
+  PackedWords path_;  // one word; empty: as the first of argv
 };
 
 // The words `systemctl show` prints for ExecStartEx: "ignore-failure", "privileged", "no-setuid",

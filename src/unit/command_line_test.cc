@@ -79,7 +79,7 @@ TEST_F(CommandLine, ReadsPrefixesInAnyMix) {
     ASSERT_TRUE(commands.has_value()) << c.prefixes;
     ASSERT_EQ(commands->size(), 1U);
     const Command& command = commands->front();
-    EXPECT_EQ(command.path, "/bin/true");
+    EXPECT_EQ(command.path(), "/bin/true");
     EXPECT_THAT(command.argv, ElementsAre("/bin/true", "x"));
     EXPECT_EQ(command.ignore_failure, c.ignore_failure) << c.prefixes;
     EXPECT_EQ(command.expand_variables, c.expand_variables) << c.prefixes;
@@ -90,7 +90,7 @@ TEST_F(CommandLine, ReadsPrefixesInAnyMix) {
 TEST_F(CommandLine, AtSignNamesTheProcess) {
   const auto commands = parse("-@:+/bin/true x $V");
   ASSERT_TRUE(commands.has_value());
-  EXPECT_EQ(commands->front().path, "/bin/true");
+  EXPECT_EQ(commands->front().path(), "/bin/true");
   EXPECT_THAT(commands->front().argv, ElementsAre("x", "$V"));
   EXPECT_THAT(flag_names(commands->front()),
               ElementsAre("ignore-failure", "privileged", "no-env-expand"));
@@ -123,7 +123,7 @@ TEST_F(CommandLine, ASemicolonWhereAProgramShouldBeIsSkipped) {
   const auto commands = parse("/a ; ; b");
   ASSERT_TRUE(commands.has_value());
   ASSERT_EQ(commands->size(), 2U);
-  EXPECT_EQ((*commands)[1].path, "b");
+  EXPECT_EQ((*commands)[1].path(), "b");
   EXPECT_THAT(*parse(";"), IsEmpty());
   EXPECT_THAT(arguments("/a x ;; y"), ElementsAre("/a", "x", ";;", "y"));
 }
@@ -177,13 +177,13 @@ TEST_F(CommandLine, SplitsAndExpandsAsSystemdWasSeenTo) {
 
 TEST_F(CommandLine, SimplifiesThePathButNotTheName) {
   const auto commands = parse("/usr//bin/./true x");
-  EXPECT_EQ(commands->front().path, "/usr/bin/true");
+  EXPECT_EQ(commands->front().path(), "/usr/bin/true");
   EXPECT_EQ(commands->front().argv.front(), "/usr//bin/./true");
-  EXPECT_EQ(parse("/.")->front().path, "/");
+  EXPECT_EQ(parse("/.")->front().path(), "/");
 }
 
 TEST_F(CommandLine, AcceptsABareNameForTheSearchPath) {
-  EXPECT_EQ(parse("sleep 5")->front().path, "sleep");
+  EXPECT_EQ(parse("sleep 5")->front().path(), "sleep");
 }
 
 TEST_F(CommandLine, RefusesWhatCannotBeExecuted) {

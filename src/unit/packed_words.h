@@ -1,12 +1,14 @@
-// PackedWords: a list of words in one piece of memory, for lists that are kept by the thousand and
-// seldom read. No word holds a NUL. A value.
+// PackedWords: a list of words in one piece of memory, one pointer wide, for lists that are kept by
+// the thousand and seldom read. No word holds a NUL. A value.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
 #include <iterator>
-#include <string>
 #include <string_view>
+
+#include "base/compact_vector.h"
 
 namespace flotilla::unit {
 
@@ -45,8 +47,8 @@ class PackedWords {
     for (const std::string_view word : words) push_back(word);
   }
 
-  const_iterator begin() const noexcept { return const_iterator(text_.data()); }
-  const_iterator end() const noexcept { return const_iterator(text_.data() + text_.size()); }
+  const_iterator begin() const noexcept { return const_iterator(text_.begin()); }
+  const_iterator end() const noexcept { return const_iterator(text_.end()); }
   bool empty() const noexcept { return text_.empty(); }
   std::size_t size() const noexcept {
     return static_cast<std::size_t>(std::distance(begin(), end()));
@@ -58,16 +60,18 @@ class PackedWords {
   std::string_view front() const noexcept { return *begin(); }
 
   void push_back(std::string_view word) {
-    text_ += word;
-    text_ += '\0';
+    text_.append(word.begin(), word.end());
+    text_.push_back('\0');
   }
   // No more will come.
   void shrink_to_fit() { text_.shrink_to_fit(); }
 
-  bool operator==(const PackedWords&) const = default;
+  bool operator==(const PackedWords& other) const noexcept {
+    return std::equal(text_.begin(), text_.end(), other.text_.begin(), other.text_.end());
+  }
 
  private:
-  std::string text_;  // a NUL behind each
+  base::CompactVector<char> text_;  // a NUL behind each
 };
 
 }  // namespace flotilla::unit

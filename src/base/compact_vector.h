@@ -11,7 +11,7 @@
 #include <new>
 #include <utility>
 
-namespace flotilla::init {
+namespace flotilla::base {
 
 template <typename T>
 class CompactVector {
@@ -60,6 +60,16 @@ class CompactVector {
     ++block_->size;
     return *place;
   }
+  // Requires: they are no part of this.
+  template <typename Iterator>
+  void append(Iterator first, Iterator last) {
+    const size_t needed = size() + static_cast<size_t>(std::distance(first, last));
+    if (block_ == nullptr) reserve(needed);
+    if (needed > size() && needed > block_->capacity) {
+      reserve(std::max(needed, size() + size() / 2));
+    }
+    for (; first != last; ++first) push_back(*first);
+  }
   T& insert(T* before, T value) {
     const auto at = before - begin();
     push_back(std::move(value));
@@ -100,11 +110,6 @@ class CompactVector {
     larger.block_->size = static_cast<uint32_t>(size());
     std::swap(block_, larger.block_);
   }
-  template <typename Iterator>
-  void append(Iterator first, Iterator last) {
-    reserve(static_cast<size_t>(std::distance(first, last)));
-    for (; first != last; ++first) push_back(*first);
-  }
   void reset() noexcept {
     if (block_ == nullptr) return;
     std::destroy(begin(), end());
@@ -114,4 +119,4 @@ class CompactVector {
   Block* block_ = nullptr;
 };
 
-}  // namespace flotilla::init
+}  // namespace flotilla::base

@@ -1,4 +1,4 @@
-#include "init/compact_vector.h"
+#include "base/compact_vector.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace flotilla::init {
+namespace flotilla::base {
 namespace {
 
 using Texts = CompactVector<std::string>;
@@ -79,5 +79,14 @@ TEST(CompactVector, TakesWhatCanOnlyBeMoved) {
   EXPECT_EQ(*list[2], 3);
 }
 
+TEST(CompactVector, AppendsAListAtOnce) {
+  const std::vector<std::string> none;
+  Texts all = texts({"a"});
+  all.append(none.begin(), none.end());
+  const std::vector<std::string> more{"b", "c", "d"};
+  all.append(more.begin(), more.end());
+  EXPECT_EQ(as_vector(all), (std::vector<std::string>{"a", "b", "c", "d"}));
+}
+
 }  // namespace
-}  // namespace flotilla::init
+}  // namespace flotilla::base
