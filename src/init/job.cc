@@ -236,6 +236,13 @@ void JobTable::reserve_ids(const std::vector<JobId>& ids) {
   }
 }
 
+void JobTable::shrink_to_fit() {
+  if (size_ != 0) return;
+  jobs_ = {};
+  by_unit_ = {};
+  nop_by_unit_ = {};
+}
+
 void JobTable::restore(const Job& job) {
   insert(job);
   next_id_ = std::max(next_id_, job.id + 1);

@@ -111,6 +111,8 @@ class JobTable {
   // Makes room for jobs with these numbers, so that installing them in any other order costs
   // nothing more. Requires: ascending, none in use.
   void reserve_ids(const std::vector<JobId>& ids);
+  // Gives back the room of jobs that are over, if all are.
+  void shrink_to_fit();
 
  private:
   Job* find_mutable(JobId id) noexcept;

@@ -76,4 +76,14 @@ void Manager::Impl::collect_garbage() {
   }
 }
 
+void Manager::Impl::give_back_room() {
+  jobs.shrink_to_fit();
+  graph.shrink_to_fit();
+  run_queue_.shrink_to_fit();
+  wishing_changes_.shrink_to_fit();
+  if (!garbage_queue_.empty()) return;
+  garbage_queue_ = {};
+  garbage_marks_ = {};
+}
+
 }  // namespace flotilla::init

@@ -77,6 +77,8 @@ class Manager::Impl {
   void remove_transient_files(const std::string& name);
   void remove_forgotten_transients();
   void collect_garbage();
+  // Of tables that were larger while many jobs ran; at rest.
+  void give_back_room();
   // Something that kept a unit is gone.
   void unit_may_go() {
     queue_all_garbage();

@@ -83,6 +83,9 @@ class UnitGraph {
   // intern() stays good until its user is done with it.
   size_t collect_stubs();
 
+  // Gives back the room that was taken for more units.
+  void shrink_to_fit() { nodes_.shrink_to_fit(); }
+
   bool exists(UnitId unit) const noexcept;
   const unit::UnitName& name(UnitId unit) const noexcept { return *nodes_[unit].name; }
   const std::string& id(UnitId unit) const noexcept { return name(unit).str(); }
