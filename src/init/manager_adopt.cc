@@ -213,12 +213,12 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   }
   runtime.main_run = from_record(record.main_run);
   if (record.control_run.pid != 0) runtime.control_run.edit() = from_record(record.control_run);
-  runtime.status_errno = record.status_errno;
+  if (record.status_errno != 0) runtime.extras.edit().status_errno = record.status_errno;
   runtime.uid = record.uid;
   runtime.gid = record.gid;
   if (edges.side != nullptr) {
     std::string text(edges.side->find(unit.id, SideKind::kStatusText));
-    if (!text.empty()) runtime.status_text.edit() = std::move(text);
+    if (!text.empty()) runtime.extras.edit().status_text = std::move(text);
   }
   if (has(kStreamsOpen)) {
     // Finds the pipe that the keeper kept.

@@ -90,7 +90,7 @@ Status Manager::Impl::clean(Unit& unit, const std::vector<std::string>& what) {
   spec.extras = &work;
   const SpawnResult child = edges.spawner.spawn(spec);
   if (child.pid < 0) return base::system_error(child.error, "Failed to clean {}", unit.id);
-  runtime.clean_result = ServiceResult::kSuccess;
+  runtime.extras.edit().clean_result = ServiceResult::kSuccess;
   runtime.state.sub = ServiceSubState::kCleaning;
   runtime.state.control_pid = child.pid;
   runtime.state.has_control_command = false;

@@ -58,7 +58,7 @@ void Manager::Impl::take_descriptors(Unit& unit, const NotifyMessage& message) {
                          most));
       break;
     }
-    const auto& store = unit.service->fd_store;
+    const auto& store = unit.service->extras->fd_store;
     if (store && store->contains(fd.get())) continue;
     store_one(unit, std::move(fd), name, message.fd_poll, ++last_stored_);
     added = true;
@@ -66,16 +66,25 @@ void Manager::Impl::take_descriptors(Unit& unit, const NotifyMessage& message) {
   if (added) save_fd_store(unit);
 }
 
+namespace {
+
+FdStore& fd_store_of(ServiceRuntime& runtime) {
+  auto& store = runtime.extras.edit().fd_store;
+  if (!store) store = std::make_unique<FdStore>();
+  return *store;
+}
+
+}  // namespace
+
 void Manager::Impl::store_one(Unit& unit, base::Fd fd, std::string_view name, bool is_polled,
                               uint64_t number) {
-  ServiceRuntime& runtime = *unit.service;
-  if (!runtime.fd_store) runtime.fd_store = std::make_unique<FdStore>();
+  FdStore& store = fd_store_of(*unit.service);
   auto made = std::make_unique<ServiceRuntime::Stored>(*this, unit);
   made->number = number;
   made->name = name;
   made->is_polled = is_polled;
   made->fd = std::move(fd);
-  StoredFd& stored = runtime.fd_store->add(std::move(made));
+  StoredFd& stored = store.add(std::move(made));
   if (edges.keeper != nullptr) {
     const std::string key = kept_name(number);
     const KeptFd kept{key, stored.fd.get()};
@@ -95,7 +104,7 @@ void Manager::Impl::forget_stored(const StoredFd& stored) {
 }
 
 void Manager::Impl::remove_stored(Unit& unit, std::string_view name) {
-  const auto& store = unit.service->fd_store;
+  const auto& store = unit.service->extras->fd_store;
   if (!store) return;
   bool any = false;
   while (const auto taken = store->take([&](const StoredFd& at) { return at.name == name; })) {
@@ -106,7 +115,7 @@ void Manager::Impl::remove_stored(Unit& unit, std::string_view name) {
 }
 
 void Manager::Impl::on_stored_hangup(Unit& unit, uint64_t number) {
-  const auto& store = unit.service->fd_store;
+  const auto& store = unit.service->extras->fd_store;
   if (!store) return;
   const auto taken = store->take([&](const StoredFd& at) { return at.number == number; });
   if (!taken) return;
@@ -120,7 +129,7 @@ void Manager::Impl::on_stored_hangup(Unit& unit, uint64_t number) {
 void Manager::Impl::save_fd_store(Unit& unit) {
   note_changed(unit);
   if (edges.side == nullptr) return;
-  const auto& store = unit.service->fd_store;
+  const auto& store = unit.service->extras->fd_store;
   const std::string text = store ? store->text() : std::string();
   if (const auto done = edges.side->put(unit.id, SideKind::kFdStoreNames, text); !done) {
     log_of(unit, kWarning, done.error().message);
@@ -128,10 +137,10 @@ void Manager::Impl::save_fd_store(Unit& unit) {
 }
 
 void Manager::Impl::release_fd_store(Unit& unit) {
-  auto& store = unit.service->fd_store;
+  const auto& store = unit.service->extras->fd_store;
   if (!store) return;
   for (const auto& stored : store->all()) forget_stored(*stored);
-  store.reset();
+  unit.service->extras.edit().fd_store.reset();
   save_fd_store(unit);
 }
 
@@ -146,15 +155,13 @@ void Manager::Impl::restore_fd_store(Unit& unit) {
     const auto found = inherited_stored_.find(kept_name(line.number));
     if (found == inherited_stored_.end()) continue;
     last_stored_ = std::max(last_stored_, line.number);
-    ServiceRuntime& runtime = *unit.service;
-    if (!runtime.fd_store) runtime.fd_store = std::make_unique<FdStore>();
     auto made = std::make_unique<ServiceRuntime::Stored>(*this, unit);
     made->number = line.number;
     made->name = line.name;
     made->is_polled = line.is_polled;
     made->fd = std::move(found->second);
     inherited_stored_.erase(found);
-    StoredFd& stored = runtime.fd_store->add(std::move(made));
+    StoredFd& stored = fd_store_of(*unit.service).add(std::move(made));
     if (line.is_polled) static_cast<void>(edges.program.watch(stored.source, stored.fd.get(), 0));
   }
 }
@@ -169,7 +176,7 @@ void Manager::Impl::drop_unclaimed_stored() {
 // What is passed to the main process. The names are one string, colons between them.
 std::vector<int> Manager::Impl::passed_descriptors(const Unit& unit, std::string& names) const {
   std::vector<int> fds;
-  const auto& store = unit.service->fd_store;
+  const auto& store = unit.service->extras->fd_store;
   if (!store) return fds;
   for (const auto& stored : store->all()) {
     if (!fds.empty()) names.push_back(':');

@@ -157,14 +157,14 @@ void Manager::Impl::take_state(Unit& unit, const NotifyMessage& message) {
 }
 
 void Manager::Impl::take_status(Unit& unit, const NotifyMessage& message) {
-  ServiceRuntime& runtime = *unit.service;
-  if (message.status && *message.status != *runtime.status_text) {
-    runtime.status_text.edit().assign(*message.status);
+  Lazy<ServiceRuntimeExtras>& extras = unit.service->extras;
+  if (message.status && *message.status != extras->status_text) {
+    extras.edit().status_text.assign(*message.status);
     if (edges.side != nullptr) {
-      static_cast<void>(edges.side->put(unit.id, SideKind::kStatusText, *runtime.status_text));
+      static_cast<void>(edges.side->put(unit.id, SideKind::kStatusText, extras->status_text));
     }
   }
-  if (message.error_number) runtime.status_errno = *message.error_number;
+  if (message.error_number) extras.edit().status_errno = *message.error_number;
 }
 
 }  // namespace flotilla::init

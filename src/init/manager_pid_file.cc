@@ -19,13 +19,13 @@ void Manager::Impl::read_pid_file(const Unit& unit, ServiceFacts& facts) const {
 
 // The event is for what came before the watch was there.
 ServiceEvent Manager::Impl::watch_pid_file(Unit& unit) {
-  ServiceRuntime& runtime = *unit.service;
-  if (!runtime.pid_file_watch) {
-    runtime.pid_file_watch = std::make_unique<PathWatch>(
-        Callback<void()>::to<&ServiceRuntime::on_pid_file_change>(runtime));
+  auto& pid_file_watch = unit.service->extras.edit().pid_file_watch;
+  if (!pid_file_watch) {
+    pid_file_watch = std::make_unique<PathWatch>(
+        Callback<void()>::to<&ServiceRuntime::on_pid_file_change>(*unit.service));
   }
   const std::string path = edges.host.host_path(unit.settings.service.extras->pid_file);
-  if (const base::Status watched = edges.paths.watch(*runtime.pid_file_watch, path); !watched) {
+  if (const base::Status watched = edges.paths.watch(*pid_file_watch, path); !watched) {
     edges.logs.message(unit.id, 4,
                        fmt::format("{}: Failed to set a watch for PID file {}: {}", unit.id, path,
                                    watched.error().message));

@@ -30,6 +30,17 @@ struct SandboxRuntime {
   std::shared_ptr<DynamicUser> group;  // where it has another name than the user
 };
 
+// What few services have of what they are while they run.
+struct ServiceRuntimeExtras {
+  std::unique_ptr<Timer> watchdog;            // of a service that has to feed one
+  std::unique_ptr<PathWatch> pid_file_watch;  // while its coming is awaited
+  std::unique_ptr<FdStore> fd_store;          // null: nothing was ever stored
+  std::string status_text;
+  int status_errno = 0;
+  ServiceResult clean_result = ServiceResult::kSuccess;
+  Timestamps watchdog_time;
+};
+
 struct ServiceRuntime {
   // From an adoption to the look whether its processes are still there.
   static constexpr base::Micros kVerifyDelay{1'000'000};
@@ -57,10 +68,9 @@ struct ServiceRuntime {
   Unit& unit;
 
   ServiceState state;
-  std::unique_ptr<Timer> timeout;             // while one is set
-  std::unique_ptr<Timer> watchdog;            // of a service that has to feed one
-  std::unique_ptr<Timer> verify;              // of a service that was taken over while it ran
-  std::unique_ptr<PathWatch> pid_file_watch;  // while its coming is awaited
+  std::unique_ptr<Timer> timeout;  // while one is set
+  std::unique_ptr<Timer> verify;   // of a service that was taken over while it ran
+  Lazy<ServiceRuntimeExtras> extras;
   ChildWatch main_watch;
   std::unique_ptr<ChildWatch> control_watch;  // while there is a control process
   ChildWatch& watch_control();                // makes it
@@ -81,12 +91,7 @@ struct ServiceRuntime {
   void set_main_run_aside();
   // Whether the lines have run is still known if `keeps_lines`.
   void forget_runs(bool keeps_lines) noexcept;
-  std::unique_ptr<FdStore> fd_store;  // null: nothing was ever stored
-  Lazy<std::string> status_text;
-  int status_errno = 0;
-  Timestamps watchdog_time;
   uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
-  ServiceResult clean_result = ServiceResult::kSuccess;
 
   std::unique_ptr<SandboxRuntime> sandbox;  // null: none of it
   std::shared_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come

@@ -42,9 +42,10 @@ void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit)
   };
   const ServiceState& state = runtime.state;
   if (!is_main && state.sub == ServiceSubState::kCleaning) {
-    runtime.clean_result = exit.code == CLD_EXITED && exit.status == 0 ? ServiceResult::kSuccess
-                           : exit.code == CLD_EXITED                   ? ServiceResult::kExitCode
-                                                                       : ServiceResult::kSignal;
+    runtime.extras.edit().clean_result = exit.code == CLD_EXITED && exit.status == 0
+                                             ? ServiceResult::kSuccess
+                                         : exit.code == CLD_EXITED ? ServiceResult::kExitCode
+                                                                   : ServiceResult::kSignal;
   }
   if (is_main) {
     close(runtime.main_run);
@@ -120,9 +121,9 @@ void Manager::Impl::feed(Unit& unit, const ServiceEvent& event) {
     release_group_later(unit);
   }
   if (runtime.state.watchdog_at.is_never()) {
-    runtime.watchdog_time = {};
+    if (runtime.extras->watchdog_time.is_set()) runtime.extras.edit().watchdog_time = {};
   } else if (runtime.state.watchdog_fed != fed_before) {
-    runtime.watchdog_time = now();
+    runtime.extras.edit().watchdog_time = now();
   }
   // What says that there is nothing to do says it as a condition would.
   if (runtime.state.condition_failed) unit.condition_result = false;
@@ -145,12 +146,13 @@ void Manager::Impl::arm_service_timers(ServiceRuntime& runtime) {
   if (runtime.timeout && runtime.timeout->deadline() != state.timeout_at) {
     edges.timers.arm(*runtime.timeout, state.timeout_at);
   }
-  if (!runtime.watchdog && state.watchdog_at != base::MonotonicTime::never()) {
-    runtime.watchdog =
+  if (!runtime.extras->watchdog && !state.watchdog_at.is_never()) {
+    runtime.extras.edit().watchdog =
         std::make_unique<Timer>(Callback<void()>::to<&ServiceRuntime::on_watchdog>(runtime));
   }
-  if (runtime.watchdog && runtime.watchdog->deadline() != state.watchdog_at) {
-    edges.timers.arm(*runtime.watchdog, state.watchdog_at);
+  if (const auto& watchdog = runtime.extras->watchdog;
+      watchdog && watchdog->deadline() != state.watchdog_at) {
+    edges.timers.arm(*watchdog, state.watchdog_at);
   }
 }
 
@@ -188,7 +190,7 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
       return watch_pid_file(unit);
     case ServiceAction::Kind::kUnwatchPidFile:
       // It may be the watch that calls us.
-      if (runtime.pid_file_watch) edges.paths.unwatch(*runtime.pid_file_watch);
+      if (const auto& watch = runtime.extras->pid_file_watch) edges.paths.unwatch(*watch);
       return std::nullopt;
     case ServiceAction::Kind::kQueueRestart:
       wishes_.push_back({{unit.graph_id, JobType::kRestart, JobMode::kReplace}, unit.graph_id});
@@ -205,7 +207,7 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
       return std::nullopt;
     case ServiceAction::Kind::kLog:
       if (action.log == ServiceLog::kWatchdogRequest) {
-        const std::string& status = *runtime.status_text;
+        const std::string& status = runtime.extras->status_text;
         log_of(unit, priority_of(action),
                fmt::format("Watchdog request (last status: {})!",
                            status.empty() ? "<unset>" : status));
@@ -224,12 +226,15 @@ void Manager::Impl::begin_run(Unit& unit) {
   unit.invocation[8] = static_cast<uint8_t>((unit.invocation[8] & 0x3f) | 0x80);
   if (!unit.service) return;
   ServiceRuntime& runtime = *unit.service;
-  if (!runtime.status_text->empty() && edges.side != nullptr) {
+  if (!runtime.extras->status_text.empty() && edges.side != nullptr) {
     static_cast<void>(edges.side->put(unit.id, SideKind::kStatusText, ""));
   }
-  runtime.status_text.reset();
-  runtime.status_errno = 0;
-  runtime.watchdog_time = {};
+  if (runtime.extras.is_set()) {
+    ServiceRuntimeExtras& extras = runtime.extras.edit();
+    extras.status_text = {};
+    extras.status_errno = 0;
+    extras.watchdog_time = {};
+  }
   runtime.forget_runs(is_mount(unit));
   runtime.main_run = {};
   if (runtime.group) runtime.group->set_invocation(unit.invocation_id());

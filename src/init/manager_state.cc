@@ -58,7 +58,7 @@ void fill_service(const ServiceRuntime& runtime, UnitRecord& record) {
   record.deadline_usec = deadline_of(state.timeout_at);
   record.watchdog_fed_usec = state.watchdog_fed.since_epoch.count();
   record.watchdog_usec = watchdog_in_force(state).count();
-  record.status_errno = runtime.status_errno;
+  record.status_errno = runtime.extras->status_errno;
   record.uid = runtime.uid;
   record.gid = runtime.gid;
   record.recent_starts_usec[0] = state.active_since.since_epoch.count();
@@ -134,7 +134,7 @@ void Manager::Impl::forget_slot(Unit& unit) noexcept {
   if (!unit.state_slot) return;
   edges.state.free(*unit.state_slot);
   unit.state_slot.reset();
-  if (edges.side != nullptr && unit.service && !unit.service->status_text->empty()) {
+  if (edges.side != nullptr && unit.service && !unit.service->extras->status_text.empty()) {
     static_cast<void>(edges.side->erase_unit(unit.id));
   }
 }

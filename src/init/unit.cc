@@ -51,7 +51,7 @@ std::string_view Unit::result() const {
 }
 
 std::string_view Unit::clean_result() const {
-  return to_string(service ? service->clean_result : ServiceResult::kSuccess);
+  return to_string(service ? service->extras->clean_result : ServiceResult::kSuccess);
 }
 
 std::vector<std::string> Unit::can_clean() const {
@@ -112,10 +112,16 @@ bool Unit::has_run(ServiceCommand which) const {
 }
 
 uint32_t Unit::n_restarts() const { return service ? service->state.n_restarts : 0; }
-const std::string& Unit::status_text() const { return service ? *service->status_text : kNoText; }
-int Unit::status_errno() const { return service ? service->status_errno : 0; }
+const std::string& Unit::status_text() const {
+  return service ? service->extras->status_text : kNoText;
+}
+int Unit::status_errno() const { return service ? service->extras->status_errno : 0; }
 uint32_t Unit::n_fd_store() const {
-  return service && service->fd_store ? static_cast<uint32_t>(service->fd_store->size()) : 0;
+  if (!service || !service->extras->fd_store) return 0;
+  return static_cast<uint32_t>(service->extras->fd_store->size());
+}
+Timestamps Unit::watchdog_time() const {
+  return service ? service->extras->watchdog_time : Timestamps();
 }
 Timestamps Unit::watchdog_time() const { return service ? service->watchdog_time : Timestamps(); }
 Micros Unit::watchdog() const {
