@@ -46,8 +46,8 @@ void dump_unit(Lines out, const Manager& manager, const Unit& unit) {
                  unit.active_state(), unit.sub_state(),
                  manager.need_daemon_reload(unit) ? "yes" : "no");
   const UnitSettings& settings = unit.settings;
-  if (!settings.fragment_path.empty()) {
-    fmt::format_to(out, "\tFragment Path: {}\n", settings.fragment_path);
+  if (const std::string path = settings.fragment_path(); !path.empty()) {
+    fmt::format_to(out, "\tFragment Path: {}\n", path);
   }
   dump_list(out, "DropIn Path", settings.extras->drop_in_paths);
   dump_time(out, "State Change", unit.state_change);

@@ -111,7 +111,7 @@ void write_markers(S s, W w) {
 void write_source_path(S s, W w) {
   const UnitSettings& settings = s.unit->settings;
   const bool is_of_kernel = settings.name.type() == unit::UnitType::kMount && is_loaded(*s.unit) &&
-                            settings.fragment_path.empty() && !Manager::is_perpetual(*s.unit);
+                            settings.fragment_directory.empty() && !Manager::is_perpetual(*s.unit);
   w.string(is_of_kernel ? "/proc/self/mountinfo" : settings.extras->source_path);
 }
 
@@ -203,7 +203,7 @@ constexpr BusProperty kUnitProperties[] = {
     {"ActiveState", "s", kValue, [](S s, W w) { w.string(s.unit->active_state()); }},
     {"FreezerState", "s", kValue, [](S s, W w) { w.string(s.manager.freezer_state(*s.unit)); }},
     {"SubState", "s", kValue, [](S s, W w) { w.string(s.unit->sub_state()); }},
-    {"FragmentPath", "s", kConst, setting<&UnitSettings::fragment_path>},
+    {"FragmentPath", "s", kConst, [](S s, W w) { w.string(s.unit->settings.fragment_path()); }},
     {"SourcePath", "s", kConst, write_source_path},
     {"DropInPaths", "as", kConst, extra<&UnitExtras::drop_in_paths>},
     {"UnitFileState", "s", kNothing, write_unit_file_state},

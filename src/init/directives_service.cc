@@ -19,12 +19,12 @@ void parse_flag(UnitSettings& settings, const SettingContext& context, std::stri
   if (const auto flag = context.read_flag(value)) (settings.*Part).*Member = *flag;
 }
 
-template <int KillSettings::*Member>
+template <uint8_t KillSettings::*Member>
 void parse_kill_signal(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   const auto signal = unit::find_signal(value);
   if (!signal) return context.warn_bad_value(value);
-  settings.kill.*Member = *signal;
+  settings.kill.*Member = static_cast<uint8_t>(*signal);
 }
 
 void parse_kill_mode_setting(UnitSettings& settings, const SettingContext& context,

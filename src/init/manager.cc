@@ -75,7 +75,7 @@ namespace {
 
 const Manager::Impl::UnitFileFacts& unit_file_facts(Manager::Impl& impl, const Unit& unit) {
   static const Manager::Impl::UnitFileFacts kNone;
-  if (unit.settings.fragment_path.empty()) return kNone;
+  if (unit.settings.fragment_directory.empty()) return kNone;
   const std::string& name = unit.id;
   const auto known = impl.unit_files.find(name);
   if (known != impl.unit_files.end()) return known->second;

@@ -30,7 +30,7 @@ bool is_served_bus(const Unit& unit, const base::FileTree& host) {
 }
 
 std::string name_in_logs(const Unit& unit) {
-  const std::string& description = unit.settings.description;
+  const std::string_view description = unit.settings.description;
   return description.empty() ? unit.id : fmt::format("{} - {}", unit.id, description);
 }
 

@@ -178,7 +178,7 @@ bool Manager::Impl::prepare_mount(const Unit& unit) {
 void Manager::Impl::link_to_mount(UnitId unit, const Unit& mount) {
   if (unit == mount.graph_id || mount.settings.load_state != LoadState::kLoaded) return;
   graph.add(unit, Dependency::kAfter, mount.graph_id);
-  if (!mount.settings.fragment_path.empty()) {
+  if (!mount.settings.fragment_directory.empty()) {
     graph.add(unit, Dependency::kRequires, mount.graph_id);
   }
 }

@@ -144,7 +144,7 @@ Result<Unit*> Manager::Impl::make_transient(const TransientUnit& wanted) {
   FLOTILLA_TRY(edges.tree.write_atomic(path, unit_file_text(kFileHeading, wanted.settings), 0644));
   loader.refresh_name(wanted.name);
   Unit* unit = load_name(*name);
-  if (unit != nullptr && unit->settings.fragment_path != path) {
+  if (unit != nullptr && unit->settings.fragment_path() != path) {
     unit = take_settings(loader.load(*name));
   }
   if (unit == nullptr) {

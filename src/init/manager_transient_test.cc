@@ -33,7 +33,7 @@ TEST_F(TransientTest, RunsIsShownAndIsForgottenWithItsFileWhenItIsOver) {
   const Unit* unit = manager_->find_unit("t.service");
   EXPECT_TRUE(unit->transient);
   EXPECT_EQ(unit->description(), "made");
-  EXPECT_EQ(unit->settings.fragment_path, "/run/systemd/transient/t.service");
+  EXPECT_EQ(unit->settings.fragment_path(), "/run/systemd/transient/t.service");
   ASSERT_TRUE(manager_->set_properties("t.service", true, {line("Unit", "Description", "new")}));
   EXPECT_EQ(manager_->find_unit("t.service")->description(), "new");
   EXPECT_TRUE(tree_.stat("/run/systemd/transient/t.service.d/50-Description.conf"));

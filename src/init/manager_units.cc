@@ -133,7 +133,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     if (type == UnitType::kService || is_scope) {
       unit->service = std::make_unique<ServiceRuntime>(*this, *unit);
     }
-    unit->transient = is_transient_directory(parent_of(unit->settings.fragment_path));
+    unit->transient = is_transient_directory(unit->settings.fragment_directory);
     if (init::is_perpetual(unit->id)) be_always_there(*unit);
     active_states[id] = unit->active();
     queue_garbage(id);

@@ -16,8 +16,8 @@ Unit::Unit(UnitSettings unit_settings)
     : settings(std::move(unit_settings)), id(settings.name.str()) {}
 Unit::~Unit() = default;
 
-const std::string& Unit::description() const {
-  return settings.description.empty() ? id : settings.description;
+std::string_view Unit::description() const {
+  return settings.description.empty() ? std::string_view(id) : settings.description.view();
 }
 
 std::string_view Unit::load_state() const { return to_string(settings.load_state); }
@@ -123,7 +123,6 @@ uint32_t Unit::n_fd_store() const {
 Timestamps Unit::watchdog_time() const {
   return service ? service->extras->watchdog_time : Timestamps();
 }
-Timestamps Unit::watchdog_time() const { return service ? service->watchdog_time : Timestamps(); }
 Micros Unit::watchdog() const {
   if (!service) return kInfinity;
   return watchdog_in_force(service->state);

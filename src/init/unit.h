@@ -57,8 +57,8 @@ class Unit {
   bool is_frozen = false;
   uint8_t markers = 0;  // UnitMarker, set from outside
 
-  const std::string& description() const;  // Description=, or the id
-  std::string_view load_state() const;     // "loaded", "not-found", "bad-setting", ...
+  std::string_view description() const;  // Description=, or the id
+  std::string_view load_state() const;   // "loaded", "not-found", "bad-setting", ...
 
   // --- State, in the words of systemctl ---
   ActiveState active() const;

@@ -301,6 +301,12 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   return std::move(load.settings);
 }
 
+SharedText UnitLoader::share_directory(std::string_view path) {
+  const auto known = std::find(fragment_directories_.begin(), fragment_directories_.end(), path);
+  if (known != fragment_directories_.end()) return *known;
+  return fragment_directories_.emplace_back(path);
+}
+
 void UnitLoader::load_fragment(Load& load) {
   UnitSettings& settings = load.settings;
   const std::string& id = settings.name.str();
@@ -341,7 +347,7 @@ void UnitLoader::load_fragment(Load& load) {
     settings.load_state = LoadState::kLoaded;
     return apply(load, standard->text, "(standard) " + id);
   }
-  settings.fragment_path = file->path;
+  settings.set_fragment(share_directory(parent_of(file->path)), file_name_of(file->path));
   load.specifiers.fragment_path = file->path;
   if (file->is_masked) return mask();
   base::FileStat stat;
@@ -349,7 +355,7 @@ void UnitLoader::load_fragment(Load& load) {
   if (!bytes) {
     // A link that leads nowhere is no file, and neither is a circle of them.
     if (bytes.error().code == Errc::kNotFound || bytes.error().error_number == ELOOP) {
-      settings.fragment_path.clear();
+      settings.fragment_directory.clear();
       return fail(LoadState::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
                   "Unit " + id + " not found.");
     }

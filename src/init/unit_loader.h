@@ -27,7 +27,7 @@ struct UnitLoaderOptions {
   std::vector<UnitDirectory> directories;  // unit_search_path(), and --units= first
   unit::HostValues host;
   ManagerScope scope = ManagerScope::kSystem;
-  std::string default_slice = "system.slice";
+  SharedText default_slice = "system.slice";
 };
 
 class UnitLoader {
@@ -90,11 +90,13 @@ class UnitLoader {
   std::vector<unit::UnitName> aliases_of(const unit::UnitName& id) const;
   uint64_t fingerprint(const UnitSettings& settings, int64_t& newest) const;
   const base::FileTree& tree_of(std::string_view path) const;
+  SharedText share_directory(std::string_view path);
 
   UnitLoaderOptions options_;
   UnitIndex index_;
   std::vector<unit::Setting> defaults_;
   const MountTable* mounts_ = nullptr;
+  std::vector<SharedText> fragment_directories_;          // as many as the search path has
   std::unordered_map<std::string, uint64_t> remembered_;  // fingerprints, by unit
   bool looked_for_changes_ = false;                       // since the last load() or by refresh()
   bool is_settled_ = false;                               // see settle()

@@ -37,7 +37,7 @@ void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& pa
   if (!file) {
     load.diagnostics.push_back({path, 0, Severity::kError, file.error().message});
     // A drop-in that cannot be read is only left out.
-    if (path == settings.fragment_path) fail_to_load(settings, file.error());
+    if (path == settings.fragment_path()) fail_to_load(settings, file.error());
     return;
   }
   for (Diagnostic& diagnostic : file->diagnostics) {
@@ -120,7 +120,7 @@ void UnitLoader::apply_setting(Load& load, const unit::Setting& setting,
 
 UnitSettings UnitLoader::with_drop_in(const UnitSettings& settings, std::string_view text,
                                       const std::string& path, bool was_outdated) {
-  Load load{settings, {}, {settings.name, &options_.host, settings.fragment_path, {}}, {}, false};
+  Load load{settings, {}, {settings.name, &options_.host, settings.fragment_path(), {}}, {}, false};
   apply(load, text, path);
   auto& paths = load.settings.extras.edit().drop_in_paths;
   if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);

@@ -105,8 +105,8 @@ const base::FileTree& UnitLoader::tree_of(std::string_view path) const {
 bool UnitLoader::is_outdated(const UnitSettings& settings) const {
   if (index_.directories().empty()) return false;
   int64_t newest = 0;
-  if (!settings.fragment_path.empty()) {
-    const auto stat = tree_of(settings.fragment_path).stat(settings.fragment_path);
+  if (const std::string path = settings.fragment_path(); !path.empty()) {
+    const auto stat = tree_of(path).stat(path);
     if (settings.load_state != LoadState::kMasked) {
       if (!stat) return true;
       newest = stat->mtime_usec;

@@ -200,6 +200,17 @@ void refuse(UnitSettings& settings, std::string_view reason) {
     settings.extras.edit().warnings.push_back(settings.name.str() + ": " + std::string(reason));
 }
 
+std::string UnitSettings::fragment_path() const {
+  if (fragment_directory.empty()) return {};
+  const std::string_view file = fragment_name.empty() ? name.str() : fragment_name.view();
+  return fragment_directory.str().append("/").append(file);
+}
+
+void UnitSettings::set_fragment(SharedText directory, std::string_view file_name) {
+  fragment_directory = std::move(directory);
+  fragment_name = file_name == name.str() ? SharedText() : SharedText(file_name);
+}
+
 std::string slice_of(const UnitSettings& settings) {
   switch (settings.name.type()) {
     case UnitType::kSlice: {
@@ -210,12 +221,12 @@ std::string slice_of(const UnitSettings& settings) {
     }
     case UnitType::kScope:
       if (settings.name.str() == "init.scope") return "-.slice";
-      return settings.slice;
+      return settings.slice.str();
     case UnitType::kService:
     case UnitType::kSocket:
     case UnitType::kMount:
     case UnitType::kSwap:
-      return settings.slice;
+      return settings.slice.str();
     case UnitType::kTarget:
     case UnitType::kDevice:
     case UnitType::kAutomount:

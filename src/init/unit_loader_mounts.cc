@@ -65,7 +65,7 @@ bool load_without_file(UnitSettings& settings, const MountTable* mounts) {
 }
 
 void finish_mount(UnitSettings& settings, ManagerScope scope, const MountTable* mounts) {
-  const bool has_file = !settings.fragment_path.empty();
+  const bool has_file = !settings.fragment_directory.empty();
   const bool is_root = settings.name.str() == kRootMount;
   MountSettings& mount = settings.extras.edit().mount.edit();
   if (mount.where.empty()) mount.where = path_of_mount_unit(settings.name);

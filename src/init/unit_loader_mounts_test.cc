@@ -51,7 +51,7 @@ TEST_F(MountLoading, ReadsAMountWithItsPlaceAmongOthers) {
   EXPECT_EQ(mount.directory_mode, 0711u);
   EXPECT_TRUE(mount.lazy_unmount);
   EXPECT_EQ(settings.service.timeout_start, Micros(7'000'000));
-  EXPECT_EQ(settings.description, "/run/m");
+  EXPECT_EQ(settings.description.view(), "/run/m");
   EXPECT_TRUE(settings.ignore_on_isolate);
   EXPECT_THAT(settings.extras->requires_mounts_for, ElementsAre("/run"));
   EXPECT_THAT(names(settings, Dependency::kRequires), ElementsAre("system.slice"));
@@ -116,7 +116,7 @@ TEST_F(MountLoading, WhatIsMountedNeedsNoFile) {
 TEST_F(MountLoading, TheRootIsAlwaysThere) {
   const UnitSettings settings = load("-.mount");
   EXPECT_EQ(settings.load_state, LoadState::kLoaded);
-  EXPECT_EQ(settings.description, "Root Mount");
+  EXPECT_EQ(settings.description.view(), "Root Mount");
   EXPECT_FALSE(settings.default_dependencies);
   EXPECT_EQ(slice_of(settings), "-.slice");
   EXPECT_THAT(names(settings, Dependency::kAfter), ElementsAre("-.slice"));

@@ -60,7 +60,7 @@ TEST(LoadingBigFiles, EveryDirectiveMayStandInEveryLine) {
           .append(value_of(directive->name(), i))
           .append("\n");
     }
-    EXPECT_EQ(load_text(text).fragment_path, "/etc/systemd/system/a.service");
+    EXPECT_EQ(load_text(text).fragment_path(), "/etc/systemd/system/a.service");
   }
 }
 

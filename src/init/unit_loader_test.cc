@@ -64,8 +64,8 @@ TEST_F(UnitLoaderTest, ReadsAServiceWithItsTypes) {
   const UnitSettings s = load("a.service");
   EXPECT_EQ(s.load_state, LoadState::kLoaded);
   EXPECT_THAT(s.extras->warnings, IsEmpty());
-  EXPECT_EQ(s.description, "The a");
-  EXPECT_EQ(s.fragment_path, "/etc/systemd/system/a.service");
+  EXPECT_EQ(s.description.view(), "The a");
+  EXPECT_EQ(s.fragment_path(), "/etc/systemd/system/a.service");
   EXPECT_EQ(s.service.type, ServiceType::kNotify);
   EXPECT_EQ(s.service.notify_access, NotifyAccess::kMain);
   EXPECT_EQ(s.service.restart_sec, 1500ms);
@@ -167,7 +167,7 @@ TEST_F(UnitLoaderTest, AServiceThatCannotBeHasItsPlaceAmongTheOthersAllTheSame) 
   etc("a.service", "[Service]\nType=simple\n");
   const UnitSettings s = load("a.service");
   EXPECT_EQ(s.load_state, LoadState::kBadSetting);
-  EXPECT_EQ(s.slice, "system.slice");
+  EXPECT_EQ(s.slice.view(), "system.slice");
   EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kAfter)],
               Contains(*unit::UnitName::parse("sysinit.target")));
 }
@@ -248,8 +248,8 @@ TEST_F(UnitLoaderTest, DropInsAreKnownByTheirRealPlace) {
   lib("a.service.d/1.conf", "[Unit]\nDescription=A\n");
   UnitLoader loader(std::move(options));
   const UnitSettings s = loader.load(*UnitName::parse("a.service"));
-  EXPECT_EQ(s.fragment_path, "/lib/systemd/system/a.service");
-  EXPECT_EQ(s.description, "A");
+  EXPECT_EQ(s.fragment_path(), "/lib/systemd/system/a.service");
+  EXPECT_EQ(s.description.view(), "A");
   EXPECT_THAT(s.extras->drop_in_paths, ElementsAre("/usr/lib/systemd/system/a.service.d/1.conf"));
 }
 
@@ -270,10 +270,10 @@ TEST_F(UnitLoaderTest, DropInsCountForMaskedUnitsAndNotForThoseThatAreNotThere) 
   etc("none.service.d/1.conf", "[Unit]\nDescription=None\n");
   const UnitSettings masked = load("m.service");
   EXPECT_EQ(masked.load_state, LoadState::kMasked);
-  EXPECT_EQ(masked.description, "Masked");
-  EXPECT_EQ(masked.slice, "");
+  EXPECT_EQ(masked.description.view(), "Masked");
+  EXPECT_EQ(masked.slice.view(), "");
   const UnitSettings none = load("none.service");
-  EXPECT_EQ(none.description, "");
+  EXPECT_EQ(none.description.view(), "");
   EXPECT_THAT(none.extras->drop_in_paths, IsEmpty());
   EXPECT_FALSE(loader_->is_outdated(none));
 }
@@ -292,7 +292,7 @@ TEST_F(UnitLoaderTest, FollowsAliasesTemplatesAndMasks) {
   EXPECT_EQ(alias.extras->aliases[0].str(), "alias.service");
 
   const UnitSettings instance = load("t@a-b.service");
-  EXPECT_EQ(instance.description, "For a-b");
+  EXPECT_EQ(instance.description.view(), "For a-b");
   EXPECT_EQ(commands(instance, ServiceCommand::kStart)[0].argv[1], "a/b");
   EXPECT_EQ(load("m.service").load_state, LoadState::kMasked);
   EXPECT_EQ(load("empty.service").load_state, LoadState::kMasked);
@@ -323,9 +323,9 @@ TEST_F(UnitLoaderTest, TheFileIsReadUnderTheNameThatWasAskedFor) {
   link("a@.service", "b@.service");
   const UnitSettings settings = load("b@x.service");
   EXPECT_EQ(settings.name.str(), "a@x.service");
-  EXPECT_EQ(settings.description, "b@x.service b x");
+  EXPECT_EQ(settings.description.view(), "b@x.service b x");
   EXPECT_EQ(settings.exec->syslog_identifier, "a@x.service");
-  EXPECT_EQ(load("a@x.service").description, "a@x.service a x");
+  EXPECT_EQ(load("a@x.service").description.view(), "a@x.service a x");
 }
 
 TEST_F(UnitLoaderTest, ASocketIsForTheServiceOfItsName) {
@@ -355,9 +355,9 @@ TEST_F(UnitLoaderTest, WhatIsNoLegalAliasIsAsGoodAsNotThere) {
   }
   link("t@y.service", "t@z.service");
   EXPECT_EQ(load("t@z.service").name.str(), "t@z.service");
-  EXPECT_EQ(load("t@z.service").fragment_path, "/etc/systemd/system/t@.service");
+  EXPECT_EQ(load("t@z.service").fragment_path(), "/etc/systemd/system/t@.service");
   link("/usr/lib/systemd/system/self.service", "self.service");
-  EXPECT_EQ(load("self.service").fragment_path, "/usr/lib/systemd/system/self.service");
+  EXPECT_EQ(load("self.service").fragment_path(), "/usr/lib/systemd/system/self.service");
 }
 
 TEST_F(UnitLoaderTest, ATemplateThatIsNamedMeansTheInstanceBesideTheUnit) {
@@ -387,7 +387,7 @@ TEST_F(UnitLoaderTest, AHigherDirectoryWinsAndStandardUnitsAreLowest) {
   EXPECT_EQ(load("sysinit.target").description.view(), "System Initialization");
   EXPECT_EQ(load("default.target").name.str(), "multi-user.target");
   etc("sysinit.target", "[Unit]\nDescription=Mine\n");
-  EXPECT_EQ(load("sysinit.target").description, "Mine");
+  EXPECT_EQ(load("sysinit.target").description.view(), "Mine");
   link("graphical.target", "default.target");
   EXPECT_EQ(load("default.target").name.str(), "graphical.target");
 }
@@ -480,9 +480,9 @@ TEST_F(UnitLoaderTest, ALinkToAFileFromElsewhereIsThatFileUnderTheNameOfTheLink)
   link("/srv/far.service", "near.service");
   link("/srv/none.service", "gone.service");
   EXPECT_EQ(load("near.service").name.str(), "near.service");
-  EXPECT_EQ(load("near.service").fragment_path, "/etc/systemd/system/near.service");
+  EXPECT_EQ(load("near.service").fragment_path(), "/etc/systemd/system/near.service");
   EXPECT_EQ(load("gone.service").load_state, LoadState::kNotFound);
-  EXPECT_EQ(load("gone.service").fragment_path, "");
+  EXPECT_EQ(load("gone.service").fragment_path(), "");
 }
 
 TEST_F(UnitLoaderTest, ABrokenFileIsAnErrorAndABrokenDropInIsLeftOut) {

@@ -17,6 +17,7 @@
 #include "init/exec_extras.h"
 #include "init/lazy.h"
 #include "init/mount_settings.h"
+#include "init/shared_text.h"
 #include "init/sparse_array.h"
 #include "init/unit_actions.h"
 #include "sandbox/settings.h"
@@ -134,10 +135,10 @@ enum class ServiceCommand : uint8_t {
 
 struct KillSettings {
   KillMode mode = KillMode::kControlGroup;
-  int kill_signal = 15;
-  int restart_kill_signal = 0;  // 0: kill_signal
-  int final_kill_signal = 9;
-  int watchdog_signal = 6;
+  uint8_t kill_signal = 15;
+  uint8_t restart_kill_signal = 0;  // 0: kill_signal
+  uint8_t final_kill_signal = 9;
+  uint8_t watchdog_signal = 6;
   bool send_sigkill = true;
   bool send_sighup = false;
 };
@@ -244,11 +245,16 @@ struct UnitSettings {
             name.type() == unit::UnitType::kMount || name.type() == unit::UnitType::kDevice) {}
 
   unit::UnitName name;
-  std::string fragment_path;     // as seen inside the tree
-  int64_t files_mtime_usec = 0;  // the newest of them, for NeedDaemonReload
+  int64_t files_mtime_usec = 0;  // the newest of its files, for NeedDaemonReload
 
-  std::string description;
-  std::string slice;  // of units that may be in one; see slice_of()
+  // The unit's own file, as seen inside the tree; without a directory there is none. Units whose
+  // files are in one directory share its text, and most files have the name of their unit.
+  SharedText fragment_directory, fragment_name;
+  std::string fragment_path() const;
+  void set_fragment(SharedText directory, std::string_view file_name);
+
+  SharedText description;
+  SharedText slice;  // of units that may be in one; see slice_of()
   // The manager's graph keeps them: empty once the unit is in it.
   SparseArray<std::vector<unit::UnitName>, static_cast<size_t>(Dependency::kCount)> dependencies;
 
