@@ -113,7 +113,7 @@ TEST(UnitGraph, FactsComeFromTheFiles) {
   auto service = settings("a.service");
   EXPECT_FALSE(facts_of(service).can_reload);
   service.service.commands[static_cast<size_t>(ServiceCommand::kReload)].push_back(
-      {"/bin/true", {"/bin/true"}, false, true, {}});
+      {"/bin/true", {"/bin/true"}});
   EXPECT_TRUE(facts_of(service).can_reload);
   EXPECT_TRUE(facts_of(settings("-.slice")).perpetual);
   EXPECT_FALSE(facts_of(settings("x.scope")).can_start);
