@@ -120,15 +120,16 @@ void write_job(S s, W w) {
   w.open_struct("uo").u32(id).object_path(id != 0 ? bus::job_path(id) : "/").close();
 }
 
+// In the order in which they are looked at.
 void write_conditions(W w, std::string_view prefix, const std::vector<Condition>& conditions) {
   w.open_array("(sbbsi)");
-  for (const Condition& condition : conditions) {
+  for (auto last = conditions.rbegin(); last != conditions.rend(); ++last) {
     w.open_struct("sbbsi")
-        .string(std::string(prefix) + condition.kind)
-        .boolean(condition.trigger)
-        .boolean(condition.negate)
-        .string(condition.parameter)
-        .i32(condition.result)
+        .string(std::string(prefix) + last->kind)
+        .boolean(last->trigger)
+        .boolean(last->negate)
+        .string(last->parameter)
+        .i32(last->result)
         .close();
   }
   w.close();

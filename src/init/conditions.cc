@@ -289,7 +289,8 @@ bool all_hold(std::vector<Condition>& conditions, const ConditionWorld& world,
   bool any_trigger = false, triggered = false;
   const Condition* first_trigger = nullptr;
   for (Condition& condition : conditions) condition.result = 0;
-  for (Condition& condition : conditions) {
+  for (auto last = conditions.rbegin(); last != conditions.rend(); ++last) {
+    Condition& condition = *last;
     const bool ok = holds(condition, world);
     condition.result = ok ? 1 : -1;
     if (condition.trigger) {

@@ -37,9 +37,9 @@ struct ConditionWorld {
 // is not implemented is not asked here: the directives table keeps it out.
 bool holds(const Condition& condition, const ConditionWorld& world);
 
-// All of the plain ones, and one of those with "|" if there are any. Each line looked at remembers
-// its result; after a plain one that does not hold none is. `failed`, if given, gets the line that
-// decided against it.
+// All of the plain ones, and one of those with "|" if there are any. They stand in the order of
+// their lines, and the last is looked at first. Each line looked at remembers its result; after a
+// plain one that does not hold none is. `failed`, if given, gets the line that decided against it.
 bool all_hold(std::vector<Condition>& conditions, const ConditionWorld& world,
               const Condition** failed = nullptr);
 

@@ -48,13 +48,13 @@ class ConditionsTest : public ::testing::Test {
 TEST_F(ConditionsTest, EachLineRemembersWhatItSaidUntilAPlainOneFails) {
   const Condition yes{"PathExists", "/d", false, false}, no{"PathExists", "/n", false, false};
   EXPECT_FALSE(all({yes, no, yes}));
-  EXPECT_EQ(results(), "1 -1 0 ");
+  EXPECT_EQ(results(), "0 -1 1 ");
   const Condition first{"PathExists", "/n", true, false}, second{"PathExists", "/d", true, false};
   EXPECT_TRUE(all({first, second, second}));
   EXPECT_EQ(results(), "-1 1 1 ");
   const Condition* failed = nullptr;
   EXPECT_FALSE(all({first, yes, first}, &failed));
-  EXPECT_EQ(failed, &looked_at_[0]);
+  EXPECT_EQ(failed, &looked_at_[2]);
 }
 
 TEST_F(ConditionsTest, WhatCannotBeToldHoldsNeitherWayRound) {

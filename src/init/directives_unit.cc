@@ -162,8 +162,7 @@ void parse_condition(UnitSettings& settings, const SettingContext& context,
     return context.reporter.warn("Path in condition is not absolute, ignoring: {}", *parameter);
   }
   condition.parameter = std::move(*parameter);
-  // The last line is looked at first.
-  list.insert(list.begin(), std::move(condition));
+  list.push_back(std::move(condition));
 }
 
 void parse_source_path(UnitSettings& settings, const SettingContext& context,

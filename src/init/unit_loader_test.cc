@@ -102,14 +102,14 @@ TEST_F(UnitLoaderTest, AnEmptyValueResetsAListAndTheLastOfOthersWins) {
   EXPECT_EQ(s.service.timeout_start, kInfinity);
 }
 
-TEST_F(UnitLoaderTest, TheLastConditionIsTheFirstToBeLookedAt) {
+TEST_F(UnitLoaderTest, ConditionsStandInTheOrderOfTheirLines) {
   etc("a.service",
       "[Unit]\nConditionPathExists=/one\nConditionUser=root\nAssertPathExists=/one\n"
       "AssertPathExists=/two\n[Service]\nExecStart=/bin/a\n");
   const UnitSettings s = load("a.service");
   ASSERT_EQ(s.extras->conditions.size(), 2U);
-  EXPECT_EQ(s.extras->conditions[0].kind, "User");
-  EXPECT_EQ(s.extras->assertions[0].parameter, "/two");
+  EXPECT_EQ(s.extras->conditions[1].kind, "User");
+  EXPECT_EQ(s.extras->assertions[1].parameter, "/two");
 }
 
 TEST_F(UnitLoaderTest, ReportsWhatItDoesNotKnowAndWhatItDoesNotDo) {
