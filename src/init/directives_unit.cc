@@ -21,9 +21,9 @@ void parse_flag(UnitSettings& settings, const SettingContext& context, std::stri
 
 void parse_description(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
-  auto text = context.expand(value);
+  const auto text = context.expand(value);
   if (!text) return;
-  settings.description = std::move(*text);
+  settings.description = *text;
 }
 
 void parse_documentation(UnitSettings& settings, const SettingContext& context,
