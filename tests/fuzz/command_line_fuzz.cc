@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   const auto commands = parse_command_line(bytes, context, reporter);
   if (!commands) return 0;
   for (const Command& command : *commands) {
-    require(!command.path.empty() && !command.argv.empty());
+    require(!command.path().empty() && !command.argv.empty());
     for (const std::string& word : expand_arguments(command, environment)) {
       const auto back = split_words(quote_word(word));
       require(back.has_value() && back->size() == 1 && back->front() == word);
