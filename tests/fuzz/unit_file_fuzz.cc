@@ -28,7 +28,7 @@ void read_value(const std::string& value, const SpecifierContext& context) {
   read_environment_setting(value, context, reporter, environment);
   if (const auto commands = parse_command_line(value, context, reporter)) {
     for (const Command& command : *commands) {
-      require(!command.path.empty() && !command.argv.empty());
+      require(!command.path().empty() && !command.argv.empty());
       (void)expand_arguments(command, environment);
     }
   }
