@@ -20,6 +20,7 @@
 #include "init/best_effort_tracker.h"
 #include "init/cgroup_settings.h"
 #include "init/mount_table.h"
+#include "init/process_stat.h"
 
 namespace flotilla::init {
 namespace {
@@ -75,14 +76,7 @@ void visit_subtree(int directory, int depth, F& visit) {
 
 struct CollectPids {
   std::vector<pid_t>& out;
-  void at(int directory) {
-    const std::string text = read_text(directory, "cgroup.procs");
-    for (const std::string_view line : split(text, '\n')) {
-      pid_t pid = 0;
-      std::from_chars(line.data(), line.data() + line.size(), pid);
-      if (pid > 0) out.push_back(pid);  // 0: of another pid namespace
-    }
-  }
+  void at(int directory) { add_pids(read_text(directory, "cgroup.procs"), out); }
   void leave(int, const char*) {}
 };
 

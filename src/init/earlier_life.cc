@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <map>
 
@@ -55,15 +54,14 @@ std::vector<std::string> directories_of(const base::FileTree& host, const std::s
 }
 
 std::vector<ProcessStat> processes_in(const base::FileTree& host, const std::string& cgroup) {
+  std::vector<pid_t> pids;
   std::vector<ProcessStat> found;
   for (const std::string& path : directories_of(host, cgroup)) {
-    const std::string pids = host.read(path + "/cgroup.procs", kMaxPidsBytes).value_or("");
-    for (size_t at = 0; at < pids.size(); at = std::min(pids.find('\n', at), pids.size()) + 1) {
-      pid_t pid = 0;
-      std::from_chars(pids.data() + at, pids.data() + pids.size(), pid);
-      const auto stat = read_process_stat(pid);
-      if (stat && !stat->is_dead()) found.push_back(*stat);
-    }
+    add_pids(host.read(path + "/cgroup.procs", kMaxPidsBytes).value_or(""), pids);
+  }
+  for (const pid_t pid : pids) {
+    const auto stat = read_process_stat(pid);
+    if (stat && !stat->is_dead()) found.push_back(*stat);
   }
   return found;
 }

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 
 #include "base/fd.h"
+#include "init/process_stat.h"
 #include "unit/utf8.h"
 
 namespace flotilla::init {
@@ -52,15 +52,10 @@ std::string quote(std::string_view argument) {
 
 void add_processes(const ProcessTracker& tracker, const std::string& path, int depth,
                    std::vector<ListedProcess>& found) {
-  const std::string text = tracker.read_file(path, "cgroup.procs");
   const std::string shown = tracker.cgroup_path(path);
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    pid_t pid = 0;
-    std::from_chars(text.data() + at, text.data() + end, pid);
-    if (pid > 0) found.push_back({shown, pid});  // 0: of another pid namespace
-    at = end + 1;
-  }
+  std::vector<pid_t> pids;
+  add_pids(tracker.read_file(path, "cgroup.procs"), pids);
+  for (const pid_t pid : pids) found.push_back({shown, pid});
   if (depth == kMaxDepth) return;
   for (const std::string& inner : tracker.subgroups(path)) {
     add_processes(tracker, path.empty() ? inner : path + "/" + inner, depth + 1, found);

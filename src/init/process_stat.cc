@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -108,6 +109,16 @@ std::vector<ProcessStat> read_all_processes() {
   }
   closedir(proc);
   return processes;
+}
+
+void add_pids(std::string_view procs, std::vector<pid_t>& pids) {
+  for (size_t at = 0; at < procs.size();) {
+    const size_t end = std::min(procs.find('\n', at), procs.size());
+    pid_t pid = 0;
+    std::from_chars(procs.data() + at, procs.data() + end, pid);
+    if (pid > 0) pids.push_back(pid);
+    at = end + 1;
+  }
 }
 
 bool signal_process(const ProcessStat& process, int signal) noexcept {

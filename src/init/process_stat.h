@@ -32,6 +32,9 @@ std::string find_in_environment(pid_t pid, std::string_view name);
 // Every living process of the machine, in the order of their pids (more or less of their age).
 std::vector<ProcessStat> read_all_processes();
 
+// Adds those that the text of a cgroup.procs names; of another pid namespace it knows no numbers.
+void add_pids(std::string_view procs, std::vector<pid_t>& pids);
+
 // Signals this very process, or nothing if its pid is another's by now.
 bool signal_process(const ProcessStat& process, int signal) noexcept;
 
