@@ -1,7 +1,5 @@
 // StartTransientUnit, SetUnitProperties and SetProperties.
 
-#include <fmt/format.h>
-
 #include <optional>
 
 #include "bus/object_path.h"
@@ -118,11 +116,9 @@ void bus_start_transient_unit(BusRequest& request) {
   const std::string name = reader.string().value_or("");
   const std::string mode = reader.string().value_or("");
   // The type comes before all that is said of the unit.
-  const auto parsed = unit::UnitName::parse(name);
-  if (parsed && !may_be_transient(parsed->type())) {
-    return answer_error(
-        request, kBusInvalidArgs,
-        fmt::format("Unit type {} does not support transient units.", to_string(parsed->type())));
+  if (const auto parsed = unit::UnitName::parse(name)) {
+    const base::Status allowed = check_transient_type(parsed->type());
+    if (!allowed) return request.call.send_error(allowed.error());
   }
   if (!parse_job_mode(mode)) {
     return answer_error(request, kBusInvalidArgs, "Job mode " + mode + " is invalid.");

@@ -83,11 +83,6 @@ std::string allowed_devices(const Unit& unit) {
   return text;
 }
 
-base::Unexpected invalid_arguments(std::string text) {
-  return base::unexpected(
-      {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
-}
-
 }  // namespace
 
 std::string Manager::Impl::transient_directory() const {
@@ -97,10 +92,7 @@ std::string Manager::Impl::transient_directory() const {
 Result<Unit*> Manager::Impl::make_transient(const TransientUnit& wanted) {
   const auto name = UnitName::parse(wanted.name);
   if (!name) return invalid_arguments("Invalid unit name or type.");
-  if (!may_be_transient(name->type())) {
-    return invalid_arguments(
-        fmt::format("Unit type {} does not support transient units.", to_string(name->type())));
-  }
+  FLOTILLA_TRY(check_transient_type(name->type()));
   FLOTILLA_ASSIGN(Unit * known, load(wanted.name));
   const bool is_pristine = known->settings.load_state == LoadState::kNotFound && known->job == 0 &&
                            known->active() == ActiveState::kInactive;

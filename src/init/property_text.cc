@@ -40,10 +40,6 @@ base::Unexpected wrong_type() {
                            "Failed to set unit properties: Unexpected message contents", ENXIO,
                            "System.Error.ENXIO"});
 }
-base::Unexpected invalid(std::string text) {
-  return base::unexpected(
-      {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
-}
 // What is wrong with a device, an address or a word of a list; empty: nothing we have words for.
 std::string describe_bad_list(const std::string& name, const Value& value) {
   const auto has_flags = [](const Value& device) {
@@ -79,7 +75,7 @@ base::Unexpected bad_value(const std::string& name, const Value& value, bool is_
   } else {
     text = fmt::format("Invalid {} setting", name);
   }
-  return invalid(std::move(text));
+  return invalid_arguments(std::move(text));
 }
 
 // What systemd keeps of a share in a drop-in: whole percents of a CPU, and of tasks a tenth of
@@ -200,6 +196,19 @@ bool has_line_end(const std::vector<std::string>& lines) {
 
 }  // namespace
 
+base::Unexpected invalid_arguments(std::string text) {
+  return base::unexpected(
+      {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
+}
+
+base::Status check_transient_type(unit::UnitType type) {
+  if (type != unit::UnitType::kTarget && type != unit::UnitType::kDevice &&
+      type != unit::UnitType::kSwap)
+    return {};
+  return invalid_arguments(
+      fmt::format("Unit type {} does not support transient units.", to_string(type)));
+}
+
 Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, const Value& value) {
   const unit::UnitType type = unit_.type();
   PropertyText text;
@@ -280,11 +289,11 @@ Result<PropertyText> PropertyWriter::write(const std::string& name, const Value&
   // A line more than it seems would be a setting that nobody checked.
   if (has_line_end(text.lines)) return bad_value(name, Value{"s", std::string("line break")});
   if (name == "Slice" && !unit::UnitName::is_valid(*value.as_string())) {
-    return invalid(fmt::format("Invalid unit name '{}'", *value.as_string()));
+    return invalid_arguments(fmt::format("Invalid unit name '{}'", *value.as_string()));
   }
   // A file has the word, too; here it is no family.
   if (name == "RestrictAddressFamilies" && text.lines.back() == name + "=none") {
-    return invalid("Failed to set unit properties: Invalid argument");
+    return invalid_arguments("Failed to set unit properties: Invalid argument");
   }
   // Below the directory of the runtime, which only the reader of files knows.
   if (name == "PIDFile" && !value.as_string()->empty() && value.as_string()->front() != '/') {
@@ -306,10 +315,10 @@ Result<PropertyText> PropertyWriter::write(const std::string& name, const Value&
   if (is_dependency(name) && value.as_list() != nullptr) {
     for (const Value& other : *value.as_list()) {
       if (unit::UnitName::is_valid(*other.as_string())) continue;
-      return invalid(fmt::format("Invalid unit name {}", *other.as_string()));
+      return invalid_arguments(fmt::format("Invalid unit name {}", *other.as_string()));
     }
   }
-  if (name == "Environment") return invalid("Invalid environment block.");
+  if (name == "Environment") return invalid_arguments("Invalid environment block.");
   return bad_value(name, value, text.is_live);
 }
 

@@ -42,11 +42,11 @@ class PropertyWriter {
   std::map<std::string, std::string> hard_limits_;
 };
 
-// Whether programs may ask for units of this type.
-constexpr bool may_be_transient(unit::UnitType type) {
-  return type != unit::UnitType::kTarget && type != unit::UnitType::kDevice &&
-         type != unit::UnitType::kSwap;
-}
+// D-Bus' InvalidArgs with this text.
+base::Unexpected invalid_arguments(std::string text);
+
+// Fails, with systemd's error, where programs may not ask for units of this type.
+base::Status check_transient_type(unit::UnitType type);
 
 // One unit that a program asks for.
 struct TransientUnit {
