@@ -108,13 +108,17 @@ void EngineManager::stop() {
   view_hold_.reset();
 }
 
+store::TxnRequest EngineManager::leave_lead(store::Revision leads_at) const {
+  store::TxnRequest txn;
+  txn.compares.push_back(store::mod_is(keys_.leader(), leads_at));
+  txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.leader(), {}});
+  return txn;
+}
+
 void EngineManager::resign(std::function<void()> done) {
   is_resigning_ = true;
   if (!is_leader()) return loop_.post(std::move(done));
-  store::TxnRequest txn;
-  txn.compares.push_back(store::mod_is(keys_.leader(), leads_at_));
-  txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.leader(), {}});
-  store_.txn(std::move(txn), [done = std::move(done)](auto) { done(); });
+  store_.txn(leave_lead(leads_at_), [done = std::move(done)](auto) { done(); });
 }
 
 void EngineManager::stand_down() {
@@ -129,10 +133,7 @@ void EngineManager::stand_down() {
 }
 
 void EngineManager::give_up_lead(store::Revision leads_at) {
-  store::TxnRequest txn;
-  txn.compares.push_back(store::mod_is(keys_.leader(), leads_at));
-  txn.then_ops.emplace_back(store::DeleteRangeOp{keys_.leader(), {}});
-  store_.txn(std::move(txn), [this, alive = alive_, leads_at](const auto& result) {
+  store_.txn(leave_lead(leads_at), [this, alive = alive_, leads_at](const auto& result) {
     if (!*alive || result || !is_resigning_) return;
     retry_ = loop_.after(kRetry, [this, leads_at] { give_up_lead(leads_at); });
   });
