@@ -285,7 +285,9 @@ void EtcdClient::on_status(const std::shared_ptr<Search>& search, size_t endpoin
   if (is_there) {
     search->fallback = endpoint;
   } else {
-    search->whynot[endpoint] = status.is_ok() ? "it has no leader" : describe(status);
+    search->whynot[endpoint] =
+        status.is_ok() ? "it has no leader"
+                       : describe(status, options_.endpoints[endpoint], options_.cert_pem);
   }
   if (search->open > 0) return;
   if (search->fallback) return take(*search->fallback);

@@ -215,6 +215,8 @@ void EtcdCluster::make_certificates() const {
                     "-extfile {}.ext -out {}.pem",
                     name, name, name));
   }
+  run("x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -out "
+      "client-expired.pem");
 }
 
 }  // namespace flotilla::store

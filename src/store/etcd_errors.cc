@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 
+#include "store/etcd_certificate.h"
+
 namespace flotilla::store {
 
 using base::Errc;
@@ -150,6 +152,33 @@ std::string describe(const RpcStatus& status) {
   if (text.size() > 300) text.resize(300);
   if (text.empty()) text = fmt::format("gRPC error {}", static_cast<int>(status.code));
   return text;
+}
+
+// In TLS 1.3 a client is done with the handshake before the server has looked at its certificate:
+// of a server that refuses it gRPC may tell no more than that nothing could be read.
+std::string describe(const RpcStatus& status, const EtcdEndpoint& endpoint,
+                     std::string_view certificate) {
+  const bool is_end = was_never_sent(status) &&
+                      (says(status, "Endpoint read failed") || says(status, "Socket closed"));
+  if (!endpoint.is_tls) {
+    return is_end ? "it ends the connection; if it speaks TLS, use https://" : describe(status);
+  }
+  const bool is_refusal = is_end || says(status, "BAD_CERTIFICATE") ||
+                          says(status, "bad certificate") || says(status, "CERTIFICATE_EXPIRED") ||
+                          says(status, "certificate expired");
+  if (!is_refusal) return describe(status);
+  if (certificate.empty()) return "it ends the connection; it may ask for a client certificate";
+  switch (validity_of_certificate(certificate)) {
+    case Validity::kExpired:
+      return "it refuses the client certificate, which has expired";
+    case Validity::kNotYet:
+      return "it refuses the client certificate, which is not valid yet";
+    case Validity::kNow:
+    case Validity::kUnknown:
+      break;
+  }
+  return is_end ? "it ends the connection; it may refuse the client certificate"
+                : "it refuses the client certificate";
 }
 
 }  // namespace flotilla::store

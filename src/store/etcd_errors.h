@@ -1,9 +1,11 @@
 // What a failed call to etcd means: whether it was done, what to do next, and how to say it. Pure.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "store/etcd_options.h"
 #include "store/etcd_transport.h"
 
 namespace flotilla::store {
@@ -24,5 +26,8 @@ base::Error error_of(const RpcStatus& status, bool is_write);
 
 // One clause about an endpoint that cannot be used: "connection refused".
 std::string describe(const RpcStatus& status);
+// The same, by who knows which endpoint it is and with what certificate (PEM) it was asked.
+std::string describe(const RpcStatus& status, const EtcdEndpoint& endpoint,
+                     std::string_view certificate);
 
 }  // namespace flotilla::store

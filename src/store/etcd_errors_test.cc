@@ -98,6 +98,21 @@ TEST(EtcdErrors, WhatAFailureMeansAndHowItIsSaid) {
   }
 }
 
+TEST(EtcdErrors, AConnectionThatEndsIsExplainedByWhatIsKnownOfBothSides) {
+  const RpcStatus status{RpcCode::kUnavailable,
+                         "failed to connect to all addresses; last error: UNAVAILABLE: "
+                         "ipv4:127.0.0.1:1: Endpoint read failed"};
+  const EtcdEndpoint tls{"https://127.0.0.1:1", "127.0.0.1:1", true};
+  const EtcdEndpoint plain{"http://127.0.0.1:1", "127.0.0.1:1", false};
+  EXPECT_EQ(describe(status, plain, ""), "it ends the connection; if it speaks TLS, use https://");
+  EXPECT_EQ(describe(status, tls, ""),
+            "it ends the connection; it may ask for a client certificate");
+  EXPECT_EQ(describe(status, tls, "no certificate"),
+            "it ends the connection; it may refuse the client certificate");
+  const RpcStatus refused{RpcCode::kUnavailable, "Connection refused"};
+  EXPECT_EQ(describe(refused, tls, ""), "connection refused");
+}
+
 TEST(EtcdErrors, AnAnswerThatIsTooLargeIsAReadersTroubleAndAWritersRiddle) {
   const RpcStatus status{RpcCode::kResourceExhausted,
                          "Received message larger than max (40000000 vs. 33554432)"};

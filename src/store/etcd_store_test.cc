@@ -344,6 +344,15 @@ TEST_F(EtcdStore, SaysWhatIsWrongWithCertificatesAndPasswords) {
                         "authority, or not valid now",
                         cluster.url(0)));
   credentials = cluster.credentials();
+  credentials.cert_file = cluster.path("client-expired.pem");
+  EXPECT_EQ(error_with(credentials, cluster.url(0)).message,
+            fmt::format("etcd cannot be reached: {}: it refuses the client certificate, which has "
+                        "expired",
+                        cluster.url(0)));
+  credentials.cert_file = credentials.key_file = "";
+  EXPECT_THAT(error_with(credentials, cluster.url(0)).message,
+              testing::HasSubstr("it may ask for a client certificate"));
+  credentials = cluster.credentials();
   credentials.password = "guessed";
   const base::Error wrong = error_with(credentials, cluster.url(0));
   EXPECT_EQ(wrong.message, "etcd refuses the user name or the password");
@@ -351,8 +360,9 @@ TEST_F(EtcdStore, SaysWhatIsWrongWithCertificatesAndPasswords) {
   credentials.username = credentials.password = "";
   const base::Error none = error_with(credentials, cluster.url(0));
   EXPECT_EQ(none.code, Errc::kDenied) << none.message;
-  EXPECT_EQ(error_with(cluster.credentials(), "http" + cluster.url(0).substr(5)).code,
-            Errc::kUnavailable);
+  const base::Error plain = error_with(cluster.credentials(), "http" + cluster.url(0).substr(5));
+  EXPECT_EQ(plain.code, Errc::kUnavailable);
+  EXPECT_THAT(plain.message, testing::EndsWith("use https://"));
 }
 
 TEST_F(EtcdStore, GetsANewTokenWhenTheOldOneIsGone) {
