@@ -2,10 +2,13 @@
 // in a session that one of them began, and orphans with the unit's INVOCATION_ID in their
 // environment. A process that sheds all of that is not found.
 //
-// Costs a walk over /proc when it is asked; nothing in between.
+// As long as orphans come to us, only processes are asked for that units have told of, our other
+// children and what is below these; else, as after an earlier manager, all of /proc is. Costs
+// nothing in between.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +32,15 @@ class BestEffortTracker final : public ProcessTracker {
 
  private:
   friend class BestEffortGroup;
+  // Our children that no unit has told of; nothing where orphans may be anywhere.
+  std::optional<std::vector<pid_t>> unclaimed_children();
+  void claim(pid_t pid);
+  void give_up(pid_t pid) noexcept;
+
   std::vector<class BestEffortGroup*> waiting_;  // lost a process, and may be empty
+  std::vector<pid_t> claimed_;                   // processes that units have told of, sorted
+  std::vector<pid_t> ended_;             // of those: no unit's any more once they are reaped
+  std::optional<bool> has_all_orphans_;  // once that was asked for
 };
 
 }  // namespace flotilla::init

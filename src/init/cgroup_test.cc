@@ -70,6 +70,7 @@ TEST(ProcessStat, ReadsOddNamesAndItself) {
   EXPECT_EQ(odd->parent, 7);
   EXPECT_EQ(odd->session, 41);
   EXPECT_EQ(odd->state, 'S');
+  EXPECT_EQ(odd->threads, 1);
   EXPECT_EQ(odd->start_ticks, 12345U);
   EXPECT_FALSE(parse_process_stat("42 (a"));
   EXPECT_FALSE(parse_process_stat(""));
@@ -79,6 +80,31 @@ TEST(ProcessStat, ReadsOddNamesAndItself) {
   EXPECT_EQ(self->parent, getppid());
   EXPECT_GT(self->start_ticks, 0U);
   EXPECT_FALSE(read_process_stat(999'999'999));
+}
+
+TEST(ProcessStat, TakesForDeadWhatHasNoThreadLeft) {
+  const auto is_dead = [](char state, int threads) {
+    const auto stat = parse_process_stat(fmt::format(
+        "42 (a) {} 7 42 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 {} 0 12345", state, threads));
+    return stat && stat->is_dead();
+  };
+  EXPECT_TRUE(is_dead('Z', 1));
+  EXPECT_TRUE(is_dead('X', 0));
+  EXPECT_FALSE(is_dead('S', 1));
+  EXPECT_FALSE(is_dead('Z', 2));
+}
+
+TEST(ReadChildren, NamesThoseThatHaveNotBeenWaitedFor) {
+  const auto before = read_children(getpid());
+  if (!before) GTEST_SKIP() << "the kernel does not tell";
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  siginfo_t info{};
+  waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);
+  EXPECT_THAT(*read_children(getpid()), Contains(child));
+  waitpid(child, nullptr, 0);
+  EXPECT_THAT(*read_children(getpid()), testing::Not(Contains(child)));
+  EXPECT_FALSE(read_children(999'999'999));
 }
 
 // One suite for both trackers, with real processes.
@@ -255,30 +281,6 @@ TEST_P(TrackerTest, UsesACgroupThatWasMadeAheadAndRemovesOneThatIsNotWanted) {
   tracker_->make_ahead({});
   EXPECT_TRUE(is_there("i.service"));
   EXPECT_EQ(group->signal(SIGKILL, {}), 2U);
-}
-
-TEST(BestEffortTracker, KnowsOrphansOfAnotherSessionByTheirInvocation) {
-  auto spawner = std::move(LinuxSpawner::create()).value();
-  BestEffortTracker tracker;
-  auto group = tracker.make_group("g.service", {});
-  group->set_invocation("0123456789abcdef0123456789abcdef");
-  const char* const argv[] = {"/bin/sleep", "1000", nullptr};
-  const char* const environment[] = {"A=1", "INVOCATION_ID=0123456789abcdef0123456789abcdef",
-                                     nullptr};
-  ExecSpec spec;
-  spec.path = "/bin/sleep";
-  spec.argv = argv;
-  spec.environment = environment;
-  const SpawnResult result = spawner->spawn(spec);
-  // The kernel lets the spawner go on a moment before the new environment can be read.
-  while (!has_in_environment(result.pid, environment[1])) sched_yield();
-  std::vector<pid_t> pids;
-  group->pids(pids);
-  EXPECT_THAT(pids, UnorderedElementsAre(result.pid));
-  EXPECT_EQ(group->signal(SIGKILL, {}), 1U);
-  kill(result.pid, SIGKILL);
-  waitpid(result.pid, nullptr, 0);
-  group->release();
 }
 
 TEST(CgroupTracker, TellsThatTheKernelKilledForWantOfMemory) {

@@ -59,13 +59,14 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) noexcept {
   if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return std::nullopt;
   stat.state = text[name_end + 2];
   text.remove_prefix(name_end + 3);
-  // Fields 4 to 22: parent, process group, session, 15 others, start time.
+  // Fields 4 to 22: parent, process group, session, 13 others, threads, another, start time.
   int64_t skipped = 0;
   if (!next_number(text, stat.parent) || !next_number(text, skipped)) return std::nullopt;
   if (!next_number(text, stat.session)) return std::nullopt;
   for (int i = 0; i < 15; ++i) {
     uint64_t large = 0;
     if (!next_number(text, skipped) && !next_number(text, large)) return std::nullopt;
+    if (i == 13) stat.threads = skipped;
   }
   if (!next_number(text, stat.start_ticks)) return std::nullopt;
   return stat;
@@ -95,19 +96,64 @@ std::string find_in_environment(pid_t pid, std::string_view name) {
   return text.c_str() + at + wanted.size();
 }
 
+namespace {
+
+bool add_children(pid_t pid, pid_t thread, std::vector<pid_t>& children) {
+  std::array<char, 32> name{};
+  fmt::format_to_n(name.data(), name.size() - 1, "task/{}/children", thread);
+  const base::Fd fd = open_of(pid, name.data());
+  if (!fd) return false;
+  std::string text;
+  std::array<char, 4096> buffer;
+  ssize_t size = 0;
+  while ((size = read(fd.get(), buffer.data(), buffer.size())) > 0) {
+    text.append(buffer.data(), static_cast<size_t>(size));
+  }
+  std::string_view rest = text;
+  for (pid_t child = 0; next_number(rest, child);) children.push_back(child);
+  return size == 0;
+}
+
+// Calls `visit` with each number that is a name in the directory; false if there is none.
+template <typename F>
+bool visit_numbers(const char* directory, F&& visit) {
+  DIR* const entries = opendir(directory);
+  if (entries == nullptr) return false;
+  while (const dirent* const entry = readdir(entries)) {
+    const std::string_view name = entry->d_name;
+    pid_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc() && end == name.data() + name.size()) visit(number);
+  }
+  closedir(entries);
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::vector<pid_t>> read_children(pid_t pid) {
+  std::vector<pid_t> children;
+  return add_children(pid, pid, children) ? std::optional(std::move(children)) : std::nullopt;
+}
+
+std::vector<pid_t> read_children(const ProcessStat& process) {
+  std::vector<pid_t> children;
+  if (process.threads <= 1) {
+    add_children(process.pid, process.pid, children);
+    return children;
+  }
+  visit_numbers(fmt::format("/proc/{}/task", process.pid).c_str(),
+                [&](pid_t thread) { add_children(process.pid, thread, children); });
+  std::sort(children.begin(), children.end());
+  return children;
+}
+
 std::vector<ProcessStat> read_all_processes() {
   std::vector<ProcessStat> processes;
-  DIR* const proc = opendir("/proc");
-  if (proc == nullptr) return processes;
-  while (const dirent* const entry = readdir(proc)) {
-    const std::string_view name = entry->d_name;
-    pid_t pid = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error != std::errc() || end != name.data() + name.size()) continue;
+  visit_numbers("/proc", [&](pid_t pid) {
     const std::optional<ProcessStat> stat = read_process_stat(pid);
     if (stat && !stat->is_dead()) processes.push_back(*stat);
-  }
-  closedir(proc);
+  });
   return processes;
 }
 

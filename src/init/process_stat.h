@@ -15,9 +15,11 @@ struct ProcessStat {
   pid_t pid = 0;
   pid_t parent = 0;
   pid_t session = 0;
-  char state = '?';          // 'Z' and 'X': dead
+  char state = '?';          // of its first thread; 'Z' and 'X': that is dead
+  int64_t threads = 0;       // that have not been waited for, the first one included
   uint64_t start_ticks = 0;  // since boot; with the pid it names one process for good
-  bool is_dead() const noexcept { return state == 'Z' || state == 'X'; }
+  // The first thread may end before the others.
+  bool is_dead() const noexcept { return state == 'X' || (state == 'Z' && threads <= 1); }
 };
 
 // The text of /proc/PID/stat; nothing if it is not one.
@@ -31,6 +33,12 @@ bool has_in_environment(pid_t pid, std::string_view assignment);
 std::string find_in_environment(pid_t pid, std::string_view name);
 // Every living process of the machine, in the order of their pids (more or less of their age).
 std::vector<ProcessStat> read_all_processes();
+
+// The children of a process's first thread; nothing where the kernel does not tell. None of one's
+// own is missing: they stay until they are waited for.
+std::optional<std::vector<pid_t>> read_children(pid_t pid);
+// Those of all its threads. One may be missing while others end.
+std::vector<pid_t> read_children(const ProcessStat& process);
 
 // Adds those that the text of a cgroup.procs names; of another pid namespace it knows no numbers.
 void add_pids(std::string_view procs, std::vector<pid_t>& pids);
