@@ -1,8 +1,8 @@
 // bench/boot: from the exec of the service manager to the first instruction of the last of N
-// trivial services, beside a bare vfork+exec loop of the same services (the floor, measured between
-// the runs), the same with a cgroup made for each service, which is what tracking them costs in the
-// kernel, and beside systemd where it can be booted and s6, runit and dinit where they are
-// installed. Beside the time stands the CPU that all processes together used until then.
+// trivial services, and the CPU that all processes together used until then. Where no cgroup v2
+// tree can be had it stands beside a bare vfork+exec loop of the same services (its floor, measured
+// between the runs), and so do s6, runit and dinit where they are installed; with cgroups, beside
+// the same loop with a cgroup made for each service, and so does systemd where it can be booted.
 //
 //   boot [RUNS [OTHERS-RUNS]]
 #include <cstdio>
@@ -38,19 +38,37 @@ struct Costs {
     time.push_back(cost.time);
     cpu.push_back(cost.cpu);
   }
-  std::string ratio(const Costs& floor) const {
-    return floor.time.empty() ? "-" : fixed(median_ms(time) / median_ms(floor.time), 2);
-  }
-  std::string cpu_ratio(const Costs& floor) const {
-    return floor.cpu.empty() ? "-" : fixed(median_ms(cpu) / median_ms(floor.cpu), 2);
-  }
+  bool is_there() const { return !time.empty(); }
 };
 
-Cost one_boot(size_t services, bool captured, bool systemd) {
+std::string shown(const std::vector<uint64_t>& times) {
+  return times.empty() ? "-" : fixed(median_ms(times), 2);
+}
+
+std::string ratio(const std::vector<uint64_t>& times, const std::vector<uint64_t>& floor) {
+  if (times.empty() || floor.empty()) return "-";
+  return fixed(median_ms(times) / median_ms(floor), 2);
+}
+
+enum class Booted : uint8_t { kFlotilla, kFlotillaWithoutCgroups, kSystemd };
+
+uint64_t start(Machine& machine, Booted which) {
+  switch (which) {
+    case Booted::kFlotilla:
+      return machine.start_flotilla();
+    case Booted::kFlotillaWithoutCgroups:
+      return machine.start_flotilla_without_cgroups();
+    case Booted::kSystemd:
+      return machine.start_systemd();
+  }
+  return 0;
+}
+
+Cost one_boot(size_t services, bool captured, Booted which) {
   const ScratchFolder folder;
   StampFile stamps(folder.path(), services);
   Machine machine(folder.path(), trivial_services(services, stamps, captured));
-  const uint64_t begin = systemd ? machine.start_systemd() : machine.start_flotilla();
+  const uint64_t begin = start(machine, which);
   if (begin == 0) return {};
   Cost cost;
   cost.time = stamps.wait_for_all() - begin;
@@ -85,58 +103,71 @@ Cost one_floor_in_cgroups(size_t services, bool captured) {
   return cost;
 }
 
+// What is measured in one surrounding, each beside the floor of it.
+struct Surrounding {
+  Costs floor, ours;
+  std::vector<Costs> others;
+};
+
+void add_row(Table& table, const std::vector<std::string>& first, const Surrounding& measured) {
+  const auto& [floor, ours, others] = measured;
+  if (!floor.is_there() || !ours.is_there()) return;
+  std::vector<std::string> row = first;
+  row.insert(row.end(), {shown(floor.time), shown(ours.time), ratio(ours.time, floor.time),
+                         shown(floor.cpu), shown(ours.cpu), ratio(ours.cpu, floor.cpu)});
+  for (const Costs& other : others) {
+    row.insert(row.end(),
+               {shown(other.time), ratio(other.time, floor.time), ratio(other.cpu, floor.cpu)});
+  }
+  table.add(std::move(row));
+}
+
+std::vector<std::string> head_with(const std::vector<std::string>& others) {
+  std::vector<std::string> head{"services",     "output",          "cgroups",
+                                "floor ms",     "flotilla ms",     "x floor",
+                                "floor CPU ms", "flotilla CPU ms", "CPU x floor"};
+  for (const std::string& other : others) {
+    for (const char* column : {" ms", " x floor", " CPU x floor"}) head.push_back(other + column);
+  }
+  return head;
+}
+
 int run(int runs, int others_runs) {
   const std::vector<PeerKind> peers = installed_peers();
-  std::vector<std::string> head{
-      "services",       "output", "floor ms", "floor+cgroup ms", "flotilla ms", "x floor",
-      "x floor+cgroup", "CPU ms", "x floor",  "x floor+cgroup",  "systemd ms",  "x floor"};
-  for (const PeerKind kind : peers) {
-    for (const char* column : {" ms", " x floor", " CPU x floor"}) {
-      head.push_back(to_string(kind) + column);
-    }
-  }
-  Table table(head);
+  std::vector<std::string> names;
+  for (const PeerKind kind : peers) names.push_back(to_string(kind));
+  Table without(head_with(names)), with(head_with({"systemd"}));
   for (const bool captured : {false, true}) {
     for (const size_t services : {size_t{1}, size_t{100}, size_t{1000}}) {
-      Costs floor, floor_in_cgroups, ours, systemd;
-      std::vector<Costs> others(peers.size());
+      Surrounding bare, cgroups;
+      bare.others.resize(peers.size());
+      cgroups.others.resize(1);
       for (int i = 0; i < runs; ++i) {
-        floor.add(one_floor(services, captured));
-        floor_in_cgroups.add(one_floor_in_cgroups(services, captured));
-        ours.add(one_boot(services, captured, false));
-        if (i < others_runs) systemd.add(one_boot(services, captured, true));
+        bare.floor.add(one_floor(services, captured));
+        bare.ours.add(one_boot(services, captured, Booted::kFlotillaWithoutCgroups));
+        cgroups.floor.add(one_floor_in_cgroups(services, captured));
+        // Without a tree to make them in this would be the boot before once more.
+        if (cgroups.floor.is_there()) {
+          cgroups.ours.add(one_boot(services, captured, Booted::kFlotilla));
+        }
+        if (i >= others_runs) continue;
+        cgroups.others[0].add(one_boot(services, captured, Booted::kSystemd));
         // Their output is never captured: a logger of each is a program of its own.
-        for (size_t peer = 0; peer < peers.size() && !captured && i < others_runs; ++peer) {
-          others[peer].add(one_peer_boot(peers[peer], services));
+        for (size_t peer = 0; peer < peers.size() && !captured; ++peer) {
+          bare.others[peer].add(one_peer_boot(peers[peer], services));
         }
       }
-      const auto shown = [](const Costs& costs) {
-        return costs.time.empty() ? std::string("-") : fixed(median_ms(costs.time), 2);
-      };
-      std::vector<std::string> row{std::to_string(services),
-                                   captured ? "captured" : "null",
-                                   shown(floor),
-                                   shown(floor_in_cgroups),
-                                   shown(ours),
-                                   ours.ratio(floor),
-                                   ours.ratio(floor_in_cgroups),
-                                   fixed(median_ms(ours.cpu), 2),
-                                   ours.cpu_ratio(floor),
-                                   ours.cpu_ratio(floor_in_cgroups),
-                                   shown(systemd),
-                                   systemd.time.empty() ? "-" : systemd.ratio(floor)};
-      for (const Costs& other : others) {
-        const bool is_there = !other.time.empty();
-        row.push_back(shown(other));
-        row.push_back(is_there ? other.ratio(floor) : "-");
-        row.push_back(is_there ? other.cpu_ratio(floor) : "-");
-      }
-      table.add(std::move(row));
+      const std::string count = std::to_string(services);
+      const char* const output = captured ? "captured" : "null";
+      add_row(without, {count, output, "none"}, bare);
+      add_row(with, {count, output, "one each"}, cgroups);
     }
   }
   std::printf("exec of the manager to the last service's first instruction, medians of %d runs\n",
               runs);
-  table.print();
+  without.print();
+  std::printf("\n");
+  with.print();
   return 0;
 }
 

@@ -22,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char kCgroups[] = "/sys/fs/cgroup";
+
 // pid -> parent of every process.
 std::map<pid_t, pid_t> parents() {
   std::map<pid_t, pid_t> result;
@@ -103,6 +105,7 @@ Machine::Machine(std::string folder, const std::vector<UnitFile>& units, Wants w
 
 Machine::~Machine() {
   stop();
+  if (has_hidden_cgroups_) umount2(kCgroups, MNT_DETACH);
   if (has_run_in_memory_) umount2((root_ + "/run").c_str(), MNT_DETACH);
 }
 
@@ -113,6 +116,15 @@ void Machine::mount_run() {
                        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
                        mount("tmpfs", run.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") == 0;
 }
+
+// Covered by an empty tree that nobody can write to.
+bool Machine::hide_cgroups() {
+  if (!has_run_in_memory_) return false;  // the mount namespace is not our own
+  has_hidden_cgroups_ = mount("tmpfs", kCgroups, "tmpfs", MS_RDONLY, "mode=755") == 0;
+  return has_hidden_cgroups_;
+}
+
+uint64_t Machine::start_flotilla_without_cgroups() { return hide_cgroups() ? start_flotilla() : 0; }
 
 uint64_t Machine::start_flotilla() {
   const std::string init = program("flotilla-init");

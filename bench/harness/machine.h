@@ -30,6 +30,9 @@ class Machine {
 
   // Starts the manager; the time just before its exec, in nanoseconds of CLOCK_MONOTONIC.
   uint64_t start_flotilla();
+  // The same where no cgroup v2 tree can be had, so that processes are tracked by best effort; 0
+  // without the right to mount.
+  uint64_t start_flotilla_without_cgroups();
   // The same for real systemd; 0 where it cannot be booted here (not root, not installed).
   uint64_t start_systemd();
   // Waits until the manager's socket is there.
@@ -43,11 +46,13 @@ class Machine {
 
  private:
   void mount_run();
+  bool hide_cgroups();
 
   std::string root_;
   pid_t pid_ = -1;
   bool systemd_ = false;
   bool has_run_in_memory_ = false;
+  bool has_hidden_cgroups_ = false;
 };
 
 // What die() ends too: a daemon that stops its services itself, or a supervisor and all below it.
