@@ -77,7 +77,7 @@ bool floor_chain_in_cgroups(size_t services, StampFile& stamps);
 // SIGTERM to a child, waiting for its end, and starting the next one until its first instruction.
 std::vector<uint64_t> floor_stop_and_start(size_t times, StampFile& stamps);
 
-// Nanoseconds of CPU that a process has used so far; 0 if it is not there.
+// Nanoseconds of CPU that a process has used so far, all threads of it; 0 if it is not there.
 uint64_t cpu_of(pid_t pid);
 
 double median_ms(std::vector<uint64_t> nanoseconds);

@@ -2,7 +2,8 @@
 // units run, whether the machines are there. Throws std::runtime_error with a sentence.
 //
 // It has the whole cluster in view, but for the time in which it only counts what is reported as
-// running: then it listens to the states alone, so as to take little of what it measures.
+// running: then it looks away until it is told to count, and listens to the states alone from there
+// on, so as to take little of what it measures.
 #pragma once
 
 #include <functional>
@@ -32,11 +33,13 @@ class Observer {
   // `what` is said where the limit does not suffice for it.
   void wait(const std::string& what, std::function<bool()> fact, base::Micros limit);
   void pass(base::Micros time);
-  // From now on reports() counts, and there is no cluster() ...
+  // From now on there is no cluster(), and nothing is asked of the store ...
+  void look_away();
+  // ... but what reports() tells ...
   void begin_to_count();
   // ... until all of that is read anew.
   void end_to_count();
-  // Units that have been reported as active since begin_to_count().
+  // Units that are, or have been since begin_to_count(), reported as active.
   size_t reports() const { return reported_.size(); }
   void put_unit(size_t number, const std::string& name, const std::string& place);
   void set_place(const std::string& machine, const std::string& place);

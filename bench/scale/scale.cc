@@ -15,7 +15,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
+#include <string>
 
 #include "harness/harness.h"
 #include "scale/crew.h"
@@ -50,7 +52,21 @@ struct Usage {
   double engines = 0;
   double others = 0;
   double observer = 0;
+  double nobody = 0;
 };
+
+// The seconds in which the processors had nothing to do, of all of them together.
+double idle_seconds() {
+  std::ifstream stat("/proc/stat");
+  std::string cpu;
+  double user = 0;
+  double nice = 0;
+  double system = 0;
+  double idle = 0;
+  double waiting = 0;
+  stat >> cpu >> user >> nice >> system >> idle >> waiting;
+  return (idle + waiting) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
 
 double seconds_of(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
@@ -105,17 +121,22 @@ class Bench {
 
   double start_all() {
     say("units start ...");
-    observer_.begin_to_count();
+    observer_.look_away();
     const Usage cpu_before = usage();
     const EtcdFigures before = read_etcd_figures(url_);
     const uint64_t begin = now_ns();
     crew_.put_units(kClusterPrefix, options_.units);
+    wait_for_puts(options_.units);
+    const uint64_t put = now_ns();
+    // Before, not all can run.
+    observer_.begin_to_count();
     observer_.wait(
         "all units to be reported running", [&] { return observer_.reports() == options_.units; },
         kPatience);
     const uint64_t took = now_ns() - begin;
     add_usage("a unit start", cpu_before);
-    wait_for_puts(options_.units);
+    all_put_ = put - begin;
+    all_running_ = begin + took - put;
     observer_.pass(kSettle);
     add_requests("a unit start, of all together", read_etcd_figures(url_) - before, options_.units,
                  "3");
@@ -196,7 +217,7 @@ class Bench {
 
   Usage usage() const {
     return {read_etcd_figures(url_).cpu_seconds, seconds_of(crew_.cpu_of_engines()),
-            seconds_of(crew_.cpu_of_others()), seconds_of(cpu_of(getpid()))};
+            seconds_of(crew_.cpu_of_others()), seconds_of(cpu_of(getpid())), idle_seconds()};
   }
 
   void add_usage(const char* of, const Usage& before) {
@@ -205,7 +226,8 @@ class Bench {
       return fixed(spent * 1e6 / static_cast<double>(options_.units), 0);
     };
     usage_.add({of, each(now.etcd - before.etcd), each(now.engines - before.engines),
-                each(now.others - before.others), each(now.observer - before.observer)});
+                each(now.others - before.others), each(now.observer - before.observer),
+                each(now.nobody - before.nobody)});
   }
 
   void add_requests(const char* of, const EtcdFigures& figures, size_t by, const char* aim) {
@@ -230,6 +252,8 @@ class Bench {
     rates.add(
         {"units put, placed and reported running", fixed(rate, 0), fixed(rate / floor, 2), "0.5"});
     rates.print();
+    std::printf("\nAll units put after %s s, reported running %s s later\n",
+                fixed(seconds_of(all_put_), 2).c_str(), fixed(seconds_of(all_running_), 2).c_str());
     std::printf("\nCPU, us each\n");
     usage_.print();
     std::printf("\netcd requests for\n");
@@ -267,11 +291,13 @@ class Bench {
   Observer observer_;
   Table requests_{
       {"", "txn", "put", "range", "lease", "watch", "progress", "other", "all", "aim", "told"}};
-  Table usage_{{"", "etcd", "machines that may lead", "the others", "the observer"}};
+  Table usage_{{"", "etcd", "machines that may lead", "the others", "the observer", "nobody"}};
   std::vector<uint64_t> starts_;
   EtcdFigures idle_;
   double idle_seconds_ = 1;
   size_t units_lost_ = 0;
+  uint64_t all_put_ = 0;      // after the first PUT
+  uint64_t all_running_ = 0;  // after the last one
   uint64_t lease_ended_ = 0;
   uint64_t all_back_ = 0;
 };
