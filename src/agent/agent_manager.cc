@@ -205,8 +205,7 @@ void AgentManager::take_state(const bus::UnitState& state, std::optional<uint64_
   if (!is_active) local.active_enter_usec = 0;
   if (is_active && enter_usec) local.active_enter_usec = *enter_usec;
   if (became_active && !enter_usec) return read_enter_time(state.name);
-  // Else it would be told that it is active, but not since when.
-  if (!is_active || !local.is_reading_enter_time) publish(state.name);
+  publish(state.name);
 }
 
 void AgentManager::on_unit_changed(const bus::UnitChange& change) {
@@ -252,6 +251,8 @@ void AgentManager::publish(const std::string& unit) {
   if (found == locals_.end()) return;
   const Local& local = *found->second;
   if (!local.is_loaded && !local.problem.empty()) return publish_failed_load(unit);
+  // It would be told that it is active, but not since when.
+  if (local.is_reading_enter_time && local.shown.state.active_state == "active") return;
   // A state without hash says nothing; it comes once the text on disk has been looked at.
   const bool is_known = local.is_loaded && !local.shown.hash.empty() &&
                         local.shown.reached != TargetState::kInactive &&

@@ -38,6 +38,21 @@ TEST_F(AgentTest, AStartThatIsQuickIsPublishedOnce) {
   EXPECT_THAT(seen, ElementsAre("loaded/active/running launched"));
 }
 
+TEST_F(AgentTest, QuickStartsOfManyUnitsArePublishedTogetherAndOnce) {
+  std::vector<size_t> told;
+  const auto listener = view.subscribe([&](const registry::ClusterChange& change) {
+    if (!change.states.empty()) told.push_back(change.states.size());
+  });
+  at_once([&] {
+    for (const char* unit : {"a.service", "b.service", "c.service", "d.service"}) {
+      schedule(unit, TargetState::kLaunched);
+    }
+  });
+  loop.advance(1s);
+  EXPECT_THAT(told, ElementsAre(4));
+  EXPECT_EQ(state_of("d.service"), "loaded/active/running launched");
+}
+
 TEST_F(AgentTest, GoesThroughAllStatesAndLeavesNothing) {
   schedule("a.service", TargetState::kLoaded);
   EXPECT_EQ(state_of("a.service"), "loaded/inactive/dead loaded");
