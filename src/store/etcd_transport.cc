@@ -1,5 +1,6 @@
 #include "store/etcd_transport.h"
 
+#include <absl/synchronization/mutex.h>
 #include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <grpcpp/grpcpp.h>
@@ -71,10 +72,14 @@ std::shared_ptr<grpc::Channel> make_channel(const EtcdEndpoint& endpoint,
   return grpc::CreateCustomChannel(endpoint.target, credentials, arguments);
 }
 
-// What gRPC logs comes back as a status as well, and is said from there.
-void silence_grpc() {
+void set_up_grpc() {
   static std::once_flag once;
-  std::call_once(once, [] { gpr_set_log_function([](gpr_log_func_args*) {}); });
+  std::call_once(once, [] {
+    // What gRPC logs comes back as a status as well, and is said from there.
+    gpr_set_log_function([](gpr_log_func_args*) {});
+    // Debian's Abseil is built to look for cycles in the order of gRPC's locks, at each of them.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  });
 }
 
 }  // namespace
@@ -97,7 +102,7 @@ class EtcdTransport::Impl {
   class StreamHandle;
 
   Impl(base::EventLoop& loop, const EtcdOptions& options) : loop_(loop) {
-    silence_grpc();
+    set_up_grpc();
     for (const EtcdEndpoint& endpoint : options.endpoints) {
       channels_.push_back(make_channel(endpoint, options));
     }
