@@ -24,7 +24,8 @@ constexpr uid_t kNobodyId = 65534;
 
 // "+" runs as the manager is, and "!" keeps its user; the rest is as configured.
 bool applies_user(const unit::Command& command) {
-  return command.privilege == Privilege::kAsConfigured || command.privilege == Privilege::kAmbient;
+  const Privilege privilege = command.effective_privilege();
+  return privilege == Privilege::kAsConfigured || privilege == Privilege::kAmbient;
 }
 
 // What may have the terminal: the main command and what comes before it.
@@ -146,7 +147,8 @@ bool PreparedExec::prepare(const ExecInputs& inputs, const base::FileTree& host,
   spec_.umask = static_cast<int>(exec.umask.value_or(0022));
   if (exec.nice) spec_.nice = *exec.nice;
   if (exec.oom_score_adjust) spec_.oom_score_adjust = *exec.oom_score_adjust;
-  spec_.no_new_privileges = exec.no_new_privileges && inputs.command.privilege != Privilege::kFull;
+  spec_.no_new_privileges =
+      exec.no_new_privileges && inputs.command.effective_privilege() != Privilege::kFull;
   spec_.ignore_sigpipe = exec.ignore_sigpipe;
   spec_.program_missing_ok = inputs.command.ignore_failure;
   if (extras_) set_extras(inputs);
@@ -309,7 +311,7 @@ bool PreparedExec::find_working_directory(const ExecInputs& inputs, Failure& fai
 void PreparedExec::set_limits(const ExecInputs& inputs) {
   const ExecSettings& exec = *inputs.settings.exec;
   limits_.clear();
-  const bool is_limited = inputs.command.privilege != Privilege::kFull;
+  const bool is_limited = inputs.command.effective_privilege() != Privilege::kFull;
   for (size_t resource = 0; is_limited && resource < exec.limits.size(); ++resource) {
     if (exec.limits[resource]) {
       limits_.push_back(closest_limit(static_cast<int>(resource), *exec.limits[resource]));
@@ -359,7 +361,7 @@ void PreparedExec::set_extras(const ExecInputs& inputs) {
     const bool steals = inputs.settings.exec->standard_input.path_or_name == "tty-force";
     to.terminal = steals ? SpawnExtras::Terminal::kSteal : SpawnExtras::Terminal::kTake;
   }
-  if (inputs.command.privilege != Privilege::kFull) {
+  if (inputs.command.effective_privilege() != Privilege::kFull) {
     to.limits_capabilities = from.capability_bounding_set != ExecExtras::kAllCapabilities;
     to.bounding_set = from.capability_bounding_set;
     // What may never be had cannot be kept either.

@@ -194,8 +194,9 @@ std::unique_ptr<HelperLaunch> Manager::Impl::make_launch(Unit& unit, const Servi
   }
   const unit::Command& command =
       unit.settings.service.commands[static_cast<size_t>(action.command)][action.index];
-  OrderInputs inputs{unit.settings,     exec.spec(),    action.command,
-                     command.privilege, helper.paths(), sandbox_of(runtime).places.get()};
+  OrderInputs inputs{unit.settings,  exec.spec(),
+                     action.command, command.effective_privilege(),
+                     helper.paths(), sandbox_of(runtime).places.get()};
   if (unit.settings.service.notify_access != NotifyAccess::kNone) {
     inputs.notify_socket = options.notify_socket;
   }

@@ -144,7 +144,7 @@ void free_other_commands(ServiceSettings& service) {
   for (size_t which = 0; which < static_cast<size_t>(ServiceCommand::kCount); ++which) {
     if (which == kStart || std::as_const(service.commands)[which].empty()) continue;
     for (unit::Command& command : service.commands[which]) {
-      command.privilege = unit::Command::Privilege::kFull;
+      command.is_freed = true;
     }
   }
 }

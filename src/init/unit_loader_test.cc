@@ -210,14 +210,16 @@ TEST_F(UnitLoaderTest, PermissionsStartOnlyFreesTheOtherCommands) {
       "[Service]\nPermissionsStartOnly=yes\nExecStartPre=/bin/b\nExecStart=/bin/a\n"
       "ExecReload=!/bin/c\nExecStop=/bin/d\n");
   const UnitSettings a = load("a.service");
-  EXPECT_EQ(commands(a, ServiceCommand::kStart)[0].privilege, Privilege::kAsConfigured);
+  EXPECT_EQ(commands(a, ServiceCommand::kStart)[0].effective_privilege(), Privilege::kAsConfigured);
   for (const ServiceCommand which :
        {ServiceCommand::kStartPre, ServiceCommand::kReload, ServiceCommand::kStop}) {
-    EXPECT_EQ(commands(a, which)[0].privilege, Privilege::kFull) << static_cast<int>(which);
+    EXPECT_EQ(commands(a, which)[0].effective_privilege(), Privilege::kFull)
+        << static_cast<int>(which);
+    EXPECT_NE(commands(a, which)[0].privilege, Privilege::kFull) << "what is shown";
   }
   EXPECT_THAT(a.extras->ignored_directives, IsEmpty());
   etc("a.service.d/no.conf", "[Service]\nPermissionsStartOnly=no\n");
-  EXPECT_EQ(commands(load("a.service"), ServiceCommand::kStartPre)[0].privilege,
+  EXPECT_EQ(commands(load("a.service"), ServiceCommand::kStartPre)[0].effective_privilege(),
             Privilege::kAsConfigured);
 }
 

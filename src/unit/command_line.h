@@ -45,6 +45,9 @@ class Command {
   bool ignore_failure = false;   // "-"
   bool expand_variables = true;  // false with ":"
   Privilege privilege = Privilege::kAsConfigured;
+  bool is_freed = false;  // PermissionsStartOnly=: runs as with "+", which is not shown
+
+  Privilege effective_privilege() const noexcept { return is_freed ? Privilege::kFull : privilege; }
 
   bool operator==(const Command&) const = default;
 
