@@ -317,14 +317,27 @@ bool BusFacade::is_heard() const {
 
 // --- What clients hold on to ---
 
+bool BusFacade::may_refer(const bus::Peer& peer) const {
+  return !peer.bus_name.empty() || named_.count(peer.connection) != 0;
+}
+
 base::Status BusFacade::add_ref(const bus::Peer& peer, const std::string& unit) {
   FLOTILLA_TRY(manager_.add_ref(unit));
+  if (!may_refer(peer)) {
+    manager_.drop_ref(unit);
+    return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL,
+                             "org.freedesktop.DBus.Error.InvalidArgs"});
+  }
   refs_[peer.connection].push_back(unit);
   if (!peer.bus_name.empty() && system_bus_) system_bus_->watch(peer);
   return {};
 }
 
 base::Status BusFacade::drop_ref(const bus::Peer& peer, const std::string& unit) {
+  if (manager_.find_unit(unit) == nullptr) {
+    return base::unexpected({base::Errc::kNotFound, fmt::format("Unit {} not loaded.", unit), 0,
+                             "org.freedesktop.systemd1.NoSuchUnit"});
+  }
   auto& held = refs_[peer.connection];
   const auto found = std::find(held.begin(), held.end(), unit);
   if (found == held.end()) {
@@ -338,6 +351,7 @@ base::Status BusFacade::drop_ref(const bus::Peer& peer, const std::string& unit)
 
 void BusFacade::on_disconnected(const bus::Peer& peer) {
   if (on_quiet_ && connection_count() == 0) on_quiet_();
+  named_.erase(peer.connection);
   const auto found = refs_.find(peer.connection);
   if (found == refs_.end()) return;
   for (const std::string& unit : found->second) manager_.drop_ref(unit);

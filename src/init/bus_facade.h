@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,9 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   // that systemd has for it.
   base::Status add_ref(const bus::Peer& peer, const std::string& unit);
   base::Status drop_ref(const bus::Peer& peer, const std::string& unit);
+  // Whether units can be held for who calls: it has a name, of a bus or by a Hello to us.
+  bool may_refer(const bus::Peer& peer) const;
+  void on_hello(const bus::Peer& peer) { named_.insert(peer.connection); }
 
   void on_unit_new(const std::string& unit) override;
   void on_unit_removed(const std::string& unit) override;
@@ -106,6 +110,7 @@ class BusFacade final : public ManagerObserver, private bus::ServerHandler {
   Callback<void()> on_quiet_;
   Manager& manager_;
   std::map<uint64_t, std::vector<std::string>> refs_;  // by connection, units
+  std::set<uint64_t> named_;                           // connections that said Hello
   bus::Server server_;
   std::string system_bus_path_;  // empty: there is none to look for
   std::unique_ptr<bus::BusService> system_bus_;

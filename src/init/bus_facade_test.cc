@@ -107,6 +107,44 @@ TEST_F(Facade, AnswersWrongCallsWithErrors) {
   EXPECT_FALSE(closed_);
 }
 
+TEST_F(Facade, KeepsUnitsForThoseAloneThatHaveANameOnTheBus) {
+  world_.serve();
+  world_.add_unit("a.service", "[Service]\nExecStart=/bin/a\n");
+  connect();
+  const auto a_service = [](MessageWriter& w) { w.string("a.service"); };
+  const auto transient = [](MessageWriter& w) {
+    w.string("t.service").string("fail").open_array("(sv)");
+    w.open_struct("sv").string("AddRef").open_variant("b").boolean(true).close().close();
+    w.close().open_array("(sa(sv))").close();
+  };
+  const std::string nobody = "org.freedesktop.DBus.Error.InvalidArgs: Invalid argument";
+  EXPECT_EQ(error_of(call_manager("RefUnit", a_service)), nobody);
+  EXPECT_EQ(error_of(call_manager("StartTransientUnit", transient)), nobody);
+  EXPECT_EQ(error_of(call_manager("UnrefUnit", a_service)),
+            "org.freedesktop.systemd1.NoSuchUnit: Unit a.service not loaded.");
+  auto hello = connection_->new_call("org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                     "org.freedesktop.DBus", "Hello");
+  ASSERT_TRUE(hello);
+  bool has_name = false;
+  connection_->call(std::move(*hello), base::Micros(0),
+                    [&](Result<Message> reply) { has_name = reply.has_value(); });
+  ASSERT_TRUE(world_.run_until([&] { return has_name; }));
+  EXPECT_EQ(error_of(call_manager("RefUnit", a_service)), "no error");
+  EXPECT_EQ(error_of(call_manager("UnrefUnit", a_service)), "no error");
+}
+
+TEST_F(Facade, RefusesSnapshotsAndDoesNotTellOfThem) {
+  world_.serve();
+  connect();
+  EXPECT_EQ(error_of(call_manager("RemoveSnapshot", [](MessageWriter& w) { w.string("a"); })),
+            "org.freedesktop.DBus.Error.NotSupported: Support for snapshots has been removed.");
+  const auto xml = call(kManagerPath, "org.freedesktop.DBus.Introspectable", "Introspect");
+  ASSERT_TRUE(xml);
+  const auto text = MessageReader(*xml).string();
+  ASSERT_TRUE(text);
+  EXPECT_THAT(*text, testing::Not(HasSubstr("Snapshot")));
+}
+
 // The unit that StartUnit has loaded in vain is forgotten before the second call is looked at.
 TEST_F(Facade, WhatFollowsFromACallComesBeforeTheNextCall) {
   world_.serve();

@@ -100,6 +100,7 @@ void add_interface(std::string& xml, const BusInterface& interface) {
                    property.set != nullptr ? "readwrite" : "read", annotation(property.emits));
   }
   for (const BusMethod& method : interface.methods) {
+    if (method.out == nullptr) continue;
     fmt::format_to(out, "  <method name=\"{}\">\n", method.name);
     add_arguments(xml, method.in, "in");
     add_arguments(xml, method.out, "out");

@@ -57,7 +57,7 @@ enum class Access : uint8_t { kRead, kChange };
 struct BusMethod {
   std::string_view name;
   const char* in;
-  const char* out;
+  const char* out;  // null: called by old clients, and not told of
   Access access;
   void (*call)(BusRequest& request);
 };

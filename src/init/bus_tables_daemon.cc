@@ -50,6 +50,7 @@ std::optional<Owner> asked_owner(BusRequest& request) {
 }
 
 void hello(BusRequest& request) {
+  request.facade.on_hello(request.call.peer());
   answer_with(request,
               [&](bus::MessageWriter& body) { body.string(unique_name(request.call.peer())); });
 }

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "bus/object_path.h"
+#include "init/bus_answer.h"
 #include "init/bus_limits.h"
 #include "init/bus_methods.h"
 #include "init/bus_table.h"
@@ -147,7 +148,11 @@ constexpr BusProperty kManagerProperties[] = {
     {"KExecWatchdogUSec", "t", kNothing, never},
     {"ServiceWatchdogs", "b", kNothing, [](S s, W w) { w.boolean(s.manager.service_watchdogs()); },
      nullptr, set_service_watchdogs},
-    {"ControlGroup", "s", kNothing, [](S s, W w) { w.string(s.manager.control_group()); },
+    {"ControlGroup", "s", kNothing,
+     [](S s, W w) {
+       const std::string group = s.manager.control_group();
+       w.string(group == "/" ? "" : group);
+     },
      [](S s) { return s.manager.process_tracking() == "cgroup"; }},
     {"SystemState", "s", kNothing, [](S s, W w) { w.string(s.manager.system_state()); }},
     {"ExitCode", "y", kNothing,
@@ -201,7 +206,13 @@ constexpr BusProperty kManagerProperties[] = {
 #undef FLOTILLA_NEVER
 #undef FLOTILLA_TIME
 
+void refuse_snapshots(BusRequest& request) {
+  answer_error(request, kBusNotSupported, "Support for snapshots has been removed.");
+}
+
 constexpr BusMethod kManagerMethods[] = {
+    {"CreateSnapshot", "sb", nullptr, Access::kRead, refuse_snapshots},
+    {"RemoveSnapshot", "s", nullptr, Access::kRead, refuse_snapshots},
     {"GetUnit", "s", "o", Access::kRead, bus_get_unit},
     {"GetUnitByPID", "u", "o", Access::kRead, bus_get_unit_by_pid},
     {"GetUnitByInvocationID", "ay", "o", Access::kRead, bus_get_unit_by_invocation_id},
