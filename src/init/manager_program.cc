@@ -60,8 +60,12 @@ Status ManagerProgram::open_runtime() {
   FLOTILLA_TRY(tree_->make_directories(runtime_ + "/systemd", 0755));
   FLOTILLA_TRY(tree_->make_directories(runtime_ + "/flotilla", 0755));
   runtime_on_host_ = tree_->host_path(runtime_);
-  // sd_booted() asks for this directory.
-  if (is_pid1_) FLOTILLA_TRY(tree_->make_directories("/run/systemd/system", 0755));
+  if (is_pid1_) {
+    // sd_booted() asks for this directory.
+    FLOTILLA_TRY(tree_->make_directories("/run/systemd/system", 0755));
+    // It is closed to units that have no credentials, also to those that start before the others.
+    FLOTILLA_TRY(tree_->make_directories("/run/credentials", 0755));
+  }
   FLOTILLA_ASSIGN(const BootId boot, read_boot_id());
   for (const uint8_t byte : boot) boot_id_ += fmt::format("{:02x}", byte);
   const std::string state = runtime_host_path() + "/flotilla/state";

@@ -34,7 +34,7 @@ class TreeBuilder {
       if (entry.ignore_missing) return {};
       return base::system_error(errno, "{}", target);
     }
-    if (!is_there && entry.ignore_missing && !is_bind(entry.mode)) return {};
+    if (!is_there && entry.ignore_missing && !makes_its_place(entry.mode)) return {};
     switch (entry.mode) {
       case MountMode::kInaccessible: {
         if (!is_there) return base::system_error(ENOENT, "{}", target);
@@ -110,8 +110,9 @@ class TreeBuilder {
   }
 
  private:
-  static bool is_bind(MountMode mode) {
-    return mode == MountMode::kBind || mode == MountMode::kBindRecursive;
+  static bool makes_its_place(MountMode mode) {
+    return mode == MountMode::kBind || mode == MountMode::kBindRecursive ||
+           mode == MountMode::kTmpfs;
   }
   std::string at(const MountEntry& entry) const {
     return entry.path == "/" ? root_ : root_ + entry.path;

@@ -211,9 +211,7 @@ class Planner {
     for (const char* home : kHomes) {
       if (settings_.protect_home == ProtectHome::kTmpfs) {
         // Open to all, as the user the service runs as may be anybody.
-        MountEntry& entry = add(home, MountMode::kTmpfs, Missing::kIgnored);
-        entry.options = "mode=1777";
-        entry.flags = kTmpfsFlags;
+        add(home, MountMode::kTmpfs, Missing::kIgnored);
       } else {
         add(home,
             settings_.protect_home == ProtectHome::kYes ? MountMode::kInaccessible

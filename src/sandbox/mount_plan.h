@@ -53,7 +53,9 @@ struct MountEntry {
     return read_only || mode == MountMode::kReadOnly || mode == MountMode::kInaccessible ||
            mode == MountMode::kEmptyDirectory;
   }
-  bool makes_no_exec() const { return no_exec || mode == MountMode::kNoExec; }
+  bool makes_no_exec() const {
+    return no_exec || mode == MountMode::kNoExec || mode == MountMode::kInaccessible;
+  }
   bool makes_exec() const { return exec || mode == MountMode::kExec; }
 };
 

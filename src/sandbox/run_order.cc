@@ -150,7 +150,15 @@ class Steps {
                                  settings_.network_namespace_path, kNetwork)) {
       return failure;
     }
-    return enter_one(SharedKind::kIpc, order_.ipc_store, settings_.ipc_namespace_path, kNamespace);
+    return joins_ipc() ? enter_one(SharedKind::kIpc, order_.ipc_store, settings_.ipc_namespace_path,
+                                   kNamespace)
+                       : std::nullopt;
+  }
+  // As systemd 252, which does not look at IPCNamespacePath= where nothing else would be shared
+  // between units.
+  bool joins_ipc() const {
+    return settings_.ipc_namespace_path.empty() || settings_.private_ipc || settings_.private_tmp ||
+           settings_.private_network || !settings_.network_namespace_path.empty();
   }
 
   // A command with full privileges sees the same tree, but nothing in it is held back from it.
