@@ -1,7 +1,9 @@
 #include "init/exec_directories.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -68,6 +70,17 @@ bool is_link(const std::string& path) {
 bool is_there(const std::string& path) {
   struct stat found {};
   return lstat(path.c_str(), &found) == 0;
+}
+
+// A link in the place of a run-time directory that leads out of what lives in memory, or nowhere:
+// not the service's to remove.
+bool leads_to_disk(const std::string& path) {
+  if (!is_link(path)) return false;
+  struct statfs found {};
+  if (statfs(path.c_str(), &found) != 0) return true;
+  const auto type = static_cast<unsigned long>(found.f_type) & 0xffffffffUL;
+  return type != TMPFS_MAGIC && type != RAMFS_MAGIC && type != CGROUP_SUPER_MAGIC &&
+         type != CGROUP2_SUPER_MAGIC;
 }
 
 // Makes `path` a link to the same name below "private", and moves there what it was before.
@@ -202,8 +215,11 @@ void remove_runtime_directories(const ExecExtras& extras, const DirectoryBases& 
       static_cast<void>(remove_tree(private_base(base) + "/" + item.path));
     return;
   }
-  for (const std::string& path : directory_paths(extras, bases, DirectoryKind::kRuntime)) {
-    static_cast<void>(remove_tree(path));
+  const auto& items = extras.directories[static_cast<size_t>(DirectoryKind::kRuntime)].items;
+  for (const DirectorySetting::Item& item : items) {
+    if (base.empty() || leads_to_disk(base + "/" + item.path)) continue;
+    static_cast<void>(remove_tree(base + "/" + item.path));
+    for (const std::string& link : item.links) static_cast<void>(remove_tree(base + "/" + link));
   }
 }
 

@@ -129,6 +129,23 @@ TEST_F(Directories, RunTimeOnesAreRemovedWithTheirLinksAndNothingBehindLinks) {
   EXPECT_TRUE(fs::exists(at("log/kept")));
 }
 
+TEST_F(Directories, ALinkInPlaceOfARunTimeOneGoesOnlyIfItLeadsToMemory) {
+  of(DirectoryKind::kRuntime).items = {{"disk", {}}, {"nowhere", {}}, {"memory", {}}};
+  // Of a file system that is not in memory, wherever this runs.
+  fs::create_symlink("/proc/self", at("run/disk"));
+  fs::create_symlink(at("none"), at("run/nowhere"));
+  char memory[] = "/dev/shm/directories.XXXXXX";
+  ASSERT_NE(mkdtemp(memory), nullptr);
+  std::ofstream(std::string(memory) + "/kept") << "x";
+  fs::create_symlink(memory, at("run/memory"));
+  remove_runtime_directories(extras_, bases_, false);
+  EXPECT_TRUE(fs::is_symlink(at("run/disk")));
+  EXPECT_TRUE(fs::is_symlink(at("run/nowhere")));
+  EXPECT_FALSE(fs::is_symlink(at("run/memory")));
+  EXPECT_TRUE(fs::exists(std::string(memory) + "/kept"));
+  fs::remove_all(memory);
+}
+
 TEST_F(Directories, ChangeTheirOwnerAsAWholeOnlyWhereTheTopIsAnothers) {
   if (getuid() != 0) GTEST_SKIP() << "only root gives files away";
   fs::create_directories(at("lib/s/sub"));
