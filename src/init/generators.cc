@@ -17,6 +17,7 @@ namespace {
 using base::FileKind;
 
 constexpr Micros kTimeout{90'000'000};
+constexpr size_t kPidTextSize = 12;
 constexpr size_t kMaxPrograms = 1'000;
 constexpr size_t kMaxOutput = size_t{1} << 20;
 constexpr int kMaxDepth = 8;
@@ -193,8 +194,13 @@ bool Generators::spawn(Run& run, const std::vector<std::string>& arguments) {
   }
   const std::vector<std::string>& variables = environment.assignments();
   const auto argv = pointers(words);
-  const auto envp = pointers(variables);
+  auto envp = pointers(variables);
+  std::string own_pid = "SYSTEMD_EXEC_PID=";
+  const size_t name_size = own_pid.size();
+  own_pid.resize(name_size + kPidTextSize);
+  envp.insert(envp.begin(), own_pid.data());
   ExecSpec spec;
+  spec.pid_texts[0] = own_pid.data() + name_size;
   spec.path = argv[0];
   spec.argv = argv.data();
   spec.environment = envp.data();

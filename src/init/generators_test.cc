@@ -33,6 +33,7 @@ TEST_F(GeneratorsTest, BootWaitsForThemAndSeesWhatTheyWrote) {
   EXPECT_EQ(last_words(), (std::vector<std::string>{
                               "/etc/systemd/system-generators/make", "/run/systemd/generator",
                               "/run/systemd/generator.early", "/run/systemd/generator.late"}));
+  EXPECT_EQ(spawner_.last().variable("SYSTEMD_EXEC_PID"), std::to_string(last_pid()));
   tree_.add_file("/run/systemd/generator/g.service", "[Service]\nExecStart=/bin/true\n");
   exit(last_pid(), CLD_EXITED, 0);
   EXPECT_EQ(state_of("g.service"), "active/running");

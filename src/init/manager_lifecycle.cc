@@ -149,7 +149,6 @@ void Manager::Impl::take_generated_environment(const std::vector<std::string>& a
   unit::Environment environment(base_environment);
   for (const std::string& assignment : assignments) environment.set_assignment(assignment);
   base_environment = environment.assignments();
-  std::sort(base_environment.begin(), base_environment.end());
   take_client_environment(client_environment);
 }
 
@@ -157,6 +156,7 @@ void Manager::Impl::boot() {
   booting_ = true;
   generators_may_run_ = true;
   save_manager();
+  remove_forgotten_transients();
   generators_begin = now();
   waits_for_generators_ = generators_.start([this](const std::vector<std::string>& environment) {
     waits_for_generators_ = generators_may_run_ = false;

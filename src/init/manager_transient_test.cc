@@ -60,6 +60,18 @@ TEST_F(TransientTest, SurvivesAReloadAndANewManager) {
   EXPECT_FALSE(tree_.stat("/run/systemd/transient/t.service"));
 }
 
+TEST_F(TransientTest, WhatLayThereBeforeTheBootIsNoUnit) {
+  tree_.add_file("/run/systemd/transient/old.service", "[Service]\nExecStart=/bin/true\n");
+  tree_.add_file("/run/systemd/transient/a.service.d/50-x.conf", "[Unit]\nDescription=Old\n");
+  unit("a.service", "[Service]\nExecStart=/bin/true\n");
+  boot();
+  ask("a.service", "start");
+  EXPECT_EQ(manager_->find_unit("a.service")->settings.extras->drop_in_paths.size(), 0u);
+  EXPECT_EQ(manager_->load_unit("old.service").value()->load_state(), "not-found");
+  EXPECT_FALSE(tree_.stat("/run/systemd/transient/old.service"));
+  EXPECT_FALSE(tree_.stat("/run/systemd/transient/a.service.d"));
+}
+
 TEST_F(TransientTest, WhatExistsOrCannotBeIsRefusedAndLeavesNothing) {
   unit("a.service", "[Service]\nExecStart=/bin/true\n");
   boot();
