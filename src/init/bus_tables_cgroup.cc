@@ -161,7 +161,13 @@ void TasksMax(S s, W w) {
   w.u64(is_slice(s) && is_default ? kCgroupNoLimit : tasks_max_in_force(of(s)));
 }
 
-void DevicePolicy(S s, W w) { w.string(to_string(of(s).device_policy)); }
+// PrivateDevices= closes what is not closed already.
+void DevicePolicy(S s, W w) {
+  const auto& exec = s.unit->settings.exec;
+  const bool is_closed = of(s).device_policy == init::DevicePolicy::kAuto && exec.is_set() &&
+                         exec->sandbox->private_devices;
+  w.string(to_string(is_closed ? init::DevicePolicy::kClosed : of(s).device_policy));
+}
 void DeviceAllow(S s, W w) { write_pairs(w, of(s).device_allow); }
 void IPAccounting(S s, W w) { w.boolean(of(s).ip_accounting); }
 void IPAddressAllow(S s, W w) { write_addresses(w, of(s).ip_allow); }

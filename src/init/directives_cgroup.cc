@@ -155,16 +155,15 @@ std::optional<std::pair<std::string, std::string>> read_device(const SettingCont
     return std::nullopt;
   }
   const auto text = context.expand(words->front());
-  const auto path = text ? parse_absolute_path(*text) : std::nullopt;
+  if (!text) return std::nullopt;
+  const bool is_absolute = !text->empty() && (*text)[0] == '/';
+  const auto path = parse_absolute_path(is_absolute ? *text : "/" + *text);
   if (!path) {
-    context.reporter.warn("Device path is not absolute, ignoring: {}", words->front());
+    context.reporter.warn("{}= path is not normalized, ignoring: {}", context.key, *text);
     return std::nullopt;
   }
-  return std::pair(*path, words->back());
-}
-
-void put_first(std::vector<Settings::DeviceNumber>& list, std::string path, uint64_t number) {
-  list.insert(list.begin(), {std::move(path), number});
+  // A relative one is kept, and is the path of no device.
+  return std::pair(is_absolute ? *path : path->substr(1), words->back());
 }
 
 template <std::vector<Settings::DeviceNumber> Settings::*Member, uint64_t Min, uint64_t Max>
@@ -176,7 +175,7 @@ void parse_device_weight(UnitSettings& unit, const SettingContext& context,
   const auto weight = unit::parse_unsigned(device->second, Max);
   if (!weight || *weight < Min) return context.warn_bad_value(value);
   Settings& settings = edit_cgroup(unit, context);
-  put_first(settings.*Member, device->first, *weight);
+  (settings.*Member).emplace_back(device->first, *weight);
 }
 
 void parse_device_latency(UnitSettings& unit, const SettingContext& context,
@@ -186,7 +185,7 @@ void parse_device_latency(UnitSettings& unit, const SettingContext& context,
   if (!device) return;
   const auto span = unit::parse_time_span(device->second);
   if (!span) return context.warn_bad_value(value);
-  put_first(edit_cgroup(unit, context).io_device_latencies, device->first, unit::to_usec(*span));
+  edit_cgroup(unit, context).io_device_latencies.emplace_back(device->first, unit::to_usec(*span));
 }
 
 template <std::vector<Settings::DeviceNumber> Settings::*Member>
@@ -198,7 +197,7 @@ void parse_block_io_bandwidth(UnitSettings& unit, const SettingContext& context,
   const auto rate = unit::parse_size(device->second, unit::SizeBase::k1000);
   if (!rate || *rate == 0) return context.warn_bad_value(value);
   Settings& settings = edit_cgroup(unit, context);
-  put_first(settings.*Member, device->first, *rate);
+  (settings.*Member).emplace_back(device->first, *rate);
 }
 
 template <uint64_t IoLimits::*Member>
@@ -215,7 +214,7 @@ void parse_io_limit(UnitSettings& unit, const SettingContext& context, std::stri
   if (!number || *number == 0) return context.warn_bad_value(value);
   auto found = std::find_if(list.begin(), list.end(),
                             [&](const auto& entry) { return entry.first == device->first; });
-  if (found == list.end()) found = list.insert(list.begin(), {device->first, IoLimits()});
+  if (found == list.end()) found = list.insert(list.end(), {device->first, IoLimits()});
   found->second.*Member = *number;
 }
 

@@ -52,6 +52,13 @@ TEST_F(CgroupDirectives, ReadGoodValuesAndResetWithEmptyOnes) {
   EXPECT_EQ(now().cpus, (CpuSet{0, 1, 3}));
   EXPECT_EQ(set("IOReadBandwidthMax", "/dev/null 5M"), 0U);
   EXPECT_EQ(now().io_limits.at(0).second.read_bandwidth, 5'000'000U);
+  EXPECT_EQ(set("IOReadBandwidthMax", "/dev/zero 6M"), 0U);
+  EXPECT_EQ(now().io_limits.at(1).first, "/dev/zero");
+  EXPECT_EQ(set("IODeviceWeight", "/dev//zero 6"), 0U);
+  EXPECT_EQ(set("IODeviceWeight", "dev/x 7"), 0U);
+  EXPECT_EQ(set("IODeviceWeight", "/dev/../x 8"), 1U);
+  EXPECT_EQ(now().io_device_weights,
+            (std::vector<CgroupSettings::DeviceNumber>{{"/dev/zero", 6}, {"dev/x", 7}}));
   EXPECT_EQ(set("ManagedOOMMemoryPressureLimit", "50%"), 0U);
   EXPECT_EQ(now().managed_oom_pressure_limit, 2'147'483'648U);
 }

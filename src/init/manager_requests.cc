@@ -122,6 +122,7 @@ std::vector<JobView> Manager::job_neighbours(uint32_t id, JobSide side) const {
 }
 
 bool Manager::can_reload(const Unit& unit) const {
+  if (unit.settings.name.type() == unit::UnitType::kMount) return true;
   return unit.settings.load_state == LoadState::kLoaded && impl_->graph.can_reload(unit.graph_id);
 }
 

@@ -1,13 +1,12 @@
 // Feeds the service machine and carries out what it answers; state changes and what follows from
 // them.
 #include <algorithm>
-#include <array>
 #include <csignal>
-#include <cstring>
 #include <utility>
 
 #include "init/manager_impl.h"
 #include "init/mount_machine.h"
+#include "init/random_span.h"
 #include "init/terminal.h"
 
 namespace flotilla::init {
@@ -67,14 +66,7 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
     facts.stop_job = job->type == JobType::kStop;
     facts.restart_job = job->type == JobType::kRestart;
   }
-  if (const Micros extra = unit.settings.service.runtime_extra; extra.count() > 0) {
-    std::array<uint8_t, 8> random{};
-    edges.processes.fill_random(random);
-    uint64_t number = 0;
-    std::memcpy(&number, random.data(), sizeof number);
-    facts.runtime_extra =
-        Micros(static_cast<int64_t>(number % static_cast<uint64_t>(extra.count())));
-  }
+  facts.runtime_extra = random_span(edges.processes, unit.settings.service.runtime_extra);
   const NeededFacts needed = needed_facts(unit.settings.service, runtime.state, event);
   if (needed.processes) {
     facts.processes =

@@ -5,6 +5,7 @@
 
 #include "init/manager_impl.h"
 #include "init/property_text.h"
+#include "init/random_span.h"
 #include "init/unit_file_search.h"
 
 namespace flotilla::init {
@@ -203,8 +204,11 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
                                   : before       ? *before
                                                  : std::string();
         const std::vector<std::string> kept = lines_of_others(known, setting);
+        // Devices that may be used stand before those there were, weights and limits behind.
+        const bool is_first = directive == "DeviceAllow";
+        written.lines.insert(is_first ? written.lines.end() : written.lines.begin(), kept.begin(),
+                             kept.end());
         written.lines.insert(written.lines.begin(), directive + "=");
-        written.lines.insert(written.lines.end(), kept.begin(), kept.end());
       }
       has_no_devices = has_no_devices || (directive == "DeviceAllow" && takes_all_away(setting));
       // An empty line ends a list.
@@ -258,7 +262,8 @@ void Manager::Impl::start_scope(const Job& job, Unit& unit) {
     runtime.state.active_since = edges.timers.clock().monotonic();
     const Micros limit = unit.settings.service.runtime_max;
     if (limit != kInfinity) {
-      runtime.state.timeout_at = edges.timers.clock().monotonic() + limit;
+      runtime.state.timeout_at = edges.timers.clock().monotonic() + limit +
+                                 random_span(edges.processes, unit.settings.service.runtime_extra);
       arm_service_timers(runtime);
     }
   } else {
@@ -305,11 +310,13 @@ void Manager::Impl::remove_transient_files(const std::string& name) {
   loader.refresh_name(name);
 }
 
-// A manager that died may have left files of units that were over.
+// What belongs to no unit: a manager that died left it, or it was there before the first one.
 void Manager::Impl::remove_forgotten_transients() {
   for (const base::DirectoryEntry& entry : edges.tree.list(transient_directory()).value_or({})) {
-    if (entry.kind != base::FileKind::kRegular || find(entry.name) != nullptr) continue;
-    remove_transient_files(entry.name);
+    std::string name = entry.name;
+    const bool is_drop_in = name.size() > 2 && name.compare(name.size() - 2, 2, ".d") == 0;
+    if (is_drop_in) name.resize(name.size() - 2);
+    if (find(name) == nullptr) remove_transient_files(name);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "init/bus_table.h"
 #include "init/directives.h"
 #include "init/directives_context.h"
+#include "init/directives_values.h"
 #include "init/property_text_forms.h"
 #include "init/property_text_quote.h"
 #include "init/unit_loader.h"
@@ -48,7 +49,17 @@ std::string describe_bad_list(const std::string& name, const Value& value) {
   };
   const std::vector<Value>* const list = value.as_list();
   if (list == nullptr) return {};
-  if (value.signature == "a(st)") return fmt::format("{}= value out of range", name);
+  if (value.signature == "a(st)") {
+    for (const Value& device : *list) {
+      const std::string& path = *(*device.as_list())[0].as_string();
+      const bool is_normal =
+          parse_absolute_path(path.substr(0, 1) == "/" ? path : "/" + path).has_value();
+      // The words are systemd's, which mixes the two up.
+      if (!is_normal)
+        return fmt::format("Path '{}' specified in {}= is not normalized.", name, path);
+    }
+    return fmt::format("{}= value out of range", name);
+  }
   if (name == "DeviceAllow" && value.signature == "a(ss)") {
     return std::all_of(list->begin(), list->end(), has_flags)
                ? "DeviceAllow= requires device node or pattern"
