@@ -145,6 +145,16 @@ Result<UnitFileLinks::Changes> UnitFileLinks::revert(const Names& names) {
 
 // --- Presets ---
 
+namespace {
+
+bool is_masked(UnitFileSearch probe, const std::string& name) {
+  const auto added = probe.add(name);
+  return added && probe.resolve(**added, Follow::kConfigLinks) &&
+         (*added)->kind == UnitFileKind::kMasked;
+}
+
+}  // namespace
+
 struct UnitFileLinks::Presets {
   UnitFileSearch plus, minus;
 };
@@ -184,7 +194,16 @@ Result<UnitFileLinks::Enabled> UnitFileLinks::preset(const Names& names, Lifetim
                                                      PresetMode mode, Force force) {
   const PresetRules rules = PresetRules::read(tree_, places_.presets);
   Presets presets{{tree_, places_}, {tree_, places_, UnitFileSearch::Reading::kNothing}};
-  for (const std::string& name : names) FLOTILLA_TRY(sort_by_preset(name, rules, presets));
+  for (const std::string& name : names) {
+    // To disable what is masked is nothing to do; to enable it is wrong.
+    const bool is_left = UnitName::is_valid(name) && !rules.find(name).enable &&
+                         is_masked({tree_, places_, UnitFileSearch::Reading::kNothing}, name);
+    if (is_left) {
+      FLOTILLA_TRY(presets.minus.add(name));
+    } else {
+      FLOTILLA_TRY(sort_by_preset(name, rules, presets));
+    }
+  }
   Enabled enabled;
   FLOTILLA_ASSIGN(const size_t count,
                   apply_presets(presets, directory_of(lifetime), mode, force, enabled.changes));
@@ -206,12 +225,14 @@ Result<UnitFileLinks::Changes> UnitFileLinks::preset_all(Lifetime lifetime, Pres
     }
   }
   for (const std::string& name : names) {
+    if (is_masked({tree_, places_, UnitFileSearch::Reading::kNothing}, name)) {
+      FLOTILLA_TRY((rules.find(name).enable ? presets.plus : presets.minus).add(name));
+      continue;
+    }
     const Status sorted = sort_by_preset(name, rules, presets);
     if (sorted) continue;
     switch (sorted.error().error_number) {
       case ERFKILL:
-        changes.push_back({"masked", name, ""});
-        continue;
       case ENOENT:
       case EADDRNOTAVAIL:
       case ELOOP:

@@ -213,6 +213,26 @@ TEST_F(UnitFiles, RevertGoesBackToWhatTheVendorShipped) {
             "unlink /etc/u/a.service\n");
 }
 
+TEST_F(UnitFiles, PresetsTellOfWhatIsMaskedByItsFile) {
+  tree_.add_file("/etc/p/1.preset", "enable on.service\ndisable *\n");
+  ASSERT_TRUE(tree_.make_directories("/etc/u", 0755).has_value());
+  ASSERT_TRUE(tree_.make_symlink("/dev/null", "/etc/u/on.service").has_value());
+  ASSERT_TRUE(tree_.make_symlink("/dev/null", "/etc/u/off.service").has_value());
+  using Mode = UnitFileLinks::PresetMode;
+  const auto one = [&](const char* name, Mode mode) {
+    const auto done = links_.preset({name}, Lifetime::kLasting, mode, Force::kNo);
+    return done ? text_of(done->changes) : done.error().bus_name;
+  };
+  EXPECT_EQ(one("off.service", Mode::kFull), "masked /etc/u/off.service\n");
+  EXPECT_EQ(one("off.service", Mode::kEnableOnly), "");
+  EXPECT_EQ(one("on.service", Mode::kDisableOnly), "org.freedesktop.systemd1.UnitMasked");
+  const auto all = [&](Mode mode) {
+    const auto done = links_.preset_all(Lifetime::kLasting, mode, Force::kNo);
+    return done ? text_of(*done) : done.error().message;
+  };
+  EXPECT_EQ(all(Mode::kDisableOnly), "masked /etc/u/off.service\n");
+}
+
 TEST_F(UnitFiles, PresetsEnableAndDisable) {
   tree_.add_file("/etc/p/1.preset", "enable a.service\nenable t@.service x y\ndisable *\n");
   tree_.add_file("/usr/lib/u/off.service", "[Install]\nWantedBy=multi-user.target\n");
