@@ -85,9 +85,13 @@ void umask(S s, W w) {
 void write_limit(S s, W w, int resource, Bound bound) {
   rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
   const std::optional<rlimit>& set = exec(s).limits[static_cast<size_t>(resource)];
+  // What was never loaded never got the manager's defaults.
+  const LoadState load_state = s.unit->settings.load_state;
+  const bool has_defaults =
+      load_state == LoadState::kLoaded || load_state == LoadState::kBadSetting;
   if (set) {
     limit = *set;
-  } else if (resource == RLIMIT_NOFILE && s.manager.inherited_descriptors()) {
+  } else if (has_defaults && resource == RLIMIT_NOFILE && s.manager.inherited_descriptors()) {
     limit = *s.manager.inherited_descriptors();
   } else {
     ::getrlimit(static_cast<__rlimit_resource>(resource), &limit);

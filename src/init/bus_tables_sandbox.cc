@@ -38,18 +38,20 @@ void choice(S s, W w) {
   w.string(to_string(settings_of(s).*Member));
 }
 
-void set_credentials(S s, W w) {
+void set_credentials(S s, W w, bool encrypted) {
   w.open_array("(say)");
   for (const sandbox::Credential& one : settings_of(s).set_credentials) {
+    if (one.is_encrypted != encrypted) continue;
     w.open_struct("say").string(one.id);
     w.bytes(reinterpret_cast<const uint8_t*>(one.value.data()), one.value.size()).close();
   }
   w.close();
 }
 
-void load_credentials(S s, W w) {
+void load_credentials(S s, W w, bool encrypted) {
   w.open_array("(ss)");
   for (const sandbox::Credential& one : settings_of(s).load_credentials) {
+    if (one.is_encrypted != encrypted) continue;
     w.open_struct("ss").string(one.id).string(one.value).close();
   }
   w.close();
@@ -113,7 +115,7 @@ void temporary(S s, W w) {
 }
 
 void mount_api_vfs(S s, W w) {
-  w.boolean(settings_of(s).mount_api_vfs.value_or(!s.unit->settings.exec->root_directory.empty()));
+  w.boolean(settings_of(s).mount_api_vfs.value_or(s.unit->settings.exec->has_other_root()));
 }
 
 }  // namespace
@@ -151,8 +153,10 @@ void ProtectHome(S s, W w) { choice<&Settings::protect_home>(s, w); }
 void ProtectSystem(S s, W w) { choice<&Settings::protect_system>(s, w); }
 void ProtectProc(S s, W w) { choice<&Settings::protect_proc>(s, w); }
 void ProcSubset(S s, W w) { choice<&Settings::proc_subset>(s, w); }
-void SetCredential(S s, W w) { set_credentials(s, w); }
-void LoadCredential(S s, W w) { load_credentials(s, w); }
+void SetCredential(S s, W w) { set_credentials(s, w, false); }
+void SetCredentialEncrypted(S s, W w) { set_credentials(s, w, true); }
+void LoadCredential(S s, W w) { load_credentials(s, w, false); }
+void LoadCredentialEncrypted(S s, W w) { load_credentials(s, w, true); }
 void MountFlags(S s, W w) { mount_flags(s, w); }
 void SystemCallFilter(S s, W w) { syscall_filter(s, w); }
 void SystemCallArchitectures(S s, W w) { syscall_architectures(s, w); }

@@ -23,8 +23,7 @@ void empty(S, W w) {
 }
 inline void no_label(S, W w) { w.open_struct("bs").boolean(false).string("").close(); }
 inline void no_list(S, W w) { w.open_struct("bas").boolean(false).open_array("s").close().close(); }
-inline constexpr char kImage[] = "(sba(ss))", kMount[] = "(ssba(ss))", kOption[] = "(ss)",
-                      kSecret[] = "(say)";
+inline constexpr char kImage[] = "(sba(ss))", kMount[] = "(ssba(ss))", kOption[] = "(ss)";
 
 bool is_unset(S s, std::string_view name);
 template <const char* Name>
@@ -33,24 +32,22 @@ bool unless_set(S s) {
 }
 }  // namespace bus_unsupported
 
-#define FLOTILLA_UNSUPPORTED(X)                                        \
-  X(USBFunctionDescriptors, "s", nothing)                              \
-  X(USBFunctionStrings, "s", nothing)                                  \
-  X(RootImage, "s", nothing)                                           \
-  X(RootImageOptions, "a(ss)", empty<bus_unsupported::kOption>)        \
-  X(RootHash, "ay", no_bytes)                                          \
-  X(RootHashPath, "s", nothing)                                        \
-  X(RootHashSignature, "ay", no_bytes)                                 \
-  X(RootHashSignaturePath, "s", nothing)                               \
-  X(RootVerity, "s", nothing)                                          \
-  X(ExtensionDirectories, "as", no_words)                              \
-  X(ExtensionImages, "a(sba(ss))", empty<bus_unsupported::kImage>)     \
-  X(MountImages, "a(ssba(ss))", empty<bus_unsupported::kMount>)        \
-  X(SetCredentialEncrypted, "a(say)", empty<bus_unsupported::kSecret>) \
-  X(LoadCredentialEncrypted, "a(ss)", empty<bus_unsupported::kOption>) \
-  X(SELinuxContext, "(bs)", no_label)                                  \
-  X(AppArmorProfile, "(bs)", no_label)                                 \
-  X(SmackProcessLabel, "(bs)", no_label)                               \
+#define FLOTILLA_UNSUPPORTED(X)                                    \
+  X(USBFunctionDescriptors, "s", nothing)                          \
+  X(USBFunctionStrings, "s", nothing)                              \
+  X(RootImage, "s", nothing)                                       \
+  X(RootImageOptions, "a(ss)", empty<bus_unsupported::kOption>)    \
+  X(RootHash, "ay", no_bytes)                                      \
+  X(RootHashPath, "s", nothing)                                    \
+  X(RootHashSignature, "ay", no_bytes)                             \
+  X(RootHashSignaturePath, "s", nothing)                           \
+  X(RootVerity, "s", nothing)                                      \
+  X(ExtensionDirectories, "as", no_words)                          \
+  X(ExtensionImages, "a(sba(ss))", empty<bus_unsupported::kImage>) \
+  X(MountImages, "a(ssba(ss))", empty<bus_unsupported::kMount>)    \
+  X(SELinuxContext, "(bs)", no_label)                              \
+  X(AppArmorProfile, "(bs)", no_label)                             \
+  X(SmackProcessLabel, "(bs)", no_label)                           \
   X(RestrictFileSystems, "(bas)", no_list)
 
 namespace bus_unsupported {

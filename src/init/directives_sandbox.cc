@@ -10,6 +10,7 @@
 #include "sandbox/names.h"
 #include "sandbox/syscall_filter.h"
 #include "sandbox/syscall_groups.h"
+#include "unit/base64.h"
 #include "unit/scalar.h"
 #include "unit/words.h"
 
@@ -97,8 +98,7 @@ void parse_root_directory(UnitSettings& settings, const SettingContext& context,
   if (!path && context.marks.fatal.empty()) {
     context.marks.fatal = "RootDirectory= cannot be used: " + std::string(value);
   }
-  // The root is no other root.
-  if (path) settings.exec.edit().root_directory = *path == "/" ? std::string() : *path;
+  if (path) settings.exec.edit().root_directory = *path;
 }
 
 // SOURCE[:DESTINATION[:OPTIONS]], "\:" for a colon in a path.
@@ -209,33 +209,47 @@ std::optional<std::string> take_credential_id(const SettingContext& context, std
   return std::nullopt;
 }
 
+// The bytes that SetCredential= means; nothing where an escape is wrong.
+std::optional<std::string> unescape_credential(std::string_view text) {
+  std::string bytes;
+  while (!text.empty()) {
+    const char first = text[0];
+    text.remove_prefix(1);
+    if (first != '\\') {
+      bytes += first;
+      continue;
+    }
+    // The one escape that other texts must not have.
+    if (text.substr(0, 3) == "x00" || text.substr(0, 3) == "000") {
+      text.remove_prefix(3);
+      bytes += '\0';
+      continue;
+    }
+    const auto decoded = unit::take_escape(text);
+    if (!decoded) return std::nullopt;
+    bytes += *decoded;
+  }
+  return bytes;
+}
+
+template <bool IsEncrypted>
 void parse_set_credential(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
   if (value.empty()) return assign(settings, &Settings::set_credentials, {});
   std::string_view rest;
   const auto id = take_credential_id(context, value, rest);
   if (!id) return;
-  std::string bytes;
-  while (!rest.empty()) {
-    const char first = rest[0];
-    rest.remove_prefix(1);
-    if (first != '\\') {
-      bytes += first;
-      continue;
-    }
-    // The one escape that other texts must not have.
-    if (rest.substr(0, 3) == "x00" || rest.substr(0, 3) == "000") {
-      rest.remove_prefix(3);
-      bytes += '\0';
-      continue;
-    }
-    const auto decoded = unit::take_escape(rest);
-    if (!decoded) return context.reporter.warn("Can't unescape \"{}\", ignoring.", value);
-    bytes += *decoded;
+  auto bytes = IsEncrypted ? unit::decode_base64(rest) : unescape_credential(rest);
+  if (!bytes) {
+    return IsEncrypted
+               ? context.reporter.warn("Encrypted credential data not valid Base64 data, ignoring.")
+               : context.reporter.warn("Can't unescape \"{}\", ignoring.", value);
   }
-  put_credential(settings.exec.edit().sandbox.edit().set_credentials, {*id, std::move(bytes)});
+  put_credential(settings.exec.edit().sandbox.edit().set_credentials,
+                 {*id, std::move(*bytes), IsEncrypted});
 }
 
+template <bool IsEncrypted>
 void parse_load_credential(UnitSettings& settings, const SettingContext& context,
                            std::string_view value) {
   if (value.empty()) return assign(settings, &Settings::load_credentials, {});
@@ -248,7 +262,7 @@ void parse_load_credential(UnitSettings& settings, const SettingContext& context
       (*path)[0] == '/' ? parse_absolute_path(*path) == *path : sandbox::is_credential_name(*path);
   if (!is_good)
     return context.reporter.warn("Credential source \"{}\" not valid, ignoring.", *path);
-  put_credential(settings.exec.edit().sandbox.edit().load_credentials, {*id, *path});
+  put_credential(settings.exec.edit().sandbox.edit().load_credentials, {*id, *path, IsEncrypted});
 }
 
 void parse_namespaces(UnitSettings& settings, const SettingContext& context,
@@ -365,7 +379,8 @@ constexpr NamedParser kParsers[] = {
     {"IPCNamespacePath", parse_path<&Settings::ipc_namespace_path>},
     {"InaccessibleDirectories", parse_paths<&Settings::inaccessible_paths>},
     {"InaccessiblePaths", parse_paths<&Settings::inaccessible_paths>},
-    {"LoadCredential", parse_load_credential},
+    {"LoadCredential", parse_load_credential<false>},
+    {"LoadCredentialEncrypted", parse_load_credential<true>},
     {"LockPersonality", parse_flag<&Settings::lock_personality>},
     {"MemoryDenyWriteExecute", parse_flag<&Settings::memory_deny_write_execute>},
     {"MountAPIVFS", parse_mount_api_vfs},
@@ -404,7 +419,8 @@ constexpr NamedParser kParsers[] = {
     {"RestrictSUIDSGID", parse_flag<&Settings::restrict_suid_sgid>},
     {"RootDirectory", parse_root_directory},
     {"RootDirectoryStartOnly", parse_flag<&Settings::root_directory_start_only>},
-    {"SetCredential", parse_set_credential},
+    {"SetCredential", parse_set_credential<false>},
+    {"SetCredentialEncrypted", parse_set_credential<true>},
     {"SystemCallArchitectures", parse_architectures},
     {"SystemCallErrorNumber", parse_call_error},
     {"SystemCallFilter", parse_calls<&Settings::syscall_filter>},

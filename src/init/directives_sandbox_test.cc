@@ -72,6 +72,13 @@ TEST_F(SandboxDirectives, ReadCredentialsWithEscapesAndReplaceThoseOfTheSameName
   EXPECT_EQ(set("LoadCredential", "e:a/b"), 1u);
   EXPECT_THAT(now().load_credentials,
               ElementsAre(sandbox::Credential{"c", "c"}, sandbox::Credential{"d", "/etc/x"}));
+  // An id is encrypted or is not: the last line says.
+  EXPECT_EQ(set("LoadCredentialEncrypted", "d:/etc/y"), 0u);
+  EXPECT_EQ(set("SetCredentialEncrypted", "b: aGVs\tbG8="), 0u);
+  EXPECT_EQ(set("SetCredentialEncrypted", "c:no base64!"), 1u);
+  EXPECT_THAT(now().load_credentials,
+              ElementsAre(sandbox::Credential{"c", "c"}, sandbox::Credential{"d", "/etc/y", true}));
+  EXPECT_EQ(now().set_credentials.back(), (sandbox::Credential{"b", "hello", true}));
 }
 
 TEST_F(SandboxDirectives, LetTheFirstLineSayWhatKindOfListItIs) {
@@ -91,9 +98,11 @@ TEST_F(SandboxDirectives, LetTheFirstLineSayWhatKindOfListItIs) {
 
 TEST_F(SandboxDirectives, AnUnknownRootIsNoOtherRoot) {
   EXPECT_EQ(set("RootDirectory", "/"), 0u);
-  EXPECT_EQ(unit_.exec->root_directory, "");
+  EXPECT_EQ(unit_.exec->root_directory, "/");
+  EXPECT_FALSE(unit_.exec->has_other_root());
   EXPECT_EQ(set("RootDirectory", "/srv/"), 0u);
   EXPECT_EQ(unit_.exec->root_directory, "/srv");
+  EXPECT_TRUE(unit_.exec->has_other_root());
 }
 
 TEST_F(SandboxDirectives, AUnitThatMayBeOfADynamicUserOrNotCannotBeUsed) {

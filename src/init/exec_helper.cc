@@ -125,8 +125,7 @@ PlacesWanted places_wanted(const ExecSettings& exec) {
 }
 
 bool needs_helper(const ExecSettings& exec) {
-  return exec.sandbox.is_set() || !exec.root_directory.empty() ||
-         !exec.extras->utmp_identifier.empty();
+  return exec.sandbox.is_set() || exec.has_other_root() || !exec.extras->utmp_identifier.empty();
 }
 
 sandbox::UtmpFiles utmp_files(const SandboxPaths& paths, const unit::HostValues& host) {

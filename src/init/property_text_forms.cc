@@ -250,6 +250,19 @@ Written credentials(const Value& value) {
   }
   return or_reset(std::move(lines));
 }
+// (say): an id and bytes that no text can show.
+Written encrypted_credentials(const Value& value) {
+  Lines lines;
+  for (const Value& credential : members_of(value)) {
+    const auto& members = members_of(credential);
+    std::string bytes;
+    for (const Value& byte : members_of(members[1])) {
+      bytes += static_cast<char>(byte.as_unsigned(0));
+    }
+    lines.push_back(escape_specifiers(text_at(credential, 0)) + ":" + unit::encode_base64(bytes));
+  }
+  return or_reset(std::move(lines));
+}
 // (bas): a list of what is allowed, or of what is not.
 Written filter(const Value& value) {
   std::string line = flag_at(value, 0) ? "" : "~";
@@ -449,6 +462,7 @@ constexpr NamedForm kForms[] = {
     {"SELinuxContext", {"s", label, {}}},
     {"SecureBits", {"i", secure_bits, {}}},
     {"SetCredential", {"a(say)", credentials, {}}},
+    {"SetCredentialEncrypted", {"a(say)", encrypted_credentials, {}}},
     {"SmackProcessLabel", {"(bs)", optional_label, {}}},
     {"SocketBindAllow", {"a(iiqq)", write_bind_rules, {}}},
     {"SocketBindDeny", {"a(iiqq)", write_bind_rules, {}}},

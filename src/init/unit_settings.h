@@ -169,6 +169,7 @@ struct ExecSettings {
   std::string working_directory;              // empty: "/" (system) or home (user manager); "~"
   bool working_directory_missing_ok = false;  // '-' prefix
   std::string root_directory;
+  bool has_other_root() const { return !root_directory.empty() && root_directory != "/"; }
   std::vector<std::string> environment;                         // NAME=VALUE, last wins
   std::vector<std::pair<std::string, bool>> environment_files;  // path, missing_ok
   std::vector<std::string> pass_environment, unset_environment;

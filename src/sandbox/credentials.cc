@@ -87,20 +87,25 @@ class Collector {
     if (wanted.value.empty() || wanted.value[0] != '/') return add_from_stores(wanted);
     struct stat there {};
     if (::stat(wanted.value.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) {
-      return add_directory(wanted.id, wanted.value, 0);
+      return add_directory(wanted, wanted.id, wanted.value, 0);
     }
     auto data = read_credential(wanted.value, request_.unit, wanted.id);
     if (!data) {
       if (data.error().error_number == ENOENT && has_default(wanted.id)) return {};
       return base::unexpected(std::move(data).error());
     }
-    return add(wanted.id, std::move(*data));
+    return add(wanted, wanted.id, std::move(*data));
   }
 
-  Status add(const std::string& id, std::string data) {
+  // `wanted`: where it comes from, which says whether it is encrypted.
+  Status add(const Credential& wanted, const std::string& id, std::string data) {
     const bool is_there = std::any_of(found_.begin(), found_.end(),
                                       [&](const LoadedCredential& one) { return one.id == id; });
     if (is_there) return {};
+    // The keys are systemd's own; without the secret the program must not run.
+    if (wanted.is_encrypted) {
+      return base::system_error(EOPNOTSUPP, "decrypt credential {}", id);
+    }
     if (data.size() + id.size() > left_) return base::system_error(E2BIG, "credential {}", id);
     left_ -= data.size() + id.size();
     found_.push_back({id, std::move(data)});
@@ -118,13 +123,15 @@ class Collector {
   Status add_from_stores(const Credential& wanted) {
     const std::string& name = wanted.value.empty() ? wanted.id : wanted.value;
     for (const std::string& store : request_.stores) {
-      auto data = read_credential(store + "/" + name, request_.unit, wanted.id);
-      if (data) return add(wanted.id, std::move(*data));
+      const std::string path = store + (wanted.is_encrypted ? ".encrypted/" : "/") + name;
+      auto data = read_credential(path, request_.unit, wanted.id);
+      if (data) return add(wanted, wanted.id, std::move(*data));
       if (data.error().error_number != ENOENT) return base::unexpected(std::move(data).error());
     }
     return {};
   }
-  Status add_directory(const std::string& prefix, const std::string& path, int depth) {
+  Status add_directory(const Credential& wanted, const std::string& prefix, const std::string& path,
+                       int depth) {
     if (depth > 32) return base::system_error(ELOOP, "{}", path);
     std::error_code error;
     std::vector<std::filesystem::directory_entry> entries;
@@ -140,10 +147,10 @@ class Collector {
       struct stat there {};
       if (::lstat(entry.path().c_str(), &there) != 0 || !is_credential_name(id)) continue;
       if (S_ISDIR(there.st_mode)) {
-        FLOTILLA_TRY(add_directory(id, entry.path(), depth + 1));
+        FLOTILLA_TRY(add_directory(wanted, id, entry.path(), depth + 1));
       } else if (S_ISREG(there.st_mode) || S_ISSOCK(there.st_mode)) {
         FLOTILLA_ASSIGN(std::string data, read_credential(entry.path(), request_.unit, id));
-        FLOTILLA_TRY(add(id, std::move(data)));
+        FLOTILLA_TRY(add(wanted, id, std::move(data)));
       }
     }
     return {};
@@ -216,7 +223,7 @@ Result<std::vector<LoadedCredential>> load_credentials(const CredentialRequest& 
     FLOTILLA_TRY(collector.add_loaded(one));
   }
   for (const Credential& one : request.settings.set_credentials) {
-    FLOTILLA_TRY(collector.add(one.id, one.value));
+    FLOTILLA_TRY(collector.add(one, one.id, one.value));
   }
   return std::move(collector).take();
 }

@@ -94,7 +94,7 @@ void fields(Archive& a, T& v) {
   } else if constexpr (std::is_same_v<Type, TemporaryFileSystem>) {
     put_all(a, v.path, v.options);
   } else if constexpr (std::is_same_v<Type, Credential>) {
-    put_all(a, v.id, v.value);
+    put_all(a, v.id, v.value, v.is_encrypted);
   } else if constexpr (std::is_same_v<Type, AddressFamilies>) {
     put_all(a, v.is_set, v.is_allow_list, v.families);
   } else if constexpr (std::is_same_v<Type, Limit>) {

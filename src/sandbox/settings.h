@@ -30,9 +30,10 @@ struct TemporaryFileSystem {
 };
 
 // SetCredential= has the bytes themselves in `value`, LoadCredential= a path or a credential's
-// name.
+// name. One that is encrypted is nothing that we could read: its unit does not start.
 struct Credential {
   std::string id, value;
+  bool is_encrypted = false;
   friend bool operator==(const Credential&, const Credential&) = default;
 };
 

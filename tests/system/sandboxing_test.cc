@@ -58,9 +58,12 @@ TEST_F(Sandboxing, AFailingStepEndsWithSystemdsCodeAndASentence) {
   machine_.add_unit("c.service",
                     "[Service]\nType=exec\nLoadCredential=x:/nonexistent\nExecStart=/bin/true\n");
   machine_.add_unit("e.service", "[Service]\nType=exec\nPrivateTmp=yes\nExecStart=/nonexistent\n");
+  machine_.add_unit(
+      "s.service",
+      "[Service]\nType=exec\nSetCredentialEncrypted=x:aGVsbG8=\nExecStart=/bin/true\n");
   machine_.start();
-  for (const auto& [unit, status] :
-       {std::pair("n", "226"), std::pair("c", "243"), std::pair("e", "203")}) {
+  for (const auto& [unit, status] : {std::pair("n", "226"), std::pair("c", "243"),
+                                     std::pair("e", "203"), std::pair("s", "243")}) {
     EXPECT_EQ(systemctl({"start", unit}).exit_code, 1) << unit;
     EXPECT_EQ(machine_.property(unit, "ExecMainStatus"), status) << unit;
     EXPECT_EQ(machine_.state(unit), "failed failed exit-code") << unit;
