@@ -8,40 +8,13 @@ using base::Result;
 using base::timed_out;
 using base::unavailable;
 
-struct FaultyStore::Watch {
-  WatchHandler handler;
-  base::RegistrationPtr inner;
-  bool is_over = false;
-};
-
-class FaultyStore::WatchRegistration final : public base::Registration {
- public:
-  WatchRegistration(std::weak_ptr<FaultyStore*> store, std::shared_ptr<Watch> watch)
-      : store_(std::move(store)), watch_(std::move(watch)) {}
-  ~WatchRegistration() override {
-    watch_->is_over = true;
-    watch_->inner.reset();
-    if (const auto store = store_.lock()) (*store)->watches_.erase(watch_);
-  }
-  WatchRegistration(const WatchRegistration&) = delete;
-  WatchRegistration& operator=(const WatchRegistration&) = delete;
-
- private:
-  std::weak_ptr<FaultyStore*> store_;
-  std::shared_ptr<Watch> watch_;
-};
-
 FaultyStore::FaultyStore(Store& inner, base::EventLoop& loop)
-    : inner_(inner), loop_(loop), self_(std::make_shared<FaultyStore*>(this)) {}
-
-FaultyStore::~FaultyStore() {
-  for (const auto& watch : watches_) watch->inner.reset();
-}
+    : inner_(inner), loop_(loop), watches_(inner, loop) {}
 
 void FaultyStore::later(base::Micros delay, std::function<void()> action) {
   if (delay.count() == 0) {
-    return loop_.post([self = std::weak_ptr(self_), action = std::move(action)] {
-      if (!self.expired()) action();
+    return loop_.post([alive = std::weak_ptr(alive_), action = std::move(action)] {
+      if (!alive.expired()) action();
     });
   }
   auto timer = std::make_shared<base::RegistrationPtr>();
@@ -55,8 +28,8 @@ void FaultyStore::later(base::Micros delay, std::function<void()> action) {
 
 template <typename T>
 Store::Callback<T> FaultyStore::delayed(Callback<T> done) {
-  return [this, self = std::weak_ptr(self_), done = std::move(done)](Result<T> answer) {
-    if (self.expired()) return;
+  return [this, alive = std::weak_ptr(alive_), done = std::move(done)](Result<T> answer) {
+    if (alive.expired()) return;
     if (delay_.count() == 0) return done(std::move(answer));
     later(delay_, [done, answer = std::move(answer)] { done(answer); });
   };
@@ -111,57 +84,25 @@ void FaultyStore::compact(Revision revision, Callback<Revision> done) {
 }
 
 base::RegistrationPtr FaultyStore::watch(WatchRequest request, WatchHandler handler) {
-  auto watch = std::make_shared<Watch>();
-  watch->handler = std::move(handler);
-  watches_.insert(watch);
-  // Each call keeps the watch alive: its handler may end it.
-  WatchHandler inner;
-  inner.on_events = [weak = std::weak_ptr(watch)](const WatchBatch& batch) {
-    const auto live = weak.lock();
-    if (live && !live->is_over && live->handler.on_events) live->handler.on_events(batch);
-  };
-  inner.on_compacted = [this, weak = std::weak_ptr(watch)](Revision revision) {
-    const auto live = weak.lock();
-    if (!live || live->is_over) return;
-    live->is_over = true;
-    watches_.erase(live);
-    if (live->handler.on_compacted) live->handler.on_compacted(revision);
-  };
-  inner.on_lost = [this, weak = std::weak_ptr(watch)](const base::Error& error) {
-    const auto live = weak.lock();
-    if (!live || live->is_over) return;
-    live->is_over = true;
-    watches_.erase(live);
-    if (live->handler.on_lost) live->handler.on_lost(error);
-  };
-  if (!is_partitioned_) watch->inner = inner_.watch(std::move(request), std::move(inner));
-  return std::make_unique<WatchRegistration>(self_, std::move(watch));
+  return watches_.add(std::move(request), std::move(handler), is_partitioned_);
 }
 
 void FaultyStore::drop_watches() {
-  for (const auto& watch : std::exchange(watches_, {})) {
-    watch->inner.reset();
-    later(base::Micros(0), [watch] {
-      if (std::exchange(watch->is_over, true) || !watch->handler.on_lost) return;
-      watch->handler.on_lost(
-          base::Error{base::Errc::kUnavailable, "the connection to the store was lost"});
-    });
-  }
+  watches_.end_all([](const WatchHandler& handler) {
+    if (!handler.on_lost) return;
+    handler.on_lost(base::Error{base::Errc::kUnavailable, "the connection to the store was lost"});
+  });
 }
 
 void FaultyStore::tell_of_new_history() {
-  for (const auto& watch : std::exchange(watches_, {})) {
-    watch->inner.reset();
-    later(base::Micros(0), [watch] {
-      if (std::exchange(watch->is_over, true) || !watch->handler.on_compacted) return;
-      watch->handler.on_compacted(0);
-    });
-  }
+  watches_.end_all([](const WatchHandler& handler) {
+    if (handler.on_compacted) handler.on_compacted(0);
+  });
 }
 
 void FaultyStore::partition() {
   is_partitioned_ = true;
-  for (const auto& watch : watches_) watch->inner.reset();
+  watches_.silence();
 }
 
 void FaultyStore::heal() {

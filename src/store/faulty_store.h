@@ -6,6 +6,7 @@
 #include <set>
 
 #include "store/store.h"
+#include "store/watch_relay.h"
 
 namespace flotilla::store {
 
@@ -13,7 +14,6 @@ class FaultyStore final : public Store {
  public:
   // Requires: `inner` and `loop` outlive it; `inner` is of the same loop.
   FaultyStore(Store& inner, base::EventLoop& loop);
-  ~FaultyStore() override;
   FaultyStore(const FaultyStore&) = delete;
   FaultyStore& operator=(const FaultyStore&) = delete;
 
@@ -44,9 +44,6 @@ class FaultyStore final : public Store {
   void compact(Revision revision, Callback<Revision> done) override;
 
  private:
-  struct Watch;
-  class WatchRegistration;
-
   template <typename T>
   void pass_on(Callback<T> done, std::function<void(Callback<T>)> call);
   template <typename T>
@@ -60,9 +57,10 @@ class FaultyStore final : public Store {
   int to_refuse_ = 0;
   bool is_partitioned_ = false;
   size_t calls_ = 0;
-  std::set<std::shared_ptr<Watch>> watches_;
+  WatchRelay watches_;
   std::set<std::shared_ptr<base::RegistrationPtr>> timers_;
-  std::shared_ptr<FaultyStore*> self_;
+  // What is posted holds it weakly: it does nothing once the store is gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace flotilla::store

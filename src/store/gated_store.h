@@ -6,10 +6,10 @@
 
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "store/store.h"
+#include "store/watch_relay.h"
 
 namespace flotilla::store {
 
@@ -17,7 +17,6 @@ class GatedStore final : public Store {
  public:
   // Requires: `inner` and `loop` outlive it.
   GatedStore(Store& inner, base::EventLoop& loop);
-  ~GatedStore() override;
   GatedStore(const GatedStore&) = delete;
   GatedStore& operator=(const GatedStore&) = delete;
 
@@ -38,22 +37,15 @@ class GatedStore final : public Store {
   void compact(Revision revision, Callback<Revision> done) override;
 
  private:
-  struct Watch {
-    WatchHandler handler{};
-    base::RegistrationPtr inner{};  // none: it is silent
-  };
-  class WatchRegistration;
-
   template <typename T>
   bool refuse(Callback<T>& done);
-  WatchHandler passing_on(const std::shared_ptr<Watch>& watch);
 
   Store& inner_;
   base::EventLoop& loop_;
   std::string why_;
   std::function<bool(const TxnRequest&)> passes_;
-  std::set<std::shared_ptr<Watch>> watches_;
-  // What is posted, and registrations, hold it weakly: they do nothing once the store is gone.
+  WatchRelay watches_;
+  // What is posted holds it weakly: it does nothing once the store is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
