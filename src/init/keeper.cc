@@ -20,6 +20,7 @@
 #include "init/idle_memory.h"
 #include "init/keeper_exits.h"
 #include "init/keeper_held.h"
+#include "init/keeper_line.h"
 #include "init/keeper_program.h"
 #include "init/keeper_protocol.h"
 
@@ -76,56 +77,20 @@ int64_t now_usec() noexcept {
   return static_cast<int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
 }
 
-// --- What it says ---
-
-struct Line {
-  char text[256] = {};
-  size_t size = 0;
-  void add(const char* part) noexcept {
-    for (; *part != '\0' && size + 1 < sizeof text; ++part) text[size++] = *part;
-  }
-  void add(long number) noexcept {
-    char digits[20];
-    int count = 0;
-    unsigned long rest =
-        number < 0 ? 0UL - static_cast<unsigned long>(number) : static_cast<unsigned long>(number);
-    do {
-      digits[count++] = static_cast<char>('0' + rest % 10);
-      rest /= 10;
-    } while (rest != 0);
-    if (number < 0) add("-");
-    while (count > 0 && size + 1 < sizeof text) text[size++] = digits[--count];
-  }
-};
-
-void say(Line& line) noexcept {
-  line.add("\n");
-  (void)!write(STDERR_FILENO, line.text, line.size);
-  if (!keeper.is_first_process) return;
-  const int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-  if (log < 0) return;
-  (void)!write(log, line.text, line.size);
-  close(log);
-}
-
 void say_failed(const char* what, int error) noexcept {
-  Line line;
-  line.add("flotilla-init: keeper: unable to ");
-  line.add(what);
-  line.add(": errno ");
-  line.add(error);
-  say(line);
+  KeeperLine line;
+  line.add("unable to ").add(what).add(": errno ").add(error);
+  line.say(keeper.is_first_process);
 }
 
 void say_death(const siginfo_t& info) noexcept {
-  Line line;
-  line.add("flotilla-init: keeper: the manager (");
-  line.add(info.si_pid);
+  KeeperLine line;
+  line.add("the manager (").add(info.si_pid);
   line.add(info.si_code == CLD_EXITED ? ") exited with code " : ") was killed by signal ");
   line.add(info.si_status);
   line.add(keeper.gave_up ? "; that was too often, it is not started again"
                           : "; it is started again");
-  say(line);
+  line.say(keeper.is_first_process);
 }
 
 // --- To the manager ---
