@@ -200,6 +200,7 @@ base::Result<client::HttpResponse> RegistryTransport::request(std::string_view m
 std::vector<base::Result<client::HttpResponse>> RegistryTransport::exchange(
     const std::vector<client::HttpRequest>& requests) {
   std::vector<base::Result<client::HttpResponse>> results;
+  results.reserve(requests.size());
   for (const client::HttpRequest& one : requests) {
     results.push_back(impl_->request(one.method, one.target, one.json_body));
   }

@@ -20,9 +20,13 @@ namespace {
 
 constexpr size_t kMaxEnvironment = size_t{256} * 1024;
 
-base::Fd open_of(pid_t pid, const char* file) noexcept {
-  std::array<char, 64> path{};
-  *fmt::format_to_n(path.data(), path.size() - 1, "/proc/{}/{}", pid, file).out = '\0';
+base::Fd open_of(pid_t pid, std::string_view file) noexcept {
+  constexpr std::string_view kProc = "/proc/";
+  std::array<char, 64> path{};  // ends with a NUL: no file's name is that long
+  char* at = std::copy(kProc.begin(), kProc.end(), path.data());
+  at = std::to_chars(at, path.data() + path.size(), pid).ptr;
+  *at++ = '/';
+  std::copy(file.begin(), file.end(), at);
   return base::Fd(open(path.data(), O_RDONLY | O_CLOEXEC));
 }
 

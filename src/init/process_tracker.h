@@ -114,7 +114,7 @@ class ProcessTracker {
   // `done` is called once, when the processes have stopped or go on, from inside where they do
   // already, and never after an error. A later call for the same path replaces it.
   virtual base::Status freeze(std::string_view path, bool /*frozen*/,
-                              std::function<void()> /*done*/) {
+                              std::function<void()> /*done*/) {  // NOLINT(performance-*)
     return base::unsupported("the cgroup {} cannot be frozen", path);
   }
 };

@@ -96,7 +96,7 @@ class UnitReading : public std::enable_shared_from_this<UnitReading> {
     finish();
   }
 
-  void read_places_on(const std::vector<std::string>& machines, std::function<void()> then) {
+  void read_places_on(const std::vector<std::string>& machines, const std::function<void()>& then) {
     std::vector<store::TxnRequest> txns;
     for (const std::string& machine : machines) {
       const bool is_possible = !machine.empty() && machine.find('/') == std::string::npos &&

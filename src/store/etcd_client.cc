@@ -73,10 +73,10 @@ void EtcdClient::enqueue(CallPtr call, bool is_first) {
 
 void EtcdClient::pump() {
   while (state_ == State::kReady && in_flight_ < kMaxCallsInFlight && !queue_.empty()) {
-    CallPtr call = std::move(queue_.front());
+    const CallPtr call = std::move(queue_.front());
     queue_.pop_front();
     queued_bytes_ -= call->bytes + kBytesOfAWaitingCall;
-    send(std::move(call));
+    send(call);
   }
   if (state_ == State::kReady || queue_.empty()) {
     expiry_timer_.reset();
@@ -86,7 +86,7 @@ void EtcdClient::pump() {
   if (!expiry_timer_) arm_expiry();
 }
 
-void EtcdClient::send(CallPtr call) {
+void EtcdClient::send(const CallPtr& call) {
   const MonotonicTime now = loop_.clock().monotonic();
   if (call->attempts++ == 0) call->deadline = now + options_.request_timeout;
   // What may be repeated leaves time for a second attempt elsewhere.

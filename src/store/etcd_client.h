@@ -101,7 +101,7 @@ class EtcdClient {
   void enqueue(CallPtr call, bool is_first);
   void post_refusal(CallPtr call, base::Error error);
   void pump();
-  void send(CallPtr call);
+  void send(const CallPtr& call);
   void on_answer(const CallPtr& call, const Way& way, const RpcStatus& status);
   void repeat_or_fail(const CallPtr& call, const RpcStatus& status, RpcVerdict verdict);
   void repeat_later(const CallPtr& call);
