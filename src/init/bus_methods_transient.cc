@@ -72,10 +72,7 @@ Result<std::vector<PropertyText>> read_properties(bus::MessageReader& reader,
   return settings;
 }
 
-base::Unexpected invalid_name() {
-  return base::unexpected({base::Errc::kInvalid, "Invalid unit name or type.", 0,
-                           "org.freedesktop.DBus.Error.InvalidArgs"});
-}
+base::Unexpected invalid_name() { return base::invalid("Invalid unit name or type."); }
 
 // The units are read as a whole before anything is made of them.
 // `referred`: those to be kept for the caller.

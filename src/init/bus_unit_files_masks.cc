@@ -16,8 +16,7 @@ namespace {
 constexpr int kMaxTreeDepth = 8;
 
 base::Unexpected invalid_argument() {
-  return base::unexpected(
-      {base::Errc::kInvalid, "Invalid argument", EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
+  return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL});
 }
 
 bool is_vendor_directory(std::string_view directory) {

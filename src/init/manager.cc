@@ -99,10 +99,7 @@ std::string_view Manager::unit_file_preset(const Unit& unit) const {
 
 namespace {
 
-Status not_loaded(std::string_view name) {
-  return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
-                           "org.freedesktop.systemd1.NoSuchUnit"});
-}
+Status not_loaded(std::string_view name) { return base::not_found("Unit {} not loaded.", name); }
 
 }  // namespace
 
@@ -110,8 +107,7 @@ Status Manager::kill_unit(std::string_view name, KillWhom whom, int signal) {
   Unit* unit = impl_->find(name);
   if (unit == nullptr) return not_loaded(name);
   if (signal <= 0 || signal > SIGRTMAX) {
-    return base::unexpected({Errc::kInvalid, "Signal number out of range.", 0,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::invalid("Signal number out of range.");
   }
   return impl_->kill(*unit, whom, signal);
 }
@@ -161,8 +157,7 @@ Status Manager::reexecute() {
 Status Manager::set_environment(const std::vector<std::string>& assignments) {
   for (const std::string& assignment : assignments) {
     if (!unit::is_valid_assignment(assignment)) {
-      return base::unexpected({Errc::kInvalid, "Invalid environment assignments", 0,
-                               "org.freedesktop.DBus.Error.InvalidArgs"});
+      return base::invalid("Invalid environment assignments");
     }
   }
   unit::Environment environment(impl_->client_environment);
@@ -174,8 +169,7 @@ Status Manager::set_environment(const std::vector<std::string>& assignments) {
 Status Manager::unset_environment(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (!unit::is_valid_variable_name(name) && !unit::is_valid_assignment(name)) {
-      return base::unexpected({Errc::kInvalid, "Invalid environment variable names or assignments",
-                               0, "org.freedesktop.DBus.Error.InvalidArgs"});
+      return base::invalid("Invalid environment variable names or assignments");
     }
   }
   unit::Environment environment(impl_->client_environment);
@@ -273,8 +267,7 @@ base::Status Manager::set_show_status(std::string_view wish) {
   const auto flag = unit::parse_boolean(wish);
   const bool is_word = wish == "auto" || wish == "temporary" || wish == "error";
   if (!wish.empty() && !flag && !is_word) {
-    return base::unexpected({Errc::kInvalid, fmt::format("Invalid show status '{}'", wish), EINVAL,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::invalid("Invalid show status '{}'", wish);
   }
   impl_->show_status.reset();
   if (flag) impl_->show_status = *flag;

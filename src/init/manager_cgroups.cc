@@ -338,16 +338,13 @@ Status Manager::attach_process(std::string_view name, std::string_view subgroup,
   };
   Unit* unit = impl_->find(name);
   if (unit == nullptr) {
-    return refuse(Errc::kNotFound, "org.freedesktop.systemd1.NoSuchUnit",
-                  fmt::format("Unit {} not loaded.", name));
+    return base::not_found("Unit {} not loaded.", name);
   }
   if (!subgroup.empty() && subgroup[0] != '/') {
-    return refuse(Errc::kInvalid, "org.freedesktop.DBus.Error.InvalidArgs",
-                  fmt::format("Control group path is not absolute: {}", subgroup));
+    return base::invalid("Control group path is not absolute: {}", subgroup);
   }
   if (!unit->settings.cgroup || !unit->settings.cgroup->delegate) {
-    return refuse(Errc::kInvalid, "org.freedesktop.DBus.Error.InvalidArgs",
-                  "Process migration not available on non-delegated units.");
+    return base::invalid("Process migration not available on non-delegated units.");
   }
   if (!unit->service || unit->is_inactive_or_failed() || !unit->service->group) {
     return refuse(Errc::kUnsupported, "org.freedesktop.systemd1.UnitInactive",
@@ -383,8 +380,7 @@ std::string_view Manager::freezer_state(const Unit& unit) const {
 void Manager::freeze_unit(std::string_view name, bool frozen, FreezingDone done) {
   Unit* unit = impl_->find(name);
   if (unit == nullptr) {
-    return done(base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
-                                  "org.freedesktop.systemd1.NoSuchUnit"}));
+    return done(base::not_found("Unit {} not loaded.", name));
   }
   impl_->freeze(*unit, frozen, std::move(done));
 }

@@ -48,16 +48,14 @@ Status Manager::Impl::clean(Unit& unit, const std::vector<std::string>& what) {
   std::string unknown;
   const auto kinds = read_kinds(what, unknown);
   if (!kinds) {
-    return refused(Errc::kInvalid, "Invalid resource type: " + unknown,
-                   "org.freedesktop.DBus.Error.InvalidArgs");
+    return base::invalid("Invalid resource type: {}", unknown);
   }
   if (what.empty() && unit.service) {
     return refused(Errc::kNotFound, "No matching resources found.",
                    "org.freedesktop.systemd1.NothingToClean");
   }
   if (!unit.service) {
-    return refused(Errc::kUnsupported, fmt::format("Unit '{}' does not support cleaning.", unit.id),
-                   "org.freedesktop.DBus.Error.NotSupported");
+    return base::unsupported("Unit '{}' does not support cleaning.", unit.id);
   }
   ServiceRuntime& runtime = *unit.service;
   if (runtime.state.sub != ServiceSubState::kDead || jobs.of_unit(unit.graph_id) != nullptr) {
@@ -108,8 +106,7 @@ Status Manager::clean_unit(std::string_view name, const std::vector<std::string>
   auto unit = impl_->load(name);
   if (!unit) return base::unexpected(std::move(unit).error());
   if ((*unit)->settings.load_state == LoadState::kNotFound) {
-    return refused(Errc::kNotFound, fmt::format("Unit {} not found.", name),
-                   "org.freedesktop.systemd1.NoSuchUnit");
+    return base::not_found("Unit {} not found.", name);
   }
   return impl_->clean(**unit, what);
 }

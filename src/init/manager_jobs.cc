@@ -6,7 +6,6 @@
 namespace flotilla::init {
 namespace {
 
-using base::Errc;
 using base::Result;
 using unit::UnitType;
 
@@ -42,10 +41,8 @@ Result<uint32_t> Manager::Impl::request(std::string_view name, std::string_view 
   const auto type = type_of(type_word, graph, unit->graph_id);
   const auto mode = parse_job_mode(mode_word);
   if (!type || !mode) {
-    return base::unexpected({Errc::kInvalid,
-                             type ? fmt::format("Job mode {} invalid", mode_word)
-                                  : fmt::format("Job type {} invalid", type_word),
-                             0, "org.freedesktop.DBus.Error.InvalidArgs"});
+    return type ? base::invalid("Job mode {} invalid", mode_word)
+                : base::invalid("Job type {} invalid", type_word);
   }
   FLOTILLA_TRY(check_manual_request(view(), unit->graph_id, *type));
   return enqueue({unit->graph_id, *type, *mode}, others);

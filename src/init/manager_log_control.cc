@@ -9,7 +9,6 @@
 
 namespace flotilla::init {
 
-using base::Errc;
 using base::Status;
 
 namespace {
@@ -37,8 +36,7 @@ Status Manager::set_log_level(std::string_view level) {
   const auto found = parse_syslog_level(level);
   // A number is none here; nothing at all is what it was at the start.
   if (!level.empty() && (!found || syslog_level_name(*found) != level)) {
-    return base::unexpected({Errc::kInvalid, fmt::format("Invalid log level '{}'", level), 0,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::invalid("Invalid log level '{}'", level);
   }
   impl_->take_log_settings(level.empty() ? -1 : *found, impl_->client_log_target);
   impl_->save_manager();
@@ -60,14 +58,8 @@ Status Manager::set_log_target(std::string_view target) {
   }
   const bool is_known =
       std::find(kOtherTargets.begin(), kOtherTargets.end(), target) != kOtherTargets.end();
-  return base::unexpected(
-      {is_known ? Errc::kUnsupported : Errc::kInvalid,
-       is_known
-           ? fmt::format("This manager writes its log to the journal only, not to '{}'", target)
-           : fmt::format("Invalid log target '{}'", target),
-       0,
-       is_known ? "org.freedesktop.DBus.Error.NotSupported"
-                : "org.freedesktop.DBus.Error.InvalidArgs"});
+  if (!is_known) return base::invalid("Invalid log target '{}'", target);
+  return base::unsupported("This manager writes its log to the journal only, not to '{}'", target);
 }
 
 bool Manager::service_watchdogs() const { return impl_->options.service_watchdogs; }

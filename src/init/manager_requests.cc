@@ -74,8 +74,7 @@ std::vector<uint32_t> Manager::enqueue_marked_jobs() {
 Status Manager::set_markers(std::string_view name, const std::vector<std::string>& words) {
   Unit* unit = impl_->find(name);
   if (unit == nullptr) {
-    return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
-                             "org.freedesktop.systemd1.NoSuchUnit"});
+    return base::not_found("Unit {} not loaded.", name);
   }
   uint8_t absolute = 0, plus = 0, minus = 0;
   bool any_absolute = false;

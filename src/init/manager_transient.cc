@@ -92,7 +92,7 @@ std::string Manager::Impl::transient_directory() const {
 
 Result<Unit*> Manager::Impl::make_transient(const TransientUnit& wanted) {
   const auto name = UnitName::parse(wanted.name);
-  if (!name) return invalid_arguments("Invalid unit name or type.");
+  if (!name) return base::invalid("Invalid unit name or type.");
   FLOTILLA_TRY(check_transient_type(name->type()));
   FLOTILLA_ASSIGN(Unit * known, load(wanted.name));
   const bool is_pristine = known->settings.load_state == LoadState::kNotFound && known->job == 0 &&
@@ -152,16 +152,15 @@ Result<Unit*> Manager::Impl::make_transient(const TransientUnit& wanted) {
 Result<uint32_t> Manager::Impl::start_transient(const std::vector<TransientUnit>& wanted,
                                                 std::string_view mode_word) {
   const auto mode = parse_job_mode(mode_word);
-  if (!mode) return invalid_arguments(fmt::format("Job mode {} is invalid.", mode_word));
+  if (!mode) return base::invalid("Job mode {} is invalid.", mode_word);
   std::vector<std::string> made;
   const auto start = [&]() -> Result<uint32_t> {
-    Unit* first = nullptr;
+    UnitId id = 0;  // of the first
     for (const TransientUnit& one : wanted) {
-      FLOTILLA_ASSIGN(Unit * unit, make_transient(one));
+      FLOTILLA_ASSIGN(const Unit* unit, make_transient(one));
+      if (made.empty()) id = unit->graph_id;
       made.push_back(unit->id);
-      if (first == nullptr) first = unit;
     }
-    const UnitId id = first->graph_id;
     FLOTILLA_TRY(check_load_state(graph, id));
     return enqueue({id, JobType::kStart, *mode});
   };
@@ -276,13 +275,10 @@ void Manager::Impl::start_scope(const Job& job, Unit& unit) {
 Status Manager::abandon_scope(std::string_view name) {
   Unit* unit = impl_->find(name);
   if (unit == nullptr) {
-    return base::unexpected({Errc::kNotFound, fmt::format("Unit {} not loaded.", name), 0,
-                             "org.freedesktop.systemd1.NoSuchUnit"});
+    return base::not_found("Unit {} not loaded.", name);
   }
   if (unit->settings.name.type() != UnitType::kScope) {
-    return base::unexpected({Errc::kInvalid,
-                             fmt::format("Unit '{}' is not a scope unit, refusing.", name), 0,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::invalid("Unit '{}' is not a scope unit, refusing.", name);
   }
   if (!unit->service || unit->service->state.sub != ServiceSubState::kRunning) {
     return base::unexpected({Errc::kConflict,

@@ -56,17 +56,13 @@ bool may_be_template(UnitType type) noexcept {
 Result<Unit*> Manager::Impl::load(std::string_view name) {
   auto parsed = UnitName::parse(name);
   if (!parsed) {
-    return base::unexpected({base::Errc::kInvalid, fmt::format("Unit name {} is not valid.", name),
-                             0, "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::invalid("Unit name {} is not valid.", name);
   }
   if (parsed->is_template()) {
-    return base::unexpected({base::Errc::kInvalid,
-                             fmt::format("Unit name {} is missing the instance name.", name), 0,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::invalid("Unit name {} is missing the instance name.", name);
   }
   if (parsed->is_instance() && !may_be_template(parsed->type())) {
-    return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL});
   }
   Unit* unit = load_name(*parsed);
   if (unit == nullptr) return base::too_large("too many units are loaded");

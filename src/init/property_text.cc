@@ -86,7 +86,7 @@ base::Unexpected bad_value(const std::string& name, const Value& value, bool is_
   } else {
     text = fmt::format("Invalid {} setting", name);
   }
-  return invalid_arguments(std::move(text));
+  return base::invalid("{}", text);
 }
 
 // What systemd keeps of a share in a drop-in: whole percents of a CPU, and of tasks a tenth of
@@ -207,17 +207,11 @@ bool has_line_end(const std::vector<std::string>& lines) {
 
 }  // namespace
 
-base::Unexpected invalid_arguments(std::string text) {
-  return base::unexpected(
-      {Errc::kInvalid, std::move(text), EINVAL, "org.freedesktop.DBus.Error.InvalidArgs"});
-}
-
 base::Status check_transient_type(unit::UnitType type) {
   if (type != unit::UnitType::kTarget && type != unit::UnitType::kDevice &&
       type != unit::UnitType::kSwap)
     return {};
-  return invalid_arguments(
-      fmt::format("Unit type {} does not support transient units.", to_string(type)));
+  return base::invalid("Unit type {} does not support transient units.", to_string(type));
 }
 
 Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, const Value& value) {
@@ -288,7 +282,9 @@ Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, co
   } else if (begins_with(name, "Limit")) {
     hard_limits_[name] = values[0];
   }
-  for (const std::string& line : values) text.lines.push_back(directive_name + "=" + line);
+  for (const std::string& line : values) {
+    text.lines.push_back(fmt::format("{}={}", directive_name, line));
+  }
   if (const auto rounded = rounded_text(name, value)) {
     text.rounded = {directive_name + "=" + *rounded};
   }
@@ -300,11 +296,11 @@ Result<PropertyText> PropertyWriter::write(const std::string& name, const Value&
   // A line more than it seems would be a setting that nobody checked.
   if (has_line_end(text.lines)) return bad_value(name, Value{"s", std::string("line break")});
   if (name == "Slice" && !unit::UnitName::is_valid(*value.as_string())) {
-    return invalid_arguments(fmt::format("Invalid unit name '{}'", *value.as_string()));
+    return base::invalid("Invalid unit name '{}'", *value.as_string());
   }
   // A file has the word, too; here it is no family.
   if (name == "RestrictAddressFamilies" && text.lines.back() == name + "=none") {
-    return invalid_arguments("Failed to set unit properties: Invalid argument");
+    return base::invalid("Failed to set unit properties: Invalid argument");
   }
   // Below the directory of the runtime, which only the reader of files knows.
   if (name == "PIDFile" && !value.as_string()->empty() && value.as_string()->front() != '/') {
@@ -326,10 +322,10 @@ Result<PropertyText> PropertyWriter::write(const std::string& name, const Value&
   if (is_dependency(name) && value.as_list() != nullptr) {
     for (const Value& other : *value.as_list()) {
       if (unit::UnitName::is_valid(*other.as_string())) continue;
-      return invalid_arguments(fmt::format("Invalid unit name {}", *other.as_string()));
+      return base::invalid("Invalid unit name {}", *other.as_string());
     }
   }
-  if (name == "Environment") return invalid_arguments("Invalid environment block.");
+  if (name == "Environment") return base::invalid("Invalid environment block.");
   return bad_value(name, value, text.is_live);
 }
 

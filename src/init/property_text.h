@@ -42,9 +42,6 @@ class PropertyWriter {
   std::map<std::string, std::string> hard_limits_;
 };
 
-// D-Bus' InvalidArgs with this text.
-base::Unexpected invalid_arguments(std::string text);
-
 // Fails, with systemd's error, where programs may not ask for units of this type.
 base::Status check_transient_type(unit::UnitType type);
 

@@ -22,11 +22,6 @@ base::Unexpected fail(Errc code, std::string_view name, std::string text) {
   return base::unexpected(Error{code, std::move(text), 0, std::string(kPrefix).append(name)});
 }
 
-base::Unexpected bad_arguments(std::string text) {
-  return base::unexpected(
-      Error{Errc::kInvalid, std::move(text), 0, "org.freedesktop.DBus.Error.InvalidArgs"});
-}
-
 bool is_not_applicable(const Error& error) {
   return std::string_view(error.bus_name).ends_with(kNotApplicable);
 }
@@ -136,13 +131,13 @@ class Builder {
 
 Status Builder::check_request() const {
   if (request_.mode == JobMode::kIsolate) {
-    if (request_.type != JobType::kStart) return bad_arguments("Isolate is only valid for start.");
+    if (request_.type != JobType::kStart) return base::invalid("Isolate is only valid for start.");
     if (!view_.graph.facts(request_.unit).allow_isolate) {
       return fail(Errc::kConflict, "NoIsolation", "Operation refused, unit may not be isolated.");
     }
   }
   if (request_.mode == JobMode::kTriggering && request_.type != JobType::kStop) {
-    return bad_arguments("--job-mode=triggering is only valid for stop.");
+    return base::invalid("--job-mode=triggering is only valid for stop.");
   }
   return {};
 }

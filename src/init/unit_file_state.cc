@@ -138,8 +138,7 @@ Result<std::string> UnitFileStates::state_of(const std::string& name) const {
 
 Result<std::string> UnitFileLinks::state_of(std::string_view name) const {
   if (!UnitName::is_valid(name)) {
-    return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL});
   }
   auto state = UnitFileStates(tree_, places_).state_of(std::string(name));
   if (state) return state;
