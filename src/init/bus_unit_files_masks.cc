@@ -1,4 +1,6 @@
 // Masks, links, reverting, presets and the default target: see bus_unit_files.h.
+#include <fmt/format.h>
+
 #include <cerrno>
 
 #include "init/bus_unit_files.h"
@@ -56,7 +58,7 @@ Result<UnitFileLinks::Changes> UnitFileLinks::unmask(const Names& names, Lifetim
   Marks marks;
   for (const std::string& name : names) {
     if (!UnitName::is_valid(name)) return invalid_argument();
-    const std::string path = directory + "/" + name;
+    const std::string path = fmt::format("{}/{}", directory, name);
     if (!tree_.lstat(path) || !is_empty_file(tree_, path)) continue;
     FLOTILLA_TRY(tree_.remove(path));
     changes.push_back({"unlink", path, ""});

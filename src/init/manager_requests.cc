@@ -116,6 +116,7 @@ std::vector<JobView> Manager::job_neighbours(uint32_t id, JobSide side) const {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   std::vector<JobView> views;
+  views.reserve(ids.size());
   for (const JobId other : ids) views.push_back(view_of(*impl_, *impl_->jobs.find(other)));
   return views;
 }
