@@ -19,10 +19,10 @@ LogStream::LogStream(const StreamSpec& spec, base::Fd pipe_end) noexcept
       is_left_out(false),
       unit_size_(static_cast<std::uint8_t>(spec.unit.size())),
       identifier_size_(static_cast<std::uint8_t>(spec.identifier.size())),
+      fields_size_(static_cast<std::uint16_t>(spec.fields.size())),
       splitter(spec.priority, spec.level_prefix),
       pid(spec.pid),
-      id(spec.id),
-      fields_size_(static_cast<std::uint16_t>(spec.fields.size())) {
+      id(spec.id) {
   char* end = reinterpret_cast<char*>(this + 1);
   for (const std::string_view part : {spec.unit, spec.identifier, spec.fields}) {
     if (part.empty()) continue;

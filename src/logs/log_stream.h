@@ -70,6 +70,8 @@ struct LogStream {
 
  private:
   const std::uint8_t unit_size_, identifier_size_;
+  const std::uint16_t fields_size_;
+  std::uint16_t number_ = kUnknownSource;  // as SourceSlot has it
 
  public:
   LineSplitter splitter;
@@ -86,8 +88,6 @@ struct LogStream {
   };
   const char* text() const noexcept { return reinterpret_cast<const char*>(this + 1); }
 
-  const std::uint16_t fields_size_;
-  std::uint16_t number_ = kUnknownSource;  // as SourceSlot has it
   std::uint64_t segment_ = 0;
   Rest* rest_ = nullptr;
 };
