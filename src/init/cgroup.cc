@@ -14,6 +14,7 @@
 #include <charconv>
 #include <climits>
 #include <csignal>
+#include <new>
 #include <unordered_set>
 #include <utility>
 
@@ -147,16 +148,21 @@ base::Result<CgroupPlace> find_own_cgroup2() {
   return find_cgroup2(read_text(AT_FDCWD, "/proc/self/mountinfo"), self);
 }
 
+// There are as many as services. The path stands behind it, with a NUL.
 class CgroupGroup final : public ProcessGroup {
  public:
-  CgroupGroup(CgroupTracker& tracker, std::string_view path, Callback<void()> on_empty)
-      : tracker_(tracker), path_(new char[path.size() + 1]), on_empty_(on_empty) {
-    *std::copy(path.begin(), path.end(), path_.get()) = '\0';
+  static std::unique_ptr<CgroupGroup> create(CgroupTracker& tracker, std::string_view path,
+                                             Callback<void()> on_empty) {
+    void* const memory = ::operator new(sizeof(CgroupGroup) + path.size() + 1);
+    std::unique_ptr<CgroupGroup> group(new (memory) CgroupGroup(tracker, on_empty));
+    *std::copy(path.begin(), path.end(), reinterpret_cast<char*>(group.get() + 1)) = '\0';
+    return group;
   }
+  static void operator delete(void* group) { ::operator delete(group); }
   ~CgroupGroup() override { unwatch(); }
 
   base::Result<int> prepare() override {
-    if (tracker_.ahead_ && tracker_.ahead_path_ == path_.get()) {
+    if (tracker_.ahead_ && tracker_.ahead_path_ == path_text()) {
       presence_ = Presence::kThere;
       is_empty_ = false;
       tracker_.prepared_ = std::move(tracker_.ahead_);
@@ -164,17 +170,17 @@ class CgroupGroup final : public ProcessGroup {
     }
     FLOTILLA_TRY(make());
     is_empty_ = false;
-    tracker_.prepared_.reset(openat(root(), path_.get(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    tracker_.prepared_.reset(openat(root(), path_text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!tracker_.prepared_) return base::system_error(errno, "open the cgroup {}", path());
     return tracker_.prepared_.get();
   }
   std::string cgroup_path() const override {
     // One that an earlier manager left is taken over.
     if (presence_ == Presence::kUnknown) {
-      presence_ = faccessat(root(), path_.get(), F_OK, 0) == 0 ? Presence::kThere : Presence::kNot;
+      presence_ = faccessat(root(), path_text(), F_OK, 0) == 0 ? Presence::kThere : Presence::kNot;
     }
     if (presence_ == Presence::kNot) return {};
-    return (tracker_.root_path_ == "/" ? "" : tracker_.root_path_) + "/" + path_.get();
+    return (tracker_.root_path_ == "/" ? "" : tracker_.root_path_) + "/" + path_text();
   }
 
   void add(pid_t) override { is_empty_ = false; }  // born in it
@@ -191,7 +197,7 @@ class CgroupGroup final : public ProcessGroup {
 
   void pids(std::vector<pid_t>& out) const override {
     if (presence_ == Presence::kNot) return;
-    const base::Fd directory(openat(root(), path_.get(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const base::Fd directory(openat(root(), path_text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory) return;
     CollectPids collect{out};
     // Two links, its name and its own ".": there is no cgroup inside to look for.
@@ -247,7 +253,7 @@ class CgroupGroup final : public ProcessGroup {
     // A cgroup that is populated, or has others in it, is busy.
     bool is_gone = remove();
     if (!is_gone) {
-      const base::Fd directory(openat(root(), path_.get(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      const base::Fd directory(openat(root(), path_text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       RemoveEmpty remove_empty;
       if (directory) visit_subtree(directory.get(), kMostDepth, remove_empty);
       is_gone = remove();
@@ -283,6 +289,9 @@ class CgroupGroup final : public ProcessGroup {
   }
 
  private:
+  CgroupGroup(CgroupTracker& tracker, Callback<void()> on_empty) noexcept
+      : tracker_(tracker), on_empty_(on_empty) {}
+
   enum class Presence : uint8_t { kUnknown, kNot, kThere };
   // The path of one of its files, without an allocation.
   class FilePath {
@@ -299,11 +308,12 @@ class CgroupGroup final : public ProcessGroup {
     std::array<char, PATH_MAX> text_;
   };
 
-  std::string_view path() const noexcept { return path_.get(); }
+  const char* path_text() const noexcept { return reinterpret_cast<const char*>(this + 1); }
+  std::string_view path() const noexcept { return path_text(); }
   int root() const noexcept { return tracker_.root_.get(); }
   FilePath file(std::string_view name) const noexcept { return {path(), name}; }
   bool remove() const noexcept {
-    return unlinkat(root(), path_.get(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+    return unlinkat(root(), path_text(), AT_REMOVEDIR) == 0 || errno == ENOENT;
   }
   bool make_directory(const char* path) const noexcept {
     return mkdirat(root(), path, 0755) == 0 || errno == EEXIST;
@@ -312,7 +322,7 @@ class CgroupGroup final : public ProcessGroup {
   // Slices are made when the first of their units is.
   base::Status make() {
     if (presence_ == Presence::kThere) return {};
-    if (!make_directory(path_.get())) {
+    if (!make_directory(path_text())) {
       if (errno != ENOENT) return base::system_error(errno, "make the cgroup {}", path());
       for (size_t slash = path().find('/'); slash != std::string_view::npos;
            slash = path().find('/', slash + 1)) {
@@ -321,7 +331,7 @@ class CgroupGroup final : public ProcessGroup {
           return base::system_error(errno, "make the cgroup {}", parent);
         }
       }
-      if (!make_directory(path_.get()))
+      if (!make_directory(path_text()))
         return base::system_error(errno, "make the cgroup {}", path());
     }
     presence_ = Presence::kThere;
@@ -356,7 +366,6 @@ class CgroupGroup final : public ProcessGroup {
   };
 
   CgroupTracker& tracker_;
-  const std::unique_ptr<char[]> path_;  // there are as many as services
   Callback<void()> on_empty_;
   std::unique_ptr<OomWatch> oom_;
   int watch_ = -1;
@@ -411,7 +420,7 @@ CgroupTracker::~CgroupTracker() {
 
 std::unique_ptr<ProcessGroup> CgroupTracker::make_group(std::string_view path,
                                                         Callback<void()> on_empty) {
-  return std::make_unique<CgroupGroup>(*this, path, on_empty);
+  return CgroupGroup::create(*this, path, on_empty);
 }
 
 // One that is there already is somebody's, and nothing to be removed again.
