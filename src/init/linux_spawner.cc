@@ -60,19 +60,24 @@ base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create(CloneCall call)
   base::Fd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
   base::Fd null_input(open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null || !null_input) return base::system_error(errno, "open /dev/null");
-  void* const memory = mmap(nullptr, kGuardSize + kStackSize, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return base::system_error(errno, "make a stack for new processes");
-  std::unique_ptr<LinuxSpawner> spawner(new LinuxSpawner(
-      static_cast<std::byte*>(memory), std::move(null), std::move(null_input), call));
-  if (mprotect(memory, kGuardSize, PROT_NONE) != 0) {
-    return base::system_error(errno, "guard the stack for new processes");
-  }
+  std::unique_ptr<LinuxSpawner> spawner(
+      new LinuxSpawner(std::move(null), std::move(null_input), call));
   spawner->slots_end_ = std::max(spawner->null_.get(), spawner->null_input_.get()) + 1;
-  for (base::Fd& slot : spawner->slots_) {
-    slot.reset(fcntl(spawner->null_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (!slot) return base::system_error(errno, "make room for the descriptors of new processes");
-    spawner->slots_end_ = std::max(spawner->slots_end_, slot.get() + 1);
+  for (OnItsWay& way : spawner->ways_) {
+    void* const memory = mmap(nullptr, kGuardSize + kStackSize, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return base::system_error(errno, "make a stack for new processes");
+    way.stack = static_cast<std::byte*>(memory);
+    if (mprotect(memory, kGuardSize, PROT_NONE) != 0) {
+      return base::system_error(errno, "guard the stack for new processes");
+    }
+    for (base::Fd& slot : way.slots) {
+      slot.reset(fcntl(spawner->null_.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+      if (!slot) {
+        return base::system_error(errno, "make room for the descriptors of new processes");
+      }
+      spawner->slots_end_ = std::max(spawner->slots_end_, slot.get() + 1);
+    }
   }
   const sigset_t blocked = asynchronous_signals();
   if (sigprocmask(SIG_BLOCK, &blocked, nullptr) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
@@ -82,12 +87,11 @@ base::Result<std::unique_ptr<LinuxSpawner>> LinuxSpawner::create(CloneCall call)
 }
 
 LinuxSpawner::OnItsWay::OnItsWay() : order(std::make_unique<SpawnOrder>()) {}
-LinuxSpawner::OnItsWay::~OnItsWay() = default;
-
-LinuxSpawner::~LinuxSpawner() {
-  await();
-  munmap(stack_, kGuardSize + kStackSize);
+LinuxSpawner::OnItsWay::~OnItsWay() {
+  if (stack != nullptr) munmap(stack, kGuardSize + kStackSize);
 }
+
+LinuxSpawner::~LinuxSpawner() { await_all(); }
 
 LinuxSpawner::CloneCall LinuxSpawner::probe() noexcept {
   // Arguments of no size are refused by the kernel itself, with EINVAL; anything else is said by
@@ -96,15 +100,15 @@ LinuxSpawner::CloneCall LinuxSpawner::probe() noexcept {
   return is_there ? CloneCall::kClone3 : CloneCall::kClone;
 }
 
-long LinuxSpawner::start_child(const ExecSpec& spec, SpawnOrder& order, Follow follow,
-                               int* pidfd) noexcept {
+long LinuxSpawner::start_child(const ExecSpec& spec, SpawnOrder& order, OnItsWay& way,
+                               Follow follow, int* pidfd) noexcept {
   clone_args args{};
   args.flags = CLONE_CLEAR_SIGHAND;
   // What waits must not hold us up: it gets a memory of its own, and how it went its exit tells.
   if (spec.idle_pipe_fd < 0) args.flags |= CLONE_VM | CLONE_VFORK;
   if (follow == Follow::kNot) {
     args.flags ^= CLONE_VFORK | CLONE_CHILD_CLEARTID;
-    args.child_tid = reinterpret_cast<uintptr_t>(&way_.is_here);
+    args.child_tid = reinterpret_cast<uintptr_t>(&way.is_here);
   }
   if (order.unshare_files_from != 0) args.flags |= CLONE_FILES;
   if (spec.want_pidfd) {
@@ -120,12 +124,12 @@ long LinuxSpawner::start_child(const ExecSpec& spec, SpawnOrder& order, Follow f
     args.cgroup = static_cast<uint64_t>(spec.cgroup_fd);
   }
   args.exit_signal = SIGCHLD;
-  args.stack = reinterpret_cast<uintptr_t>(stack_ + kGuardSize);
+  args.stack = reinterpret_cast<uintptr_t>(way.stack + kGuardSize);
   args.stack_size = kStackSize;
   return flotilla_clone3(&args, sizeof args, &run_spawn_child, &order);
 }
 
-long LinuxSpawner::start_child_by_clone(const ExecSpec& spec, SpawnOrder& order,
+long LinuxSpawner::start_child_by_clone(const ExecSpec& spec, SpawnOrder& order, OnItsWay& way,
                                         int* pidfd) noexcept {
   unsigned long flags = SIGCHLD;
   if (spec.idle_pipe_fd < 0) flags |= CLONE_VM | CLONE_VFORK;
@@ -133,7 +137,7 @@ long LinuxSpawner::start_child_by_clone(const ExecSpec& spec, SpawnOrder& order,
   if (spec.pid_location != nullptr) flags |= CLONE_PARENT_SETTID;
   order.join_cgroup = spec.cgroup_fd;
   order.clear_handlers = true;
-  const long pid = flotilla_clone(flags, stack_ + kGuardSize + kStackSize, spec.pid_location,
+  const long pid = flotilla_clone(flags, way.stack + kGuardSize + kStackSize, spec.pid_location,
                                   &run_spawn_child, &order);
   // One place in memory cannot take both the pid and the descriptor; the pid is ours until we reap.
   if (pid > 0 && spec.want_pidfd) *pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
@@ -157,34 +161,41 @@ SpawnResult LinuxSpawner::spawn(const ExecSpec& spec) noexcept {
 SpawnResult LinuxSpawner::begin(const ExecSpec& spec) noexcept { return start(spec, Follow::kNot); }
 
 std::optional<SpawnResult> LinuxSpawner::settle() noexcept {
-  await();
-  if (way_.is_told) return std::nullopt;
-  way_.is_told = true;
-  SpawnResult result;
-  result.pid = way_.pid;
-  result.stage = way_.order->stage;
-  result.error = way_.order->error;
-  return result;
+  for (size_t i = 0; i < ways_.size(); ++i) {
+    OnItsWay& way = ways_[(next_ + i) % ways_.size()];
+    if (way.is_told) continue;
+    await(way);
+    way.is_told = true;
+    SpawnResult result;
+    result.pid = way.pid;
+    result.stage = way.order->stage;
+    result.error = way.order->error;
+    return result;
+  }
+  return std::nullopt;
 }
 
 // The kernel zeroes the word at exec and at exit, after all that the process wrote.
-void LinuxSpawner::await() noexcept {
+void LinuxSpawner::await(OnItsWay& way) noexcept {
   for (;;) {
-    const int32_t is_here = __atomic_load_n(&way_.is_here, __ATOMIC_ACQUIRE);
+    const int32_t is_here = __atomic_load_n(&way.is_here, __ATOMIC_ACQUIRE);
     if (is_here == 0) break;
-    raw_syscall(SYS_futex, raw_address(&way_.is_here), FUTEX_WAIT, is_here);
+    raw_syscall(SYS_futex, raw_address(&way.is_here), FUTEX_WAIT, is_here);
   }
-  clear_slots();
+  clear_slots(way);
+}
+
+void LinuxSpawner::await_all() noexcept {
+  for (OnItsWay& way : ways_) await(way);
 }
 
 // A pipe must not stay open here for longer than its owner wants.
-void LinuxSpawner::clear_slots() noexcept {
-  if (!std::exchange(slots_are_used_, false)) return;
-  for (const base::Fd& slot : slots_) dup3(null_.get(), slot.get(), O_CLOEXEC);
+void LinuxSpawner::clear_slots(OnItsWay& way) noexcept {
+  if (!std::exchange(way.slots_are_used, false)) return;
+  for (const base::Fd& slot : way.slots) dup3(null_.get(), slot.get(), O_CLOEXEC);
 }
 
 SpawnResult LinuxSpawner::start(const ExecSpec& spec, Follow follow) noexcept {
-  await();
   SpawnResult result;
   result.stage = SpawnStage::kClone;
   if (spec.passed_fd_count > kMaxPassedFds) {
@@ -202,26 +213,28 @@ SpawnResult LinuxSpawner::start(const ExecSpec& spec, Follow follow) noexcept {
   if (!is_low || sets_filter || sets_oom_score || spec.want_pidfd || call_ != CloneCall::kClone3) {
     follow = Follow::kToProgram;
   }
+  const bool goes_on = follow == Follow::kNot;
+  OnItsWay& way = ways_[next_];
+  goes_on ? await(way) : await_all();
   int many_sources[3 + kMaxPassedFds + 1];
   SpawnOrder order_here;
-  const bool goes_on = follow == Follow::kNot;
-  SpawnOrder& order = goes_on ? *way_.order : order_here;
-  int* const sources = goes_on ? way_.sources.data() : many_sources;
+  SpawnOrder& order = goes_on ? *way.order : order_here;
+  int* const sources = goes_on ? way.sources.data() : many_sources;
   order = SpawnOrder();
   order.spec = &spec;
   order.sources = sources;
   order.source_count = 3 + spec.passed_fd_count;
-  const int streams[kSlots] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd};
-  for (size_t i = 0; i < kSlots; ++i) {
+  const int streams[kStreams] = {spec.stdin_fd, spec.stdout_fd, spec.stderr_fd};
+  for (size_t i = 0; i < kStreams; ++i) {
     const base::Fd& nothing = i == STDIN_FILENO ? null_input_ : null_;
     sources[i] = streams[i] >= 0 ? streams[i] : nothing.get();
     if (!is_low || sources[i] < slots_end_) continue;
     // A bad one the child finds out about, and exits as it must.
-    is_low = dup3(sources[i], slots_[i].get(), O_CLOEXEC) >= 0;
-    slots_are_used_ = true;
+    is_low = dup3(sources[i], way.slots[i].get(), O_CLOEXEC) >= 0;
+    way.slots_are_used = true;
   }
-  for (size_t i = 0; i < kSlots && is_low; ++i) {
-    if (sources[i] >= slots_end_) sources[i] = slots_[i].get();
+  for (size_t i = 0; i < kStreams && is_low; ++i) {
+    if (sources[i] >= slots_end_) sources[i] = way.slots[i].get();
   }
   for (uint32_t i = 0; i < spec.passed_fd_count; ++i) sources[3 + i] = spec.passed_fds[i];
   if (waits) sources[order.source_count++] = spec.idle_pipe_fd;
@@ -229,26 +242,27 @@ SpawnResult LinuxSpawner::start(const ExecSpec& spec, Follow follow) noexcept {
   if (is_low) order.unshare_files_from = slots_end_;
   CoredumpFilter filter(sets_filter);
   int pidfd = -1;
-  way_.is_here = goes_on ? 1 : 0;
+  way.is_here = goes_on ? 1 : 0;
   // On a copy of this very stack, which has room for any work.
   const long pid = works                         ? start_copy(spec, order)
-                   : call_ == CloneCall::kClone3 ? start_child(spec, order, follow, &pidfd)
-                                                 : start_child_by_clone(spec, order, &pidfd);
+                   : call_ == CloneCall::kClone3 ? start_child(spec, order, way, follow, &pidfd)
+                                                 : start_child_by_clone(spec, order, way, &pidfd);
   if (pid < 0) {
-    way_.is_here = 0;
-    clear_slots();
+    way.is_here = 0;
+    clear_slots(way);
     result.error = static_cast<int>(-pid);
     return result;
   }
   result.pid = static_cast<pid_t>(pid);
   if (goes_on) {
-    way_.pid = result.pid;
-    way_.is_told = false;
+    way.pid = result.pid;
+    way.is_told = false;
+    next_ = (next_ + 1) % ways_.size();
     result.stage = SpawnStage::kNone;
     result.is_on_its_way = true;
     return result;
   }
-  clear_slots();
+  clear_slots(way);
   result.pidfd.reset(pidfd);
   result.stage = order.stage;
   result.error = order.error;

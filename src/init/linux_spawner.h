@@ -1,7 +1,7 @@
 // The Spawner of the real world: clone3 with CLONE_VM and CLONE_VFORK on a stack of its own, so
 // that a spawn costs the same however much memory and however many descriptors the manager has.
-// begin() leaves out CLONE_VFORK where it can: on two processors one makes the next process while
-// the other takes the last one to its program.
+// begin() leaves out CLONE_VFORK where it can: one processor makes the next process while others
+// take those before it to their programs.
 #pragma once
 
 #include <array>
@@ -39,12 +39,17 @@ class LinuxSpawner final : public Spawner {
 
  private:
   enum class Follow : uint8_t { kToProgram, kNot };
-  // The process that shares our memory still, while we go on.
+  static constexpr size_t kStreams = 3;
+  // A process that shares our memory still, while we go on.
   struct OnItsWay {
     OnItsWay();
     ~OnItsWay();
+    std::byte* stack = nullptr;  // with a guard page at its low end
+    // Low descriptors that stand for the standard streams meanwhile; /dev/null else.
+    std::array<base::Fd, kStreams> slots;
+    bool slots_are_used = false;
     std::unique_ptr<SpawnOrder> order;
-    std::array<int, 3> sources{};
+    std::array<int, kStreams> sources{};
     pid_t pid = -1;
     // Zeroed by the kernel, which wakes who waits for it, when the process leaves our memory.
     int32_t is_here = 0;
@@ -52,27 +57,26 @@ class LinuxSpawner final : public Spawner {
   };
 
   SpawnResult start(const ExecSpec& spec, Follow follow) noexcept;
-  void await() noexcept;
-  void clear_slots() noexcept;
-  LinuxSpawner(std::byte* stack, base::Fd null, base::Fd null_input, CloneCall call) noexcept
-      : call_(call), stack_(stack), null_(std::move(null)), null_input_(std::move(null_input)) {}
+  void await(OnItsWay& way) noexcept;
+  void await_all() noexcept;
+  void clear_slots(OnItsWay& way) noexcept;
+  LinuxSpawner(base::Fd null, base::Fd null_input, CloneCall call) noexcept
+      : call_(call), null_(std::move(null)), null_input_(std::move(null_input)) {}
 
   // The pid or -errno.
-  long start_child(const ExecSpec& spec, SpawnOrder& order, Follow follow, int* pidfd) noexcept;
+  static long start_child(const ExecSpec& spec, SpawnOrder& order, OnItsWay& way, Follow follow,
+                          int* pidfd) noexcept;
   // In a copy of this process's memory, on a copy of its stack.
   static long start_copy(const ExecSpec& spec, SpawnOrder& order) noexcept;
-  long start_child_by_clone(const ExecSpec& spec, SpawnOrder& order, int* pidfd) noexcept;
+  static long start_child_by_clone(const ExecSpec& spec, SpawnOrder& order, OnItsWay& way,
+                                   int* pidfd) noexcept;
 
   const CloneCall call_;
-  std::byte* stack_;  // with a guard page at its low end
   // /dev/null to write to and to read from, for standard streams that go nowhere.
   base::Fd null_, null_input_;
-  // Low descriptors that stand for the standard streams during a spawn; /dev/null else.
-  static constexpr size_t kSlots = 3;
-  std::array<base::Fd, kSlots> slots_;
-  int slots_end_ = 0;  // above the highest of them
-  bool slots_are_used_ = false;
-  OnItsWay way_;
+  int slots_end_ = 0;  // above the highest of all slots
+  std::array<OnItsWay, kMostOnTheirWay> ways_;
+  size_t next_ = 0;  // in ways_, the one that was begun first
 };
 
 }  // namespace flotilla::init

@@ -63,7 +63,38 @@ TEST_P(BeginningSpawns, TellOfAProcessThatEndedBeforeTheyWereAsked) {
   EXPECT_EQ(outcome_of(std::move(begun)).stage, SpawnStage::kChdir);
 }
 
-TEST_P(BeginningSpawns, AreOverWhenTheNextOneBegins) {
+TEST_P(BeginningSpawns, AreToldOfInTheirOrder) {
+  const ExecSpec good = silent_shell("exit 3");
+  ExecSpec bad = good;
+  bad.path = "/no/such/program";
+  SpawnResult first = spawner_->begin(bad);
+  SpawnResult second = spawner_->begin(good);
+  const pid_t pids[] = {first.pid, second.pid};
+  EXPECT_EQ(outcome_of(std::move(first)).error, ENOENT);
+  EXPECT_TRUE(outcome_of(std::move(second)).is_running());
+  EXPECT_FALSE(spawner_->settle());
+  EXPECT_EQ(WEXITSTATUS(wait(pids[0])), 203);
+  EXPECT_EQ(WEXITSTATUS(wait(pids[1])), 3);
+}
+
+TEST_P(BeginningSpawns, ShareNoStreams) {
+  // Above the few descriptors that the child takes over as they are.
+  base::Fd high(fcntl(write_end_.get(), F_DUPFD_CLOEXEC, 100));
+  write_end_.reset();
+  const ExecSpec silent = silent_shell("echo one line");
+  ExecSpec loud = silent;
+  loud.stdout_fd = high.get();
+  std::vector<pid_t> pids;
+  const ExecSpec* const specs[] = {&loud, &silent};
+  for (const ExecSpec* spec : specs) pids.push_back(spawner_->begin(*spec).pid);
+  while (spawner_->settle()) {
+  }
+  high.reset();
+  EXPECT_EQ(output(), "one line\n");
+  for (const pid_t pid : pids) EXPECT_EQ(WEXITSTATUS(wait(pid)), 0);
+}
+
+TEST_P(BeginningSpawns, WaitForTheFirstWhereTooManyAreOnTheirWay) {
   std::vector<pid_t> pids;
   const ExecSpec spec = silent_shell("exit 3");
   for (int i = 0; i < 50; ++i) {
@@ -71,6 +102,13 @@ TEST_P(BeginningSpawns, AreOverWhenTheNextOneBegins) {
     ASSERT_GT(begun.pid, 0);
     pids.push_back(begun.pid);
   }
+  // Only of the last few it can still be told.
+  for (size_t i = pids.size() - Spawner::kMostOnTheirWay; i < pids.size(); ++i) {
+    const auto settled = spawner_->settle();
+    ASSERT_EQ(settled.has_value(), GetParam() == LinuxSpawner::CloneCall::kClone3);
+    EXPECT_EQ(settled ? settled->pid : pids[i], pids[i]);
+  }
+  EXPECT_FALSE(spawner_->settle());
   const SpawnResult last = spawner_->spawn(spec);
   EXPECT_TRUE(last.is_running());
   EXPECT_FALSE(last.is_on_its_way);

@@ -154,8 +154,8 @@ class Manager::Impl {
   void release_fd_store(Unit& unit);
 
   // --- Processes on their way to their programs (manager_spawn.cc) ---
-  // Waits for the last one that was begun, if it is, and says what went wrong.
-  void settle_spawn();
+  // Waits for those that were begun first until so many are left, and says what went wrong.
+  void settle_spawns(size_t left);
   void expect_execution(const Unit& unit, pid_t pid);
   void on_executed();
 
@@ -410,9 +410,9 @@ class Manager::Impl {
   std::optional<Final> final_;
   struct BegunSpawn {
     UnitId unit = kNoUnit;
-    std::shared_ptr<PreparedExec> exec;  // which the process reads; null: none is on its way
+    std::shared_ptr<PreparedExec> exec;  // which the process reads
   };
-  BegunSpawn begun_;
+  std::vector<BegunSpawn> begun_;  // on their ways, the first one first
   // Main processes of Type=exec whose programs have begun, the first one first.
   struct Executed {
     UnitId unit;

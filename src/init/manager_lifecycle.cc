@@ -99,7 +99,7 @@ void Manager::Impl::adopt_environment() {
   if (!client_environment.empty()) take_client_environment(client_environment);
 }
 
-Manager::Impl::~Impl() { settle_spawn(); }
+Manager::Impl::~Impl() { settle_spawns(0); }
 
 Timestamps Manager::Impl::now() const noexcept {
   const base::Clock& clock = edges.timers.clock();

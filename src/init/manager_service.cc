@@ -60,7 +60,7 @@ void ServiceRuntime::on_verify() {
 void ServiceRuntime::on_main_exit(const ChildExit& exit) {
   check_oom(exit);
   // Why it ended comes before that it ended.
-  manager.settle_spawn();
+  manager.settle_spawns(0);
   manager.read_report(unit, true);
   manager.record_exit(unit, true, exit);
   manager.feed(unit, ServiceEvent::main_exit({exit.code, exit.status}));
@@ -70,7 +70,7 @@ void ServiceRuntime::on_control_exit(const ChildExit& exit) {
   check_oom(exit);
   // What mount(8) did comes before that it ended.
   if (Manager::Impl::is_mount(unit)) manager.refresh_mounts();
-  manager.settle_spawn();
+  manager.settle_spawns(0);
   manager.read_report(unit, false);
   manager.record_exit(unit, false, exit);
   manager.feed(unit, ServiceEvent::control_exit({exit.code, exit.status}));

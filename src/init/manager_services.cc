@@ -255,7 +255,7 @@ void Manager::Impl::release_surroundings(const Unit& unit, bool restarts) {
 }
 
 void Manager::Impl::release_resources(Unit& unit, bool restarts) {
-  settle_spawn();
+  settle_spawns(0);
   ServiceRuntime& runtime = *unit.service;
   const bool has_surroundings =
       unit.settings.exec->extras.is_set() || needs_term(*unit.settings.exec);

@@ -160,7 +160,12 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
       keeps ? runtime.main_exec : std::make_shared<PreparedExec>();
   PreparedExec& exec = *prepared;
   // What a process still reads is not made anew.
-  if (begun_.exec == prepared) settle_spawn();
+  for (const BegunSpawn& begun : begun_) {
+    if (begun.exec == prepared) {
+      settle_spawns(0);
+      break;
+    }
+  }
   const bool can_renew =
       keeps && exec.can_renew() && unit.n_fd_store() == 0 && exec.spec().passed_fd_count == 0 &&
       !unit.settings.exec->sandbox->dynamic_user &&
@@ -212,9 +217,9 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   // here longer than it takes to hand it over.
   const bool waits = !action.is_control && unit.settings.service.type == ServiceType::kExec;
   const bool goes_on = !waits && !launch && !is_doomed && exec.can_renew();
-  settle_spawn();
+  settle_spawns(goes_on ? Spawner::kMostOnTheirWay - 1 : 0);
   const SpawnResult result = goes_on ? edges.spawner.begin(spawned) : edges.spawner.spawn(spawned);
-  if (result.is_on_its_way) begun_ = {unit.graph_id, prepared};
+  if (result.is_on_its_way) begun_.push_back({unit.graph_id, prepared});
   runtime.pending_spawn.reset();
   if (result.pid < 0) {
     edges.logs.message(
@@ -263,12 +268,14 @@ void Manager::Impl::on_executed() {
   if (!executed_.empty()) edges.timers.arm(executed_timer_, executed_.front().believed_at);
 }
 
-void Manager::Impl::settle_spawn() {
-  if (!begun_.exec) return;
-  const BegunSpawn begun = std::exchange(begun_, {});
-  const auto result = edges.spawner.settle();
-  const Unit* const unit = unit_at(begun.unit);
-  if (result && unit != nullptr) tell_spawn_failure(unit->id, begun.exec->spec(), *result);
+void Manager::Impl::settle_spawns(size_t left) {
+  while (begun_.size() > left) {
+    const BegunSpawn begun = std::move(begun_.front());
+    begun_.erase(begun_.begin());
+    const auto result = edges.spawner.settle();
+    const Unit* const unit = unit_at(begun.unit);
+    if (result && unit != nullptr) tell_spawn_failure(unit->id, begun.exec->spec(), *result);
+  }
 }
 
 void Manager::Impl::tell_spawn_failure(const std::string& unit, const ExecSpec& spec,

@@ -111,11 +111,13 @@ class Spawner {
   virtual SpawnResult spawn(const ExecSpec& spec) noexcept = 0;
 
   // The same, but may come back as soon as the process is there, so that the next one is prepared
-  // while this one comes to its program. One is on its way at most: the next spawn() or begin()
-  // waits for it. Requires: the spec and all it points to stay as they are until settle().
+  // while this one comes to its program. So many are on their way at most: a further begin() waits
+  // for the first of them, spawn() for all. Requires: the spec and all it points to stay as they
+  // are until settle().
+  static constexpr size_t kMostOnTheirWay = 2;
   virtual SpawnResult begin(const ExecSpec& spec) noexcept { return spawn(spec); }
-  // Waits for the process of the last begin() to come to its program or to fail, and tells which,
-  // once. What is not asked for before the next begin() is never told.
+  // Waits for the process that was begun first, of those not told of, to come to its program or to
+  // fail, and tells which, once. What is not asked for before as many others begin is never told.
   virtual std::optional<SpawnResult> settle() noexcept { return std::nullopt; }
 };
 
