@@ -87,22 +87,21 @@ std::vector<std::string> unit_search_path(ManagerScope scope,
 
 namespace {
 
-constexpr auto is_before = [](const auto& file, const auto& other) {
-  return file.name < other.name;
-};
-constexpr auto is_before_name = [](const auto& file, std::string_view name) {
-  return file.name < name;
-};
+constexpr size_t kMostUnused = 4096;  // bytes of names, or half of them
 
 }  // namespace
 
 void UnitIndex::rebuild() {
   parents_.clear();
   files_.clear();
+  texts_.clear();
+  unused_ = 0;
+  alias_targets_.clear();
   subdirectories_.clear();
   aliases_.clear();
   mtimes_.assign(directories_.size(), -1);
   repeated_.assign(directories_.size(), false);
+  std::vector<Found> found;
   std::vector<std::array<uint64_t, 2>> seen;  // /lib may be a link to /usr/lib
   for (size_t i = 0; i < directories_.size(); ++i) {
     const UnitDirectory& directory = directories_[i];
@@ -116,34 +115,66 @@ void UnitIndex::rebuild() {
     const auto entries = directory.tree->list(directory.path);
     if (!entries) continue;
     for (const DirectoryEntry& entry : *entries) {
-      if (auto file = read_entry(i, entry)) files_.push_back(std::move(*file));
+      if (auto file = read_entry(i, entry)) found.push_back(std::move(*file));
     }
   }
   // Of those of one name the first counts, as the first directory does.
-  std::stable_sort(files_.begin(), files_.end(), is_before);
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Found& file, const Found& next) { return file.name < next.name; });
   const auto repeats =
-      std::unique(files_.begin(), files_.end(),
-                  [](const auto& file, const auto& next) { return file.name == next.name; });
-  files_.erase(repeats, files_.end());
+      std::unique(found.begin(), found.end(),
+                  [](const Found& file, const Found& next) { return file.name == next.name; });
+  found.erase(repeats, found.end());
+  size_t size = 0;
+  for (const Found& file : found) size += file.name.size() + 1;
+  texts_.reserve(size);
+  files_.reserve(found.size());
+  for (const Found& file : found) files_.push_back(remember(file));
+  texts_.shrink_to_fit();
   files_.shrink_to_fit();
-  for (const Entry& file : files_) {
-    if (file.alias_of.is_set()) aliases_[*file.alias_of].push_back(file.name);
-  }
   parents_.clear();
+}
+
+UnitIndex::Entry UnitIndex::remember(const Found& found) {
+  const auto at = static_cast<uint32_t>(texts_.size());
+  texts_.append(found.name).push_back('\0');
+  if (!found.alias_of.empty()) {
+    aliases_[found.alias_of].push_back(found.name);
+    alias_targets_[found.name] = found.alias_of;
+  }
+  return {at, found.directory, found.is_masked, !found.alias_of.empty()};
+}
+
+void UnitIndex::forget(size_t place) {
+  const std::string name(name_of(files_[place]));
+  if (files_[place].is_alias) {
+    const auto target = alias_targets_.find(name);
+    if (const auto names = aliases_.find(target->second); names != aliases_.end()) {
+      names->second.erase(std::remove(names->second.begin(), names->second.end(), name),
+                          names->second.end());
+    }
+    alias_targets_.erase(target);
+  }
+  files_.erase(files_.begin() + static_cast<ptrdiff_t>(place));
+  unused_ += name.size() + 1;
+  if (unused_ <= std::max(kMostUnused, texts_.size() / 2)) return;
+  std::string used;
+  used.reserve(texts_.size() - unused_);
+  for (Entry& file : files_) {
+    const std::string_view text = name_of(file);
+    file.name = static_cast<uint32_t>(used.size());
+    used.append(text).push_back('\0');
+  }
+  texts_ = std::move(used);
+  unused_ = 0;
 }
 
 void UnitIndex::refresh_name(const std::string& name) {
   parents_.clear();
-  const auto place = std::lower_bound(files_.begin(), files_.end(), name, is_before_name);
-  const bool was_there = place != files_.end() && place->name == name;
-  if (was_there && place->alias_of.is_set()) {
-    if (const auto names = aliases_.find(*place->alias_of); names != aliases_.end()) {
-      names->second.erase(std::remove(names->second.begin(), names->second.end(), name),
-                          names->second.end());
-    }
-  }
+  const size_t place = place_of(name);
+  if (place < files_.size() && name_of(files_[place]) == name) forget(place);
   subdirectories_.erase(name);
-  std::optional<Entry> now;
+  std::optional<Found> now;
   for (size_t i = 0; i < directories_.size(); ++i) {
     const UnitDirectory& directory = directories_[i];
     const auto itself = directory.tree->stat(directory.path);
@@ -154,14 +185,9 @@ void UnitIndex::refresh_name(const std::string& name) {
     auto file = read_entry(i, {name, stat->kind});
     if (file && !now) now = std::move(file);
   }
-  if (now && now->alias_of.is_set()) aliases_[*now->alias_of].push_back(name);
-  if (now && was_there) {
-    *place = std::move(*now);
-  } else if (now) {
-    files_.insert(place, std::move(*now));
-  } else if (was_there) {
-    files_.erase(place);
-  }
+  if (!now) return;
+  const Entry entry = remember(*now);
+  files_.insert(files_.begin() + static_cast<ptrdiff_t>(place), entry);
 }
 
 // Whether a link in the directory leads to one of the search path.
@@ -187,7 +213,7 @@ bool UnitIndex::is_in_path(const UnitDirectory& directory, std::string_view targ
              });
 }
 
-std::optional<UnitIndex::Entry> UnitIndex::read_entry(size_t index, const DirectoryEntry& entry) {
+std::optional<UnitIndex::Found> UnitIndex::read_entry(size_t index, const DirectoryEntry& entry) {
   const UnitDirectory& directory = directories_[index];
   for (const std::string_view end : {".d", ".wants", ".requires", ".upholds"}) {
     if (!ends_with(entry.name, end)) continue;
@@ -199,7 +225,7 @@ std::optional<UnitIndex::Entry> UnitIndex::read_entry(size_t index, const Direct
   if (entry.kind != FileKind::kRegular && entry.kind != FileKind::kSymlink) return std::nullopt;
   const auto name = unit::UnitName::parse(entry.name);
   if (!name) return std::nullopt;
-  Entry file;
+  Found file;
   file.name = entry.name;
   file.directory = static_cast<uint16_t>(index);
   if (entry.kind == FileKind::kSymlink) {
@@ -213,7 +239,7 @@ std::optional<UnitIndex::Entry> UnitIndex::read_entry(size_t index, const Direct
       const auto other = unit::UnitName::parse(base_name(*target));
       if (!other || *other == *name || !may_alias(*name, *other)) return std::nullopt;
       if (name->is_instance() && name->template_name() == *other) return std::nullopt;
-      file.alias_of.edit() = other->str();
+      file.alias_of = other->str();
     }
   }
   return file;
@@ -230,17 +256,27 @@ bool UnitIndex::rebuild_if_changed() {
   return changed;
 }
 
+size_t UnitIndex::place_of(std::string_view name) const {
+  const auto is_before = [this](const Entry& file, std::string_view other) {
+    return name_of(file) < other;
+  };
+  return static_cast<size_t>(std::lower_bound(files_.begin(), files_.end(), name, is_before) -
+                             files_.begin());
+}
+
 const UnitIndex::Entry* UnitIndex::find_entry(std::string_view name) const {
-  const auto found = std::lower_bound(files_.begin(), files_.end(), name, is_before_name);
-  return found != files_.end() && found->name == name ? &*found : nullptr;
+  const size_t place = place_of(name);
+  return place < files_.size() && name_of(files_[place]) == name ? &files_[place] : nullptr;
 }
 
 std::optional<UnitIndex::File> UnitIndex::find(std::string_view name) const {
   const Entry* entry = find_entry(name);
   if (entry == nullptr) return std::nullopt;
   const UnitDirectory& directory = directories_[entry->directory];
-  return File{directory.path + "/" + entry->name, directory.tree, entry->is_masked,
-              *entry->alias_of};
+  File file{directory.path + "/", directory.tree, entry->is_masked, {}};
+  file.path.append(name);
+  if (entry->is_alias) file.alias_of = alias_targets_.find(name)->second;
+  return file;
 }
 
 std::vector<std::string> UnitIndex::aliases_of(std::string_view name) const {
@@ -256,7 +292,7 @@ std::vector<UnitDirectory> UnitIndex::find_directories(std::string_view name) co
 std::vector<std::string> UnitIndex::names() const {
   std::vector<std::string> names;
   names.reserve(files_.size());
-  for (const Entry& file : files_) names.push_back(file.name);
+  for (const Entry& file : files_) names.emplace_back(name_of(file));
   return names;
 }
 

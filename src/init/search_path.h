@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "base/file_tree.h"
-#include "init/lazy.h"
 #include "unit/unit_name.h"
 
 namespace flotilla::init {
@@ -71,17 +70,28 @@ class UnitIndex {
  private:
   // What is remembered of a file: there may be thousands that nobody asks for.
   struct Entry {
-    std::string name;
-    Lazy<std::string> alias_of;
+    uint32_t name = 0;       // where it begins in texts_
     uint16_t directory = 0;  // in directories_
+    bool is_masked = false;
+    bool is_alias = false;  // of what, alias_targets_ says
+  };
+  // One that was just read.
+  struct Found {
+    std::string name, alias_of;
+    uint16_t directory = 0;
     bool is_masked = false;
   };
 
   bool is_in_path(const UnitDirectory& directory, std::string_view target);
   // What the entry of a directory is: a unit file (returned) or a directory of drop-ins or links
   // (noted); or nothing of ours.
-  std::optional<Entry> read_entry(size_t directory, const base::DirectoryEntry& entry);
+  std::optional<Found> read_entry(size_t directory, const base::DirectoryEntry& entry);
+  std::string_view name_of(const Entry& entry) const noexcept { return &texts_[entry.name]; }
+  // Where it is, or would be.
+  size_t place_of(std::string_view name) const;
   const Entry* find_entry(std::string_view name) const;
+  Entry remember(const Found& found);
+  void forget(size_t place);
 
   std::vector<UnitDirectory> directories_;
   std::vector<int64_t> mtimes_;  // of directories_, -1: not there
@@ -89,6 +99,9 @@ class UnitIndex {
   // Of links' targets, while the index is made: hundreds of links lead to one directory.
   std::map<std::pair<const base::FileTree*, std::string>, bool> parents_;
   std::vector<Entry> files_;  // by name
+  std::string texts_;         // their names, each with a NUL
+  size_t unused_ = 0;         // of texts_
+  std::map<std::string, std::string, std::less<>> alias_targets_;
   std::map<std::string, std::vector<UnitDirectory>, std::less<>> subdirectories_;
   std::map<std::string, std::vector<std::string>, std::less<>> aliases_;
 };
