@@ -123,6 +123,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     units[id] = std::make_unique<Unit>(std::move(settings));
     unit = units[id].get();
     unit->graph_id = id;
+    graph.lend_name(id, unit->settings.name);
     unit->tracked_by_cgroup = edges.tracker.kind() == TrackingKind::kCgroup;
     const UnitType type = unit->settings.name.type();
     const bool is_scope = type == UnitType::kScope && !init::is_perpetual(unit->id);
@@ -240,8 +241,8 @@ void Manager::Impl::forget_unit(UnitId id) {
   queued_[id] = false;
   restarting_[id] = false;
   active_states[id] = ActiveState::kInactive;
+  graph.release(id);  // it may have the unit's name
   units[id].reset();
-  graph.release(id);
 }
 
 Unit* Manager::Impl::find_by_pid(pid_t pid) const {

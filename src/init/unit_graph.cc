@@ -124,13 +124,14 @@ UnitId UnitGraph::intern(const unit::UnitName& name) {
     unit = free_.back();
     free_.pop_back();
   }
-  nodes_[unit].name = name;
+  nodes_[unit].own_name = std::make_unique<unit::UnitName>(name);
+  nodes_[unit].name = nodes_[unit].own_name.get();
   ids_.insert(name.str(), unit);
   return unit;
 }
 
 bool UnitGraph::exists(UnitId unit) const noexcept {
-  return unit < nodes_.size() && nodes_[unit].name.has_value();
+  return unit < nodes_.size() && nodes_[unit].name != nullptr;
 }
 
 IdList* UnitGraph::find_list(UnitId unit, Dependency kind) noexcept {
@@ -244,6 +245,11 @@ void UnitGraph::declare(UnitId unit, std::vector<Edge> edges) {
   nodes_[unit].lists.shrink_to_fit();
 }
 
+void UnitGraph::lend_name(UnitId unit, const unit::UnitName& name) noexcept {
+  nodes_[unit].name = &name;
+  nodes_[unit].own_name.reset();
+}
+
 UnitId UnitGraph::replace(const UnitSettings& settings) {
   return replace(settings, facts_of(settings));
 }
@@ -308,9 +314,15 @@ bool UnitGraph::release(UnitId unit) {
   declare(unit, {});
   set_aliases(unit, {});
   nodes_[unit].facts = UnitFacts{};
-  if (nodes_[unit].references != 0) return false;
-  free_node(unit);
-  return true;
+  if (nodes_[unit].references == 0) {
+    free_node(unit);
+    return true;
+  }
+  if (!nodes_[unit].own_name) {
+    nodes_[unit].own_name = std::make_unique<unit::UnitName>(name(unit));
+    nodes_[unit].name = nodes_[unit].own_name.get();
+  }
+  return false;
 }
 
 size_t UnitGraph::collect_stubs() {

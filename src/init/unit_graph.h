@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,6 +72,10 @@ class UnitGraph {
   // this unit and its id is free.
   UnitId replace(const UnitSettings& settings);
   UnitId replace(const UnitSettings& settings, UnitFacts facts);
+
+  // The unit's name is kept elsewhere from now on, as its settings keep it, and no second time
+  // here. Requires: it is the same name, and outlives the unit's place here or its release().
+  void lend_name(UnitId unit, const unit::UnitName& name) noexcept;
 
   // One more edge, as a unit's files would declare it; gone with the next replace() of `from`.
   void add(UnitId from, Dependency kind, UnitId to);
@@ -141,7 +146,8 @@ class UnitGraph {
   };
   static_assert(sizeof(List) == 16);
   struct Node {
-    std::optional<unit::UnitName> name;  // unset: the id is free
+    const unit::UnitName* name = nullptr;  // null: the id is free
+    std::unique_ptr<const unit::UnitName> own_name;
     base::CompactVector<unit::UnitName> aliases;
     UnitFacts facts;
     base::CompactVector<List> lists;     // few kinds are in use at once

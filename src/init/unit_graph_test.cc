@@ -101,6 +101,21 @@ TEST(UnitGraph, AReleasedUnitStaysAStubWhileOthersNameIt) {
   EXPECT_EQ(graph.size(), 0U);
 }
 
+TEST(UnitGraph, HasALentNameUntilTheUnitIsReleased) {
+  UnitGraph graph;
+  auto lender = std::make_unique<UnitSettings>(settings("b.service"));
+  const UnitId a = graph.replace(settings("a.service", {{D::kWants, "b.service"}}));
+  const UnitId b = graph.replace(*lender);
+  graph.lend_name(b, lender->name);
+  EXPECT_EQ(&graph.name(b), &lender->name);
+  EXPECT_EQ(graph.find("b.service"), b);
+  EXPECT_FALSE(graph.release(b));
+  lender.reset();
+  EXPECT_EQ(graph.find("b.service"), b);
+  EXPECT_EQ(graph.id(b), "b.service");
+  EXPECT_TRUE(graph.release(a));
+}
+
 TEST(UnitGraph, AFreedIdIsGivenAgain) {
   UnitGraph graph;
   const UnitId a = graph.replace(settings("a.service"));
