@@ -287,7 +287,7 @@ void BusFacade::look_for_system_bus() {
 
 // A service of the bus is running once its name is there.
 void BusFacade::watch_name_of(const Unit& unit) {
-  const std::string& name = unit.settings.service.extras->bus_name;
+  const std::string& name = unit.settings.service->extras->bus_name;
   if (name.empty() || !system_bus_ || unit.active() == ActiveState::kInactive) return;
   services_[name] = unit.id;
   system_bus_->watch_name(name);
@@ -446,7 +446,7 @@ void BusFacade::on_unit_changed(const std::string& name) {
   if (!system_bus_path_.empty() && !system_bus_ && unit == manager_.find_unit("dbus.service")) {
     look_for_system_bus();
   }
-  if (!unit->settings.service.extras->bus_name.empty()) watch_name_of(*unit);
+  if (!unit->settings.service->extras->bus_name.empty()) watch_name_of(*unit);
   if (!is_heard()) return;
   const BusSubject subject{manager_, unit, nullptr};
   const std::string path = bus::unit_path(unit->id);

@@ -148,7 +148,7 @@ void personality(S s, W w) {
   const auto& set = extras(s).personality;
   w.string(set ? personality_name(*set) : std::string_view());
 }
-void non_blocking(S s, W w) { w.boolean(s.unit->settings.service.non_blocking); }
+void non_blocking(S s, W w) { w.boolean(s.unit->settings.service->non_blocking); }
 // Every process leads a session of its own; nothing can be set that would change it.
 bool is_mount(S s) { return s.unit->settings.name.type() == unit::UnitType::kMount; }
 void same_process_group(S s, W w) { w.boolean(is_mount(s)); }

@@ -159,20 +159,21 @@ constexpr BusProperty kManagerProperties[] = {
      [](S s, W w) { w.u8(static_cast<uint8_t>(s.manager.exit_code())); }},
     // Defaults of settings, which nothing but the units' own files change.
     {"DefaultTimeoutStartUSec", "t", kConst,
-     [](S s, W w) { write_span(w, s.manager.default_service().service.timeout_start); }},
+     [](S s, W w) { write_span(w, s.manager.default_service().service->timeout_start); }},
     {"DefaultTimeoutStopUSec", "t", kConst,
-     [](S s, W w) { write_span(w, s.manager.default_service().service.timeout_stop); }},
+     [](S s, W w) { write_span(w, s.manager.default_service().service->timeout_stop); }},
     {"DefaultTimeoutAbortUSec", "t", kNothing,
      [](S s, W w) {
-       const ServiceSettings service = s.manager.default_service().service;
+       const Shared<ServiceSettings> shared = s.manager.default_service().service;
+       const ServiceSettings& service = *shared;
        write_span(w, service.timeout_abort.value_or(service.timeout_stop));
      }},
     {"DefaultRestartUSec", "t", kConst,
-     [](S s, W w) { write_span(w, s.manager.default_service().service.restart_sec); }},
+     [](S s, W w) { write_span(w, s.manager.default_service().service->restart_sec); }},
     {"DefaultStartLimitIntervalUSec", "t", kConst,
-     [](S s, W w) { write_span(w, s.manager.default_service().start_limit_interval); }},
+     [](S s, W w) { write_span(w, s.manager.default_service().limits->start_interval); }},
     {"DefaultStartLimitBurst", "u", kConst,
-     [](S s, W w) { w.u32(s.manager.default_service().start_limit_burst); }},
+     [](S s, W w) { w.u32(s.manager.default_service().limits->start_burst); }},
     {"DefaultCPUAccounting", "b", kConst,
      [](S s, W w) {
        w.boolean(cgroup_of(s.manager.default_service()).cpu_accounting.value_or(true));
@@ -193,7 +194,7 @@ constexpr BusProperty kManagerProperties[] = {
     {"TimerSlackNSec", "t", kConst,
      [](S, W w) { w.u64(static_cast<uint64_t>(::prctl(PR_GET_TIMERSLACK))); }},
     {"DefaultOOMPolicy", "s", kConst,
-     [](S s, W w) { w.string(to_string(s.manager.default_service().service.oom_policy)); }},
+     [](S s, W w) { w.string(to_string(s.manager.default_service().service->oom_policy)); }},
     {"DefaultOOMScoreAdjust", "i", kConst,
      [](S s, W w) {
        w.i32(s.manager.default_service().exec->oom_score_adjust.value_or(

@@ -31,7 +31,7 @@ void flag(S s, W w) {
 template <ServiceCommand Which>
 void command(S s, W w) {
   w.open_array("(sasbttttuii)");
-  const auto& commands = s.unit->settings.service.commands[static_cast<size_t>(Which)];
+  const auto& commands = s.unit->settings.commands[static_cast<size_t>(Which)];
   if (!commands.empty() && s.unit->has_run(Which)) {
     w.open_struct("sasbttttuii").string(commands[0].path()).open_array("s");
     for (const std::string_view argument : commands[0].argv) w.string(argument);
@@ -55,7 +55,7 @@ constexpr BusProperty kOwnProperties[] = {
     {"Options", "s", kValue, parameter<&MountLine::options, &MountSettings::options>},
     {"Type", "s", kValue, parameter<&MountLine::type, &MountSettings::type>},
     {"TimeoutUSec", "t", kConst,
-     [](S s, W w) { write_span(w, s.unit->settings.service.timeout_start); }},
+     [](S s, W w) { write_span(w, s.unit->settings.service->timeout_start); }},
     {"ControlPID", "u", kValue,
      [](S s, W w) { w.u32(static_cast<uint32_t>(s.unit->control_pid())); }},
     {"DirectoryMode", "u", kConst, [](S s, W w) { w.u32(mount(s).directory_mode); }},

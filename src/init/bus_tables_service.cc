@@ -21,7 +21,7 @@ namespace {
 using S = const BusSubject&;
 using W = bus::MessageWriter&;
 
-const ServiceSettings& service(S s) { return s.unit->settings.service; }
+const ServiceSettings& service(S s) { return *s.unit->settings.service; }
 
 // --- Words ---
 
@@ -133,7 +133,7 @@ void write_run(W w, const CommandRun& run) {
 }
 
 const std::vector<unit::Command>& commands(S s, ServiceCommand which) {
-  return service(s).commands[static_cast<size_t>(which)];
+  return s.unit->settings.commands[static_cast<size_t>(which)];
 }
 
 template <ServiceCommand Which>

@@ -28,6 +28,10 @@ template <Timestamps Unit::*Time>
 void monotonic(S s, W w) {
   write_monotonic(w, s.unit->*Time);
 }
+template <Micros UnitLimits::*Limit>
+void limit(S s, W w) {
+  write_span(w, (*s.unit->settings.limits).*Limit);
+}
 template <auto Setting>
 void setting(S s, W w) {
   const auto& value = s.unit->settings.*Setting;
@@ -238,8 +242,8 @@ constexpr BusProperty kUnitProperties[] = {
     {"NeedDaemonReload", "b", kNothing,
      [](S s, W w) { w.boolean(s.manager.need_daemon_reload(*s.unit)); }},
     {"Markers", "as", kNothing, write_markers},
-    {"JobTimeoutUSec", "t", kConst, setting<&UnitSettings::job_timeout>},
-    {"JobRunningTimeoutUSec", "t", kConst, setting<&UnitSettings::job_running_timeout>},
+    {"JobTimeoutUSec", "t", kConst, limit<&UnitLimits::job_timeout>},
+    {"JobRunningTimeoutUSec", "t", kConst, limit<&UnitLimits::job_running_timeout>},
     {"JobTimeoutAction", "s", kConst, action<&UnitActions::job_timeout>},
     {"JobTimeoutRebootArgument", "s", kConst,
      action_text<&UnitActions::job_timeout_reboot_argument>},
@@ -254,8 +258,8 @@ constexpr BusProperty kUnitProperties[] = {
     {"LoadError", "(ss)", kConst, write_load_error},
     {"Transient", "b", kConst, [](S s, W w) { w.boolean(s.unit->transient); }},
     {"Perpetual", "b", kConst, [](S s, W w) { w.boolean(Manager::is_perpetual(*s.unit)); }},
-    {"StartLimitIntervalUSec", "t", kConst, setting<&UnitSettings::start_limit_interval>},
-    {"StartLimitBurst", "u", kConst, setting<&UnitSettings::start_limit_burst>},
+    {"StartLimitIntervalUSec", "t", kConst, limit<&UnitLimits::start_interval>},
+    {"StartLimitBurst", "u", kConst, [](S s, W w) { w.u32(s.unit->settings.limits->start_burst); }},
     {"StartLimitAction", "s", kConst, action<&UnitActions::start_limit>},
     {"FailureAction", "s", kConst, action<&UnitActions::failure>},
     {"FailureActionExitStatus", "i", kConst, action_status<&UnitActions::failure_exit_status>},

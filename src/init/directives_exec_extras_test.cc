@@ -50,7 +50,7 @@ TEST_F(ExecExtrasParsing, AnEmptyValueOfAWordChangesNothing) {
   EXPECT_EQ(extras().log_level_max, 3);
   EXPECT_EQ(extras().timeout_clean, base::Micros(3'000'000));
   EXPECT_EQ(settings_.exec->limits[RLIMIT_CORE]->rlim_cur, 10u);
-  EXPECT_EQ(settings_.service.extras->bus_name, "a.b");
+  EXPECT_EQ(settings_.service->extras->bus_name, "a.b");
   EXPECT_EQ(read("KillMode", "mixed"), 0u);
   EXPECT_EQ(read("KillMode", ""), 0u);
   EXPECT_EQ(settings_.kill.mode, KillMode::kControlGroup);

@@ -44,7 +44,8 @@ void parse_timeout_sec(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   const auto span = unit::parse_timeout(value);
   if (!span) return context.warn_bad_value(value);
-  settings.service.timeout_start = settings.service.timeout_stop = *span;
+  ServiceSettings& service = settings.service.edit();
+  service.timeout_start = service.timeout_stop = *span;
 }
 
 constexpr NamedParser kParsers[] = {

@@ -14,9 +14,15 @@
 namespace flotilla::init {
 namespace {
 
-template <auto Part, auto Member>
+template <bool ServiceSettings::*Member>
 void parse_flag(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  if (const auto flag = context.read_flag(value)) (settings.*Part).*Member = *flag;
+  if (const auto flag = context.read_flag(value)) settings.service.edit().*Member = *flag;
+}
+
+template <bool KillSettings::*Member>
+void parse_kill_flag(UnitSettings& settings, const SettingContext& context,
+                     std::string_view value) {
+  if (const auto flag = context.read_flag(value)) settings.kill.*Member = *flag;
 }
 
 template <uint8_t KillSettings::*Member>
@@ -36,7 +42,7 @@ void parse_kill_mode_setting(UnitSettings& settings, const SettingContext& conte
 
 template <ServiceCommand Which>
 void parse_command(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  auto& list = settings.service.commands[static_cast<size_t>(Which)];
+  auto& list = settings.commands[static_cast<size_t>(Which)];
   if (value.empty()) return list.clear();
   auto commands = unit::parse_command_line(value, context.specifiers, context.reporter);
   if (!commands) {
@@ -58,7 +64,7 @@ template <Micros ServiceSettings::*Member>
 void parse_span(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   const auto span = unit::parse_time_span(value);
   if (!span) return context.warn_bad_value(value);
-  settings.service.*Member = *span;
+  settings.service.edit().*Member = *span;
 }
 
 // 0 and nothing at all mean "no limit".
@@ -72,7 +78,7 @@ std::optional<Micros> read_timeout(const SettingContext& context, std::string_vi
 void parse_timeout_start(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   if (const auto span = read_timeout(context, value)) {
-    settings.service.timeout_start = *span;
+    settings.service.edit().timeout_start = *span;
     context.marks.timeout_start = true;
   }
 }
@@ -80,7 +86,7 @@ void parse_timeout_start(UnitSettings& settings, const SettingContext& context,
 void parse_timeout_stop(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
   if (const auto span = read_timeout(context, value)) {
-    settings.service.timeout_stop = *span;
+    settings.service.edit().timeout_stop = *span;
     context.marks.timeout_stop = true;
   }
 }
@@ -93,17 +99,17 @@ void parse_timeout_both(UnitSettings& settings, const SettingContext& context,
 
 void parse_timeout_abort(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
-  if (value.empty()) return settings.service.timeout_abort.reset();
+  if (value.empty()) return settings.service.edit().timeout_abort.reset();
   const auto span = unit::parse_time_span(value);
   if (!span) return context.warn_bad_value(value);
-  settings.service.timeout_abort = *span;
+  settings.service.edit().timeout_abort = *span;
 }
 
 void parse_runtime_max(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   const auto span = unit::parse_time_span(value);
   if (!span) return context.warn_bad_value(value);
-  settings.service.runtime_max = *span;
+  settings.service.edit().runtime_max = *span;
 }
 
 template <TimeoutFailureMode ServiceSettings::*Member>
@@ -111,7 +117,7 @@ void parse_failure_mode(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
   const auto mode = parse_timeout_failure_mode(value);
   if (!mode) return context.warn_bad_value(value);
-  settings.service.*Member = *mode;
+  settings.service.edit().*Member = *mode;
 }
 
 void parse_type(UnitSettings& settings, const SettingContext& context, std::string_view value) {
@@ -119,7 +125,7 @@ void parse_type(UnitSettings& settings, const SettingContext& context, std::stri
   if (!type) {
     return context.reporter.warn("Failed to parse service type, ignoring: {}", value);
   }
-  settings.service.type = *type;
+  settings.service.edit().type = *type;
   context.marks.type = true;
 }
 
@@ -129,7 +135,7 @@ void parse_restart_setting(UnitSettings& settings, const SettingContext& context
   if (!restart) {
     return context.reporter.warn("Failed to parse service restart specifier, ignoring: {}", value);
   }
-  settings.service.restart = *restart;
+  settings.service.edit().restart = *restart;
 }
 
 void parse_notify_access_setting(UnitSettings& settings, const SettingContext& context,
@@ -138,7 +144,7 @@ void parse_notify_access_setting(UnitSettings& settings, const SettingContext& c
   if (!access) {
     return context.reporter.warn("Failed to parse notify access specifier, ignoring: {}", value);
   }
-  settings.service.notify_access = *access;
+  settings.service.edit().notify_access = *access;
   context.marks.notify_access = true;
 }
 
@@ -146,14 +152,14 @@ void parse_exit_type_setting(UnitSettings& settings, const SettingContext& conte
                              std::string_view value) {
   const auto type = parse_exit_type(value);
   if (!type) return context.reporter.warn("Failed to parse service exit type, ignoring: {}", value);
-  settings.service.exit_type = *type;
+  settings.service.edit().exit_type = *type;
 }
 
 void parse_oom_policy_setting(UnitSettings& settings, const SettingContext& context,
                               std::string_view value) {
   const auto policy = parse_oom_policy(value);
   if (!policy) return context.reporter.warn("Failed to parse OOM policy, ignoring: {}", value);
-  settings.service.oom_policy = *policy;
+  settings.service.edit().oom_policy = *policy;
   context.marks.oom_policy = true;
 }
 
@@ -161,13 +167,13 @@ void parse_reload_signal(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
   const auto signal = unit::find_signal(value);
   if (!signal) return context.warn_bad_value(value);
-  settings.service.reload_signal = static_cast<uint8_t>(*signal);
+  settings.service.edit().reload_signal = static_cast<uint8_t>(*signal);
 }
 
 template <ExitStatusSet ServiceExtras::*Member>
 void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
                          std::string_view value) {
-  ExitStatusSet& set = settings.service.extras.edit().*Member;
+  ExitStatusSet& set = settings.service.edit().extras.edit().*Member;
   if (value.empty()) {
     set = {};
     return;
@@ -190,7 +196,7 @@ void parse_exit_statuses(UnitSettings& settings, const SettingContext& context,
 }
 
 void parse_pid_file(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  if (value.empty()) return settings.service.extras.edit().pid_file.clear();
+  if (value.empty()) return settings.service.edit().extras.edit().pid_file.clear();
   const auto text = unit::expand_specifiers(value, context.specifiers);
   if (!text) return context.warn_bad_value(value);
   // A relative path is one under the run-time directory.
@@ -211,7 +217,7 @@ void parse_pid_file(UnitSettings& settings, const SettingContext& context, std::
         "{} to {}; please update the unit file accordingly.",
         whole, *path);
   }
-  settings.service.extras.edit().pid_file = std::move(*path);
+  settings.service.edit().extras.edit().pid_file = std::move(*path);
 }
 
 // Two or more parts with dots between them, none of which begins with a digit.
@@ -241,14 +247,14 @@ void parse_bus_name(UnitSettings& settings, const SettingContext& context, std::
   if (!is_bus_name(*text)) {
     return context.reporter.warn("Invalid bus name, ignoring: {}", *text);
   }
-  settings.service.extras.edit().bus_name = *text;
+  settings.service.edit().extras.edit().bus_name = *text;
 }
 
 void parse_fd_store_max(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
   const auto number = unit::parse_integer(value, 0, UINT32_MAX);
   if (!number) return context.warn_bad_value(value);
-  settings.service.fd_store_max = static_cast<uint32_t>(*number);
+  settings.service.edit().fd_store_max = static_cast<uint32_t>(*number);
 }
 
 // [Service] carried these before [Unit] did.
@@ -256,14 +262,14 @@ void parse_start_limit_interval(UnitSettings& settings, const SettingContext& co
                                 std::string_view value) {
   const auto span = unit::parse_time_span(value);
   if (!span) return context.warn_bad_value(value);
-  settings.start_limit_interval = *span;
+  settings.limits.edit().start_interval = *span;
 }
 
 void parse_start_limit_burst(UnitSettings& settings, const SettingContext& context,
                              std::string_view value) {
   const auto number = unit::parse_integer(value, 0, UINT32_MAX);
   if (!number) return context.warn_bad_value(value);
-  settings.start_limit_burst = static_cast<uint32_t>(*number);
+  settings.limits.edit().start_burst = static_cast<uint32_t>(*number);
 }
 
 constexpr NamedParser kParsers[] = {
@@ -278,16 +284,16 @@ constexpr NamedParser kParsers[] = {
     {"ExitType", parse_exit_type_setting},
     {"FileDescriptorStoreMax", parse_fd_store_max},
     {"FinalKillSignal", parse_kill_signal<&KillSettings::final_kill_signal>},
-    {"GuessMainPID", parse_flag<&UnitSettings::service, &ServiceSettings::guess_main_pid>},
+    {"GuessMainPID", parse_flag<&ServiceSettings::guess_main_pid>},
     {"KillMode", parse_kill_mode_setting},
     {"KillSignal", parse_kill_signal<&KillSettings::kill_signal>},
-    {"NonBlocking", parse_flag<&UnitSettings::service, &ServiceSettings::non_blocking>},
+    {"NonBlocking", parse_flag<&ServiceSettings::non_blocking>},
     {"NotifyAccess", parse_notify_access_setting},
     {"OOMPolicy", parse_oom_policy_setting},
     {"PIDFile", parse_pid_file},
     {"PermissionsStartOnly", parse_permissions_start_only},
     {"ReloadSignal", parse_reload_signal},
-    {"RemainAfterExit", parse_flag<&UnitSettings::service, &ServiceSettings::remain_after_exit>},
+    {"RemainAfterExit", parse_flag<&ServiceSettings::remain_after_exit>},
     {"Restart", parse_restart_setting},
     {"RestartForceExitStatus", parse_exit_statuses<&ServiceExtras::restart_force>},
     {"RestartKillSignal", parse_kill_signal<&KillSettings::restart_kill_signal>},
@@ -295,8 +301,8 @@ constexpr NamedParser kParsers[] = {
     {"RestartSec", parse_span<&ServiceSettings::restart_sec>},
     {"RuntimeMaxSec", parse_runtime_max},
     {"RuntimeRandomizedExtraSec", parse_span<&ServiceSettings::runtime_extra>},
-    {"SendSIGHUP", parse_flag<&UnitSettings::kill, &KillSettings::send_sighup>},
-    {"SendSIGKILL", parse_flag<&UnitSettings::kill, &KillSettings::send_sigkill>},
+    {"SendSIGHUP", parse_kill_flag<&KillSettings::send_sighup>},
+    {"SendSIGKILL", parse_kill_flag<&KillSettings::send_sigkill>},
     {"StartLimitBurst", parse_start_limit_burst},
     {"StartLimitInterval", parse_start_limit_interval},
     {"SuccessExitStatus", parse_exit_statuses<&ServiceExtras::success_status>},

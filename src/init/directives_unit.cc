@@ -95,7 +95,7 @@ void parse_start_limit_interval(UnitSettings& settings, const SettingContext& co
   if (!span) {
     return context.warn_bad_value(value);
   }
-  settings.start_limit_interval = *span;
+  settings.limits.edit().start_interval = *span;
 }
 
 void parse_start_limit_burst(UnitSettings& settings, const SettingContext& context,
@@ -104,7 +104,7 @@ void parse_start_limit_burst(UnitSettings& settings, const SettingContext& conte
   if (!number) {
     return context.warn_bad_value(value);
   }
-  settings.start_limit_burst = static_cast<uint32_t>(*number);
+  settings.limits.edit().start_burst = static_cast<uint32_t>(*number);
 }
 
 void parse_job_timeout(UnitSettings& settings, const SettingContext& context,
@@ -113,8 +113,8 @@ void parse_job_timeout(UnitSettings& settings, const SettingContext& context,
   if (!span) {
     return context.reporter.warn("Failed to parse JobTimeoutSec= value, ignoring: {}", value);
   }
-  settings.job_timeout = *span;
-  if (!context.marks.job_running_timeout) settings.job_running_timeout = *span;
+  settings.limits.edit().job_timeout = *span;
+  if (!context.marks.job_running_timeout) settings.limits.edit().job_running_timeout = *span;
 }
 
 void parse_job_running_timeout(UnitSettings& settings, const SettingContext& context,
@@ -124,7 +124,7 @@ void parse_job_running_timeout(UnitSettings& settings, const SettingContext& con
     return context.reporter.warn("Failed to parse JobRunningTimeoutSec= value, ignoring: {}",
                                  value);
   }
-  settings.job_running_timeout = *span;
+  settings.limits.edit().job_running_timeout = *span;
   context.marks.job_running_timeout = true;
 }
 

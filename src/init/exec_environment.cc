@@ -180,8 +180,8 @@ void PreparedExec::make_environment(const ExecInputs& inputs, const unit::Enviro
   if (!inputs.notify_socket.empty()) environment.set("NOTIFY_SOCKET", inputs.notify_socket);
   if (inputs.main_pid > 0) environment.set("MAINPID", std::to_string(inputs.main_pid));
   if (inputs.manager_pid > 0) environment.set("MANAGERPID", std::to_string(inputs.manager_pid));
-  if (!inputs.settings.service.extras->pid_file.empty()) {
-    environment.set("PIDFILE", inputs.settings.service.extras->pid_file);
+  if (!inputs.settings.service->extras->pid_file.empty()) {
+    environment.set("PIDFILE", inputs.settings.service->extras->pid_file);
   }
   add_result(inputs, environment);
   add_own_variables(inputs, environment);

@@ -60,7 +60,7 @@ TEST_F(ExecEnvironment, TellsAStopCommandHowItEnded) {
   inputs_.main_pid = 12;
   inputs_.service_result = "signal";
   inputs_.main_exit = {CLD_KILLED, SIGTERM};
-  settings_.service.extras.edit().pid_file = "/run/a.pid";
+  settings_.service.edit().extras.edit().pid_file = "/run/a.pid";
   EXPECT_THAT(environment(),
               ElementsAre("PATH=/bin", "MAINPID=12", "PIDFILE=/run/a.pid", "SERVICE_RESULT=signal",
                           "EXIT_CODE=killed", "EXIT_STATUS=TERM", "INVOCATION_ID=0123",

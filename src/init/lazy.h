@@ -26,6 +26,9 @@ class Lazy {
   }
   const T& operator*() const noexcept { return get(); }
   const T* operator->() const noexcept { return &get(); }
+  friend bool operator==(const Lazy& one, const Lazy& other) {
+    return one.value_ == other.value_ || *one == *other;
+  }
   bool is_set() const noexcept { return value_ != nullptr; }
   void reset() noexcept { value_.reset(); }
   // Makes it.

@@ -97,7 +97,7 @@ Status Manager::Impl::clean(Unit& unit, const std::vector<std::string>& what) {
                                  : edges.timers.clock().monotonic() + extras.timeout_clean;
   edges.processes.watch(runtime.watch_control(), child.pid);
   arm_service_timers(runtime);
-  change_state(unit, active_state_of(unit.settings.service.type, runtime.state.sub), false);
+  change_state(unit, active_state_of(unit.settings.service->type, runtime.state.sub), false);
   save(unit);
   return {};
 }

@@ -50,18 +50,18 @@ TEST_F(ManagerConfTest, DefaultsStandFirstInEveryUnitTheyAreFor) {
   put("/etc/systemd/system/once.service", "[Service]\nType=oneshot\nExecStart=/bin/a\n");
   const UnitSettings a = load("a.service");
   EXPECT_THAT(a.extras->warnings, IsEmpty());
-  EXPECT_EQ(a.service.timeout_start, Micros(11'000'000));
-  EXPECT_EQ(a.service.timeout_stop, Micros(5'000'000));
-  EXPECT_EQ(a.service.timeout_abort, Micros(13'000'000));
-  EXPECT_EQ(a.service.restart_sec, Micros(250'000));
-  EXPECT_EQ(a.start_limit_burst, 16u);
+  EXPECT_EQ(a.service->timeout_start, Micros(11'000'000));
+  EXPECT_EQ(a.service->timeout_stop, Micros(5'000'000));
+  EXPECT_EQ(a.service->timeout_abort, Micros(13'000'000));
+  EXPECT_EQ(a.service->restart_sec, Micros(250'000));
+  EXPECT_EQ(a.limits->start_burst, 16u);
   EXPECT_EQ(a.exec->limits[RLIMIT_NOFILE]->rlim_cur, 2000u);
   EXPECT_EQ(a.exec->standard_output.kind, StreamSetting::Kind::kNull);
   EXPECT_EQ(a.exec->oom_score_adjust, 7);
   put("/etc/systemd/system/srv-x.mount", "[Mount]\nWhat=tmpfs\nWhere=/srv/x\n");
-  EXPECT_EQ(load("srv-x.mount").service.timeout_start, Micros(11'000'000));
+  EXPECT_EQ(load("srv-x.mount").service->timeout_start, Micros(11'000'000));
   // Who runs once may take as long as it takes.
-  EXPECT_EQ(load("once.service").service.timeout_start, kInfinity);
+  EXPECT_EQ(load("once.service").service->timeout_start, kInfinity);
 }
 
 TEST_F(ManagerConfTest, ReadsTheEnvironmentAndTheManagersOwnSettings) {

@@ -49,7 +49,7 @@ void Manager::Impl::take_descriptors(Unit& unit, const NotifyMessage& message) {
     log_of(unit, kWarning, "Passed FDNAME= name is invalid, ignoring.");
     name = kDefaultFdName;
   }
-  const uint32_t most = unit.settings.service.fd_store_max;
+  const uint32_t most = unit.settings.service->fd_store_max;
   bool added = false;
   for (base::Fd& fd : message.fds) {
     if (unit.n_fd_store() >= most) {
@@ -182,7 +182,7 @@ std::vector<int> Manager::Impl::passed_descriptors(const Unit& unit, std::string
     if (!fds.empty()) names.push_back(':');
     names += stored->name;
     fds.push_back(stored->fd.get());
-    if (!unit.settings.service.non_blocking) continue;
+    if (!unit.settings.service->non_blocking) continue;
     const int flags = fcntl(stored->fd.get(), F_GETFL);
     if (flags >= 0) fcntl(stored->fd.get(), F_SETFL, flags | O_NONBLOCK);
   }

@@ -106,7 +106,8 @@ Result<uint32_t> Manager::Impl::enqueue(const JobRequest& request, std::vector<J
 
 void Manager::Impl::arm_job_timer(JobId id, UnitId unit_id, bool running) {
   const UnitSettings& settings = unit_at(unit_id)->settings;
-  const Micros limit = running ? settings.job_running_timeout : settings.job_timeout;
+  const Micros limit =
+      running ? settings.limits->job_running_timeout : settings.limits->job_timeout;
   if (limit == kInfinity || limit.count() == 0) return;
   auto& timer = job_timers_[id];
   if (!timer) timer = std::make_unique<JobTimer>(*this, id);
@@ -271,8 +272,8 @@ void Manager::Impl::start_service(const Job& job, Unit& unit) {
   }
   if (!check_conditions(job, unit) || !check_bindings(job, unit)) return;
   const bool admitted =
-      unit.start_limit.admit(edges.timers.clock().monotonic(), unit.settings.start_limit_interval,
-                             unit.settings.start_limit_burst);
+      unit.start_limit.admit(edges.timers.clock().monotonic(), unit.settings.limits->start_interval,
+                             unit.settings.limits->start_burst);
   if (!admitted) {
     act(unit.settings.actions->start_limit, std::nullopt, ActNoise::kWarning,
         fmt::format("unit {} failed", unit.id));
@@ -409,7 +410,7 @@ void Manager::Impl::log_job_end(const Job& job, Unit& unit, JobResult result) {
         return say(6, "Reached target");
       // A condition that did not hold has said so already.
       if (is_start && unit.condition_result) {
-        const bool is_oneshot = unit.settings.service.type == ServiceType::kOneshot;
+        const bool is_oneshot = unit.settings.service->type == ServiceType::kOneshot;
         return say(6, mounts ? "Mounted" : unit.service && is_oneshot ? "Finished" : "Started");
       }
       if (is_stop) return say(6, mounts ? "Unmounted" : "Stopped");

@@ -86,7 +86,7 @@ void Manager::Impl::on_notify(const NotifySender& sender, const NotifyMessage& m
                fmt::format("Cannot find unit for notify message of PID {}, ignoring.", sender.pid));
   }
   const std::string refused =
-      refusal(unit->settings.service.notify_access, unit->service->state, from.pid);
+      refusal(unit->settings.service->notify_access, unit->service->state, from.pid);
   if (!refused.empty()) {
     return log_of(*unit, kWarning,
                   fmt::format("Got notification message from PID {}, but {}", from.pid, refused));

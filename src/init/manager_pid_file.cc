@@ -6,7 +6,7 @@
 namespace flotilla::init {
 
 void Manager::Impl::read_pid_file(const Unit& unit, ServiceFacts& facts) const {
-  const auto text = edges.host.read(unit.settings.service.extras->pid_file, 64);
+  const auto text = edges.host.read(unit.settings.service->extras->pid_file, 64);
   if (!text) return;
   pid_t pid = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), pid);
@@ -24,7 +24,7 @@ ServiceEvent Manager::Impl::watch_pid_file(Unit& unit) {
     pid_file_watch = std::make_unique<PathWatch>(
         Callback<void()>::to<&ServiceRuntime::on_pid_file_change>(*unit.service));
   }
-  const std::string path = edges.host.host_path(unit.settings.service.extras->pid_file);
+  const std::string path = edges.host.host_path(unit.settings.service->extras->pid_file);
   if (const base::Status watched = edges.paths.watch(*pid_file_watch, path); !watched) {
     edges.logs.message(unit.id, 4,
                        fmt::format("{}: Failed to set a watch for PID file {}: {}", unit.id, path,

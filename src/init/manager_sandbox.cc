@@ -193,11 +193,11 @@ std::unique_ptr<HelperLaunch> Manager::Impl::make_launch(Unit& unit, const Servi
     return fail("Its settings need flotilla-exec, which is not installed beside flotilla-init.");
   }
   const unit::Command& command =
-      unit.settings.service.commands[static_cast<size_t>(action.command)][action.index];
+      unit.settings.commands[static_cast<size_t>(action.command)][action.index];
   OrderInputs inputs{unit.settings,  exec.spec(),
                      action.command, command.effective_privilege(),
                      helper.paths(), sandbox_of(runtime).places.get()};
-  if (unit.settings.service.notify_access != NotifyAccess::kNone) {
+  if (unit.settings.service->notify_access != NotifyAccess::kNone) {
     inputs.notify_socket = options.notify_socket;
   }
   inputs.host = &options.host_values;
@@ -252,7 +252,7 @@ void Manager::Impl::read_report(Unit& unit, bool is_main) {
   }
   if (outcome == HelperRun::Outcome::kPending) return;
   slot.reset();
-  const bool is_awaited = unit.settings.service.type == ServiceType::kExec;
+  const bool is_awaited = unit.settings.service->type == ServiceType::kExec;
   if (outcome == HelperRun::Outcome::kExecuted && is_main && is_awaited) {
     expect_execution(unit, unit.service->state.main_pid);
   }

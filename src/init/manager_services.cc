@@ -57,7 +57,8 @@ void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit)
 
 ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
   const ServiceRuntime& runtime = *unit.service;
-  ServiceFacts facts{unit.settings.service, unit.settings.kill, edges.timers.clock().monotonic()};
+  ServiceFacts facts{*unit.settings.service, unit.settings.commands, unit.settings.kill,
+                     edges.timers.clock().monotonic()};
   if (is_mount(unit)) {
     facts.is_mounted = is_mounted(unit);
     return facts;
@@ -66,8 +67,9 @@ ServiceFacts Manager::Impl::facts_for(const Unit& unit, Kind event) {
     facts.stop_job = job->type == JobType::kStop;
     facts.restart_job = job->type == JobType::kRestart;
   }
-  facts.runtime_extra = random_span(edges.processes, unit.settings.service.runtime_extra);
-  const NeededFacts needed = needed_facts(unit.settings.service, runtime.state, event);
+  facts.runtime_extra = random_span(edges.processes, unit.settings.service->runtime_extra);
+  const NeededFacts needed =
+      needed_facts(*unit.settings.service, unit.settings.commands, runtime.state, event);
   if (needed.processes) {
     facts.processes =
         runtime.group && runtime.group->is_populated() && runtime.group->watch_until_empty()
@@ -153,7 +155,7 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
   switch (action.kind) {
     case ServiceAction::Kind::kEnterState:
       restarting_[unit.graph_id] = action.state == ServiceSubState::kAutoRestart;
-      change_state(unit, active_state_of(unit.settings.service.type, action.state), action.flag);
+      change_state(unit, active_state_of(unit.settings.service->type, action.state), action.flag);
       return std::nullopt;
     case ServiceAction::Kind::kBeginRun:
       begin_run(unit);
@@ -163,7 +165,7 @@ std::optional<ServiceEvent> Manager::Impl::carry_out(Unit& unit, const ServiceAc
     case ServiceAction::Kind::kKill:
       return send_kill(unit, action.kill);
     case ServiceAction::Kind::kReloadSignal:
-      edges.processes.signal(action.pid, unit.settings.service.reload_signal);
+      edges.processes.signal(action.pid, unit.settings.service->reload_signal);
       edges.processes.signal(action.pid, SIGCONT);
       return std::nullopt;
     case ServiceAction::Kind::kKillControl:
@@ -265,7 +267,7 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
     release_group_later(unit);
     runtime.group_was_killed = false;
   }
-  const std::string& pid_file = unit.settings.service.extras->pid_file;
+  const std::string& pid_file = unit.settings.service->extras->pid_file;
   if (!pid_file.empty()) edges.program.remove_file(pid_file);
   close_sandbox(unit);
   runtime.uid = runtime.gid = UINT32_MAX;

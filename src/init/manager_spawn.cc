@@ -25,7 +25,7 @@ std::string_view file_name_of(std::string_view path) { return path.substr(path.r
 // What its lines are marked with: the program it is about, as all its commands share one stream.
 std::string_view log_identifier(const UnitSettings& settings) {
   if (!settings.exec->syslog_identifier.empty()) return settings.exec->syslog_identifier;
-  const auto& commands = settings.service.commands;
+  const auto& commands = settings.commands;
   const auto& main = commands[static_cast<size_t>(ServiceCommand::kStart)];
   if (!main.empty()) return file_name_of(main.front().path());
   for (const auto& others : commands) {
@@ -87,7 +87,7 @@ const Unit* Manager::Impl::find_monitored(const Unit& unit) const {
 bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, PreparedExec& exec,
                                  ServiceEvent& outcome) {
   ServiceRuntime& runtime = *unit.service;
-  const auto& commands = unit.settings.service.commands[static_cast<size_t>(action.command)];
+  const auto& commands = unit.settings.commands[static_cast<size_t>(action.command)];
   outcome = ServiceEvent::of(Kind::kSpawnFailed);
   if (action.index >= commands.size()) return false;
   const bool is_stop =
@@ -95,7 +95,7 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   const std::string invocation = unit.invocation_id();
   // The daemon may be born of the control process that ExecStart= of Type=forking is.
   const bool is_start = action.command == ServiceCommand::kStart;
-  const NotifyAccess access = unit.settings.service.notify_access;
+  const NotifyAccess access = unit.settings.service->notify_access;
   const bool notifies = is_start ? access != NotifyAccess::kNone
                                  : access == NotifyAccess::kExec || access == NotifyAccess::kAll;
   ExecInputs inputs{unit.settings, commands[action.index], action.command, options.environment,
@@ -154,7 +154,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
     return outcome;
   }
   // An automatic restart of a plain service runs what was prepared before.
-  const bool keeps = !action.is_control && unit.settings.service.restart != RestartSetting::kNo;
+  const bool keeps = !action.is_control && unit.settings.service->restart != RestartSetting::kNo;
   if (keeps && !runtime.main_exec) runtime.main_exec = std::make_shared<PreparedExec>();
   const std::shared_ptr<PreparedExec> prepared =
       keeps ? runtime.main_exec : std::make_shared<PreparedExec>();
@@ -166,10 +166,10 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
       break;
     }
   }
-  const bool can_renew =
-      keeps && exec.can_renew() && unit.n_fd_store() == 0 && exec.spec().passed_fd_count == 0 &&
-      !unit.settings.exec->sandbox->dynamic_user &&
-      unit.settings.service.commands[static_cast<size_t>(action.command)].size() == 1;
+  const bool can_renew = keeps && exec.can_renew() && unit.n_fd_store() == 0 &&
+                         exec.spec().passed_fd_count == 0 &&
+                         !unit.settings.exec->sandbox->dynamic_user &&
+                         unit.settings.commands[static_cast<size_t>(action.command)].size() == 1;
   CommandRun run;
   run.start = now();
   if (!open_sandbox(unit, 0)) return outcome;
@@ -196,7 +196,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   }
   const bool is_doomed = spec.fail_stage != SpawnStage::kNone;
   if (!is_doomed && !attach_streams(unit, exec.streams(), spec)) return outcome;
-  if (unit.settings.service.type == ServiceType::kIdle && !is_doomed)
+  if (unit.settings.service->type == ServiceType::kIdle && !is_doomed)
     spec.idle_pipe_fd = idle_pipe();
   std::unique_ptr<HelperLaunch> launch;
   if (!is_doomed && is_helped(unit, exec)) {
@@ -215,7 +215,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   spawned.pid_location = pid_location;
   // Only Type=exec waits for the program; nothing that is opened for the process may stay open
   // here longer than it takes to hand it over.
-  const bool waits = !action.is_control && unit.settings.service.type == ServiceType::kExec;
+  const bool waits = !action.is_control && unit.settings.service->type == ServiceType::kExec;
   const bool goes_on = !waits && !launch && !is_doomed && exec.can_renew();
   settle_spawns(goes_on ? Spawner::kMostOnTheirWay - 1 : 0);
   const SpawnResult result = goes_on ? edges.spawner.begin(spawned) : edges.spawner.spawn(spawned);

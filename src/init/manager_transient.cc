@@ -259,10 +259,10 @@ void Manager::Impl::start_scope(const Job& job, Unit& unit) {
   if (runs) {
     unit.has_cgroup = !runtime.group->cgroup_path().empty();
     runtime.state.active_since = edges.timers.clock().monotonic();
-    const Micros limit = unit.settings.service.runtime_max;
+    const Micros limit = unit.settings.service->runtime_max;
     if (limit != kInfinity) {
       runtime.state.timeout_at = edges.timers.clock().monotonic() + limit +
-                                 random_span(edges.processes, unit.settings.service.runtime_extra);
+                                 random_span(edges.processes, unit.settings.service->runtime_extra);
       arm_service_timers(runtime);
     }
   } else {

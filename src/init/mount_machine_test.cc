@@ -23,6 +23,7 @@ constexpr ProcessExit killed(int signal) { return {CLD_KILLED, signal}; }
 class Life {
  public:
   ServiceSettings settings;
+  ServiceCommands commands;
   KillSettings kill;
   ServiceState state;
   bool is_mounted = false, spawn_works = true, kill_reaches = true;
@@ -30,7 +31,7 @@ class Life {
   std::vector<std::string> lines;  // the log
 
   void feed(const ServiceEvent& event) {
-    ServiceFacts facts{settings, kill, base::MonotonicTime{base::Micros(1'000'000)}};
+    ServiceFacts facts{settings, commands, kill, base::MonotonicTime{base::Micros(1'000'000)}};
     facts.is_mounted = is_mounted;
     ServiceActions actions;
     step_mount(state, event, facts, actions);

@@ -87,6 +87,7 @@ struct ServiceState {
 // What the machine must know of the world besides the event.
 struct ServiceFacts {
   const ServiceSettings& service;
+  const ServiceCommands& commands;
   const KillSettings& kill;
   base::MonotonicTime now;
   bool stop_job = false;     // the unit's job, waiting or running, is a stop
@@ -276,8 +277,8 @@ struct NeededFacts {
   bool pid_file = false;
   bool guess = false;
 };
-NeededFacts needed_facts(const ServiceSettings& settings, const ServiceState& state,
-                         ServiceEvent::Kind event) noexcept;
+NeededFacts needed_facts(const ServiceSettings& settings, const ServiceCommands& commands,
+                         const ServiceState& state, ServiceEvent::Kind event) noexcept;
 // Whether facts.left_overs is to be filled.
 bool minds_left_overs(const KillSettings& kill, const ServiceState& state,
                       ServiceEvent::Kind event) noexcept;

@@ -27,6 +27,7 @@ class Life {
   Life() { commands(ServiceCommand::kStart) = {command("/main")}; }
 
   ServiceSettings settings;
+  ServiceCommands all_commands;
   KillSettings kill;
   ServiceState state;
   bool stop_job = false;
@@ -46,12 +47,12 @@ class Life {
   bool said_auto_restart = false;
 
   std::vector<unit::Command>& commands(ServiceCommand which) {
-    return settings.commands[static_cast<size_t>(which)];
+    return all_commands[static_cast<size_t>(which)];
   }
 
   void feed(const ServiceEvent& event) {
-    const NeededFacts needed = needed_facts(settings, state, event.kind);
-    ServiceFacts facts{settings, kill, now_};
+    const NeededFacts needed = needed_facts(settings, all_commands, state, event.kind);
+    ServiceFacts facts{settings, all_commands, kill, now_};
     facts.stop_job = stop_job;
     facts.restart_job = restart_job;
     facts.runtime_extra = runtime_extra;
@@ -120,8 +121,7 @@ class Life {
         said_auto_restart |= action.flag;
         return std::nullopt;
       case ServiceAction::Kind::kSpawn:
-        story.emplace_back(
-            settings.commands[static_cast<size_t>(action.command)][action.index].path());
+        story.emplace_back(all_commands[static_cast<size_t>(action.command)][action.index].path());
         if (!spawn_works) return ServiceEvent::of(ServiceEvent::Kind::kSpawnFailed);
         return ServiceEvent::spawned(next_pid_++, exec_works);
       case ServiceAction::Kind::kKill: {

@@ -37,8 +37,8 @@ ServiceEvent sample(Kind kind) {
 // A service that has been brought into a state by ordinary means.
 Life in_state(Sub sub) {
   Life life;
-  for (size_t i = 0; i < life.settings.commands.size(); ++i) {
-    life.settings.commands[i] = {command("/x")};
+  for (size_t i = 0; i < life.all_commands.size(); ++i) {
+    life.all_commands[i] = {command("/x")};
   }
   life.settings.type = ServiceType::kNotify;
   life.settings.timeout_stop = seconds(1);

@@ -23,7 +23,7 @@ std::string_view Unit::description() const {
 std::string_view Unit::load_state() const { return to_string(settings.load_state); }
 
 ActiveState Unit::active() const {
-  if (service) return active_state_of(settings.service.type, service->state.sub);
+  if (service) return active_state_of(settings.service->type, service->state.sub);
   return simple_active ? ActiveState::kActive : ActiveState::kInactive;
 }
 

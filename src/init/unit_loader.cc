@@ -298,7 +298,13 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
     }
     settings.extras.edit().warnings.push_back(to_string(diagnostic));
   }
+  unify(settings);
   return std::move(load.settings);
+}
+
+void UnitLoader::unify(UnitSettings& settings) {
+  limits_.unify(settings.limits);
+  services_.unify(settings.service);
 }
 
 SharedText UnitLoader::share_directory(std::string_view path) {

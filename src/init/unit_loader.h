@@ -91,12 +91,16 @@ class UnitLoader {
   uint64_t fingerprint(const UnitSettings& settings, int64_t& newest) const;
   const base::FileTree& tree_of(std::string_view path) const;
   SharedText share_directory(std::string_view path);
+  // What units have alike becomes the same.
+  void unify(UnitSettings& settings);
 
   UnitLoaderOptions options_;
   UnitIndex index_;
   std::vector<unit::Setting> defaults_;
   const MountTable* mounts_ = nullptr;
-  std::vector<SharedText> fragment_directories_;          // as many as the search path has
+  std::vector<SharedText> fragment_directories_;  // as many as the search path has
+  SharedPool<UnitLimits> limits_;
+  SharedPool<ServiceSettings> services_;
   std::unordered_map<std::string, uint64_t> remembered_;  // fingerprints, by unit
   bool looked_for_changes_ = false;                       // since the last load() or by refresh()
   bool is_settled_ = false;                               // see settle()

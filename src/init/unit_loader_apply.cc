@@ -128,6 +128,7 @@ UnitSettings UnitLoader::with_drop_in(const UnitSettings& settings, std::string_
     load.settings.files_mtime_usec = std::max(load.settings.files_mtime_usec, stat->mtime_usec);
   }
   forget(settings.name.str());
+  unify(load.settings);
   return std::move(load.settings);
 }
 

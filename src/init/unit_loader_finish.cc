@@ -82,10 +82,10 @@ void add_triggered_service(UnitSettings& settings) {
 
 // The reason a service cannot be used; empty: it can.
 std::string_view find_contradiction(const UnitSettings& settings) {
-  const ServiceSettings& service = settings.service;
+  const ServiceSettings& service = *settings.service;
   const bool acts = settings.actions->success != EmergencyAction::kNone;
-  const auto& start = service.commands[static_cast<size_t>(ServiceCommand::kStart)];
-  const auto& stop = service.commands[static_cast<size_t>(ServiceCommand::kStop)];
+  const auto& start = settings.commands[static_cast<size_t>(ServiceCommand::kStart)];
+  const auto& stop = settings.commands[static_cast<size_t>(ServiceCommand::kStop)];
   const bool is_oneshot = service.type == ServiceType::kOneshot;
   if (start.empty() && stop.empty() && !acts) {
     return "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.";
@@ -139,22 +139,23 @@ void finish_streams(ExecSettings& exec, const SettingMarks& marks) {
 
 // PermissionsStartOnly=: User= and the sandbox are for ExecStart= alone, as if all other commands
 // had the prefix "+". Nobody writes it any more, so that the units need not remember it.
-void free_other_commands(ServiceSettings& service) {
+void free_other_commands(ServiceCommands& commands) {
   constexpr auto kStart = static_cast<size_t>(ServiceCommand::kStart);
   for (size_t which = 0; which < static_cast<size_t>(ServiceCommand::kCount); ++which) {
-    if (which == kStart || std::as_const(service.commands)[which].empty()) continue;
-    for (unit::Command& command : service.commands[which]) {
+    if (which == kStart || std::as_const(commands)[which].empty()) continue;
+    for (unit::Command& command : commands[which]) {
       command.is_freed = true;
     }
   }
 }
 
 void finish_service(UnitSettings& settings, const SettingMarks& marks) {
-  ServiceSettings& service = settings.service;
-  if (marks.permissions_start_only) free_other_commands(service);
+  ServiceSettings& service = settings.service.edit();
+  if (marks.permissions_start_only) free_other_commands(settings.commands);
   // No type but a command is simple; no type and no command can only be a oneshot.
   if (!marks.type) {
-    const auto& start = service.commands[static_cast<size_t>(ServiceCommand::kStart)];
+    const auto& start =
+        std::as_const(settings.commands)[static_cast<size_t>(ServiceCommand::kStart)];
     if (!service.extras->bus_name.empty()) {
       service.type = ServiceType::kDbus;
     } else if (start.empty()) {
@@ -286,7 +287,8 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
       }
       add_dependency(settings, Dependency::kAfter, "systemd-journald.socket");
     }
-    if (settings.service.type == ServiceType::kDbus && !settings.service.extras->bus_name.empty()) {
+    if (settings.service->type == ServiceType::kDbus &&
+        !settings.service->extras->bus_name.empty()) {
       add_dependency(settings, Dependency::kRequires, "dbus.socket");
       add_dependency(settings, Dependency::kAfter, "dbus.socket");
     }
@@ -296,8 +298,9 @@ void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerS
   if (settings.name.type() == UnitType::kScope) {
     // To the machine of services it is one whose main process nobody knows, and that never
     // restarts.
-    settings.service.type = ServiceType::kForking;
-    settings.service.guess_main_pid = false;
+    ServiceSettings& service = settings.service.edit();
+    service.type = ServiceType::kForking;
+    service.guess_main_pid = false;
     if (settings.kill.restart_kill_signal == 0) {
       settings.kill.restart_kill_signal = settings.kill.kill_signal;
     }

@@ -50,7 +50,7 @@ TEST_F(MountLoading, ReadsAMountWithItsPlaceAmongOthers) {
   EXPECT_EQ(mount.options, "size=1m");
   EXPECT_EQ(mount.directory_mode, 0711u);
   EXPECT_TRUE(mount.lazy_unmount);
-  EXPECT_EQ(settings.service.timeout_start, Micros(7'000'000));
+  EXPECT_EQ(settings.service->timeout_start, Micros(7'000'000));
   EXPECT_EQ(settings.description.view(), "/run/m");
   EXPECT_TRUE(settings.ignore_on_isolate);
   EXPECT_THAT(settings.extras->requires_mounts_for, ElementsAre("/run"));

@@ -48,7 +48,7 @@ class UnitLoaderTest : public ::testing::Test {
   }
   static const std::vector<unit::Command>& commands(const UnitSettings& settings,
                                                     ServiceCommand which) {
-    return settings.service.commands[static_cast<size_t>(which)];
+    return settings.commands[static_cast<size_t>(which)];
   }
 
   base::MemoryFileTree tree_;
@@ -66,18 +66,18 @@ TEST_F(UnitLoaderTest, ReadsAServiceWithItsTypes) {
   EXPECT_THAT(s.extras->warnings, IsEmpty());
   EXPECT_EQ(s.description.view(), "The a");
   EXPECT_EQ(s.fragment_path(), "/etc/systemd/system/a.service");
-  EXPECT_EQ(s.service.type, ServiceType::kNotify);
-  EXPECT_EQ(s.service.notify_access, NotifyAccess::kMain);
-  EXPECT_EQ(s.service.restart_sec, 1500ms);
-  EXPECT_EQ(s.service.timeout_stop, 5s);
+  EXPECT_EQ(s.service->type, ServiceType::kNotify);
+  EXPECT_EQ(s.service->notify_access, NotifyAccess::kMain);
+  EXPECT_EQ(s.service->restart_sec, 1500ms);
+  EXPECT_EQ(s.service->timeout_stop, 5s);
   EXPECT_EQ(commands(s, ServiceCommand::kStart)[0].argv[1], "--name=a.service");
   EXPECT_EQ(s.exec->umask, 0077u);
   EXPECT_EQ(s.exec->nice, 5);
   EXPECT_EQ(s.exec->limits[RLIMIT_NOFILE]->rlim_max, 4096u);
   EXPECT_EQ(s.kill.kill_signal, 2);
   EXPECT_THAT(s.exec->environment, ElementsAre("A=1", "B=2 3"));
-  EXPECT_THAT(s.service.extras->success_status.statuses, ElementsAre(7, 75));
-  EXPECT_THAT(s.service.extras->success_status.signals, ElementsAre(10));
+  EXPECT_THAT(s.service->extras->success_status.statuses, ElementsAre(7, 75));
+  EXPECT_THAT(s.service->extras->success_status.signals, ElementsAre(10));
   EXPECT_EQ(s.exec->standard_output.kind, StreamSetting::Kind::kAppend);
 }
 
@@ -99,7 +99,7 @@ TEST_F(UnitLoaderTest, AnEmptyValueResetsAListAndTheLastOfOthersWins) {
   ASSERT_EQ(commands(s, ServiceCommand::kStart).size(), 2u);
   EXPECT_EQ(commands(s, ServiceCommand::kStart)[0].path(), "/bin/b");
   EXPECT_EQ(s.exec->umask, 077u);
-  EXPECT_EQ(s.service.timeout_start, kInfinity);
+  EXPECT_EQ(s.service->timeout_start, kInfinity);
 }
 
 TEST_F(UnitLoaderTest, ConditionsStandInTheOrderOfTheirLines) {
@@ -177,7 +177,7 @@ TEST_F(UnitLoaderTest, OldWaysOfWritingStillCount) {
       "[Unit]\nRequiresOverridable=b.service\nRequisiteOverridable=c.service\n"
       "[Service]\nExecStart=/bin/a\nPIDFile=/var/run/a.pid\n");
   const UnitSettings s = load("a.service");
-  EXPECT_EQ(s.service.extras->pid_file, "/run/a.pid");
+  EXPECT_EQ(s.service->extras->pid_file, "/run/a.pid");
   EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kRequires)],
               Contains(*unit::UnitName::parse("b.service")));
   EXPECT_THAT(s.dependencies[static_cast<size_t>(Dependency::kRequisite)],
@@ -198,10 +198,10 @@ TEST_F(UnitLoaderTest, NobodyComesBeforeADevice) {
 TEST_F(UnitLoaderTest, AServiceIsOfTheBusOnlyWithANameThatMayBeOne) {
   for (const char* bad : {"one", "a..b", "a.", ".a", "a.1b", "a b.c", "a.b c"}) {
     etc("a.service", std::string("[Service]\nExecStart=/bin/a\nBusName=") + bad + "\n");
-    EXPECT_EQ(load("a.service").service.type, ServiceType::kSimple) << bad;
+    EXPECT_EQ(load("a.service").service->type, ServiceType::kSimple) << bad;
   }
   etc("a.service", "[Service]\nExecStart=/bin/a\nBusName=org.example.a-b_1\n");
-  EXPECT_EQ(load("a.service").service.type, ServiceType::kDbus);
+  EXPECT_EQ(load("a.service").service->type, ServiceType::kDbus);
 }
 
 TEST_F(UnitLoaderTest, PermissionsStartOnlyFreesTheOtherCommands) {
@@ -225,7 +225,7 @@ TEST_F(UnitLoaderTest, PermissionsStartOnlyFreesTheOtherCommands) {
 
 TEST_F(UnitLoaderTest, ExitStatusesStandInTheirOrder) {
   etc("a.service", "[Service]\nExecStart=/bin/a\nSuccessExitStatus=DATAERR 1 SIGTERM SIGHUP 1\n");
-  const ExitStatusSet set = load("a.service").service.extras->success_status;
+  const ExitStatusSet set = load("a.service").service->extras->success_status;
   EXPECT_THAT(set.statuses, ElementsAre(1, 65));
   EXPECT_THAT(set.signals, ElementsAre(SIGHUP, SIGTERM));
 }

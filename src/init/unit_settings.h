@@ -17,6 +17,7 @@
 #include "init/exec_extras.h"
 #include "init/lazy.h"
 #include "init/mount_settings.h"
+#include "init/shared.h"
 #include "init/shared_text.h"
 #include "init/sparse_array.h"
 #include "init/unit_actions.h"
@@ -120,6 +121,7 @@ struct ExitStatusSet {
   std::vector<uint8_t> statuses;
   std::vector<int> signals;
   bool empty() const { return statuses.empty() && signals.empty(); }
+  bool operator==(const ExitStatusSet&) const = default;
 };
 
 enum class ServiceCommand : uint8_t {
@@ -132,6 +134,9 @@ enum class ServiceCommand : uint8_t {
   kStopPost,
   kCount
 };
+// The lines of each.
+using ServiceCommands =
+    SparseArray<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)>;
 
 struct KillSettings {
   KillMode mode = KillMode::kControlGroup;
@@ -192,8 +197,10 @@ struct ExecSettings {
 struct ServiceExtras {
   std::string pid_file, bus_name;
   ExitStatusSet success_status, restart_prevent, restart_force;
+  bool operator==(const ServiceExtras&) const = default;
 };
 
+// Without its commands: these are what services have in common.
 struct ServiceSettings {
   ServiceType type = ServiceType::kSimple;
   RestartSetting restart = RestartSetting::kNo;
@@ -215,8 +222,16 @@ struct ServiceSettings {
   uint8_t reload_signal = 1;  // of Type=notify-reload
   NotifyAccess notify_access =
       NotifyAccess::kNone;  // resolved: kMain where it was left unset and is needed
-  SparseArray<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)> commands;
   Lazy<ServiceExtras> extras;
+  bool operator==(const ServiceSettings&) const = default;
+};
+
+// How often a unit may be started, and how long its jobs may take.
+struct UnitLimits {
+  uint32_t start_burst = 5;
+  Micros start_interval{10'000'000};
+  Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
+  bool operator==(const UnitLimits&) const = default;
 };
 
 struct CgroupSettings;  // cgroup_settings.h
@@ -268,15 +283,14 @@ struct UnitSettings {
   bool collect_failed = false;  // CollectMode=inactive-or-failed
   JobMode on_failure_job_mode = JobMode::kReplace, on_success_job_mode = JobMode::kFail;
 
-  uint32_t start_limit_burst = 5;
-  Micros start_limit_interval{10'000'000};
-  Micros job_timeout = kInfinity, job_running_timeout = kInfinity;
+  Shared<UnitLimits> limits;
   Lazy<UnitActions> actions;
   Lazy<UnitExtras> extras;
 
   KillSettings kill;
-  Lazy<ExecSettings> exec;  // of services
-  ServiceSettings service;  // of services
+  Lazy<ExecSettings> exec;          // of services
+  Shared<ServiceSettings> service;  // of services
+  ServiceCommands commands;         // of services and mounts
   // Of services, slices and scopes; null: nothing is set. Shared by copies, so that who changes it
   // puts a new one here.
   std::shared_ptr<const CgroupSettings> cgroup;
