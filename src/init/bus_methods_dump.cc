@@ -50,11 +50,11 @@ void dump_unit(Lines out, const Manager& manager, const Unit& unit) {
     fmt::format_to(out, "\tFragment Path: {}\n", path);
   }
   dump_list(out, "DropIn Path", settings.extras->drop_in_paths);
-  dump_time(out, "State Change", unit.state_change);
-  dump_time(out, "Inactive Exit", unit.inactive_exit);
-  dump_time(out, "Active Enter", unit.active_enter);
-  dump_time(out, "Active Exit", unit.active_exit);
-  dump_time(out, "Inactive Enter", unit.inactive_enter);
+  dump_time(out, "State Change", unit.times[UnitMoment::kStateChange]);
+  dump_time(out, "Inactive Exit", unit.times[UnitMoment::kInactiveExit]);
+  dump_time(out, "Active Enter", unit.times[UnitMoment::kActiveEnter]);
+  dump_time(out, "Active Exit", unit.times[UnitMoment::kActiveExit]);
+  dump_time(out, "Inactive Enter", unit.times[UnitMoment::kInactiveEnter]);
   if (!unit.invocation_id().empty()) {
     fmt::format_to(out, "\tInvocation ID: {}\n", unit.invocation_id());
   }

@@ -20,13 +20,13 @@ template <Dependency Kind>
 void dependencies(S s, W w) {
   w.strings(s.manager.dependencies(*s.unit, Kind));
 }
-template <Timestamps Unit::*Time>
+template <UnitMoment Which>
 void wall(S s, W w) {
-  write_wall(w, s.unit->*Time);
+  write_wall(w, s.unit->times[Which]);
 }
-template <Timestamps Unit::*Time>
+template <UnitMoment Which>
 void monotonic(S s, W w) {
-  write_monotonic(w, s.unit->*Time);
+  write_monotonic(w, s.unit->times[Which]);
 }
 template <Micros UnitLimits::*Limit>
 void limit(S s, W w) {
@@ -213,16 +213,16 @@ constexpr BusProperty kUnitProperties[] = {
     {"DropInPaths", "as", kConst, extra<&UnitExtras::drop_in_paths>},
     {"UnitFileState", "s", kNothing, write_unit_file_state},
     {"UnitFilePreset", "s", kNothing, write_unit_file_preset},
-    {"StateChangeTimestamp", "t", kValue, wall<&Unit::state_change>},
-    {"StateChangeTimestampMonotonic", "t", kValue, monotonic<&Unit::state_change>},
-    {"InactiveExitTimestamp", "t", kValue, wall<&Unit::inactive_exit>},
-    {"InactiveExitTimestampMonotonic", "t", kValue, monotonic<&Unit::inactive_exit>},
-    {"ActiveEnterTimestamp", "t", kValue, wall<&Unit::active_enter>},
-    {"ActiveEnterTimestampMonotonic", "t", kValue, monotonic<&Unit::active_enter>},
-    {"ActiveExitTimestamp", "t", kValue, wall<&Unit::active_exit>},
-    {"ActiveExitTimestampMonotonic", "t", kValue, monotonic<&Unit::active_exit>},
-    {"InactiveEnterTimestamp", "t", kValue, wall<&Unit::inactive_enter>},
-    {"InactiveEnterTimestampMonotonic", "t", kValue, monotonic<&Unit::inactive_enter>},
+    {"StateChangeTimestamp", "t", kValue, wall<UnitMoment::kStateChange>},
+    {"StateChangeTimestampMonotonic", "t", kValue, monotonic<UnitMoment::kStateChange>},
+    {"InactiveExitTimestamp", "t", kValue, wall<UnitMoment::kInactiveExit>},
+    {"InactiveExitTimestampMonotonic", "t", kValue, monotonic<UnitMoment::kInactiveExit>},
+    {"ActiveEnterTimestamp", "t", kValue, wall<UnitMoment::kActiveEnter>},
+    {"ActiveEnterTimestampMonotonic", "t", kValue, monotonic<UnitMoment::kActiveEnter>},
+    {"ActiveExitTimestamp", "t", kValue, wall<UnitMoment::kActiveExit>},
+    {"ActiveExitTimestampMonotonic", "t", kValue, monotonic<UnitMoment::kActiveExit>},
+    {"InactiveEnterTimestamp", "t", kValue, wall<UnitMoment::kInactiveEnter>},
+    {"InactiveEnterTimestampMonotonic", "t", kValue, monotonic<UnitMoment::kInactiveEnter>},
     {"CanStart", "b", kConst, [](S s, W w) { w.boolean(can_start(*s.unit)); }},
     {"CanStop", "b", kConst, [](S s, W w) { w.boolean(can_stop(*s.unit)); }},
     {"CanReload", "b", kConst, write_can_reload},
@@ -249,10 +249,10 @@ constexpr BusProperty kUnitProperties[] = {
      action_text<&UnitActions::job_timeout_reboot_argument>},
     {"ConditionResult", "b", kValue, [](S s, W w) { w.boolean(s.unit->condition_result); }},
     {"AssertResult", "b", kValue, [](S s, W w) { w.boolean(s.unit->assert_result); }},
-    {"ConditionTimestamp", "t", kValue, wall<&Unit::condition_time>},
-    {"ConditionTimestampMonotonic", "t", kValue, monotonic<&Unit::condition_time>},
-    {"AssertTimestamp", "t", kValue, wall<&Unit::assert_time>},
-    {"AssertTimestampMonotonic", "t", kValue, monotonic<&Unit::assert_time>},
+    {"ConditionTimestamp", "t", kValue, wall<UnitMoment::kCondition>},
+    {"ConditionTimestampMonotonic", "t", kValue, monotonic<UnitMoment::kCondition>},
+    {"AssertTimestamp", "t", kValue, wall<UnitMoment::kAssert>},
+    {"AssertTimestampMonotonic", "t", kValue, monotonic<UnitMoment::kAssert>},
     {"Conditions", "a(sbbsi)", kInvalidates, write_all_conditions},
     {"Asserts", "a(sbbsi)", kInvalidates, write_all_asserts},
     {"LoadError", "(ss)", kConst, write_load_error},

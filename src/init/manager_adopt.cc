@@ -104,11 +104,11 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   }
   unit->state_slot = slot;
   unit->invocation = record.invocation_id;
-  unit->state_change = from_record(record.state_change);
-  unit->inactive_exit = from_record(record.inactive_exit);
-  unit->active_enter = from_record(record.active_enter);
-  unit->active_exit = from_record(record.active_exit);
-  unit->inactive_enter = from_record(record.inactive_enter);
+  unit->times.set(UnitMoment::kStateChange, from_record(record.state_change));
+  unit->times.set(UnitMoment::kInactiveExit, from_record(record.inactive_exit));
+  unit->times.set(UnitMoment::kActiveEnter, from_record(record.active_enter));
+  unit->times.set(UnitMoment::kActiveExit, from_record(record.active_exit));
+  unit->times.set(UnitMoment::kInactiveEnter, from_record(record.inactive_enter));
   unit->condition_result = (record.flags & kConditionResult) != 0;
   unit->assert_result = (record.flags & kAssertResult) != 0;
   unit->markers = static_cast<uint8_t>(record.flags >> kMarkersShift & kMarkersMask);

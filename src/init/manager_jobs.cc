@@ -285,7 +285,7 @@ void Manager::Impl::start_service(const Job& job, Unit& unit) {
 bool Manager::Impl::check_conditions(const Job& job, Unit& unit) {
   UnitSettings& settings = unit.settings;
   const Condition* failed = nullptr;
-  unit.condition_time = now();
+  unit.times.set(UnitMoment::kCondition, now());
   unit.condition_result = settings.extras->conditions.empty() ||
                           all_hold(settings.extras.edit().conditions, world(), &failed);
   note_changed(unit);
@@ -298,7 +298,7 @@ bool Manager::Impl::check_conditions(const Job& job, Unit& unit) {
     finish(job.id, JobResult::kDone);
     return false;
   }
-  unit.assert_time = unit.condition_time;
+  unit.times.set(UnitMoment::kAssert, unit.times[UnitMoment::kCondition]);
   unit.assert_result = settings.extras->assertions.empty() ||
                        all_hold(settings.extras.edit().assertions, world(), &failed);
   if (!unit.assert_result) {

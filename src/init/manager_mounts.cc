@@ -137,8 +137,7 @@ void Manager::Impl::take_mount(Unit& unit) {
   if (!is_new) return;
   begin_run(unit);
   unit.simple_active = true;
-  unit.state_change = unit.inactive_exit = unit.active_enter =
-      mounts_ && mounts_->is_first_look ? userspace : now();
+  unit.note_active_since(mounts_ && mounts_->is_first_look ? userspace : now());
   active_states[unit.graph_id] = ActiveState::kActive;
 }
 

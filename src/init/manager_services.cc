@@ -296,15 +296,15 @@ void Manager::Impl::change_state(Unit& unit, ActiveState state, bool will_auto_r
   const ActiveState before = active_states[id];
   active_states[id] = state;
   const Timestamps stamp = now();
-  unit.state_change = stamp;
+  unit.times.set(UnitMoment::kStateChange, stamp);
   if (is_down(state)) unit.markers = 0;
   if (state == ActiveState::kReloading && state != before) {
     unit.markers &= static_cast<uint8_t>(~static_cast<uint8_t>(UnitMarker::kNeedsReload));
   }
-  if (is_down(before) && !is_down(state)) unit.inactive_exit = stamp;
-  if (!is_down(before) && is_down(state)) unit.inactive_enter = stamp;
-  if (!is_up(before) && is_up(state)) unit.active_enter = stamp;
-  if (is_up(before) && !is_up(state)) unit.active_exit = stamp;
+  if (is_down(before) && !is_down(state)) unit.times.set(UnitMoment::kInactiveExit, stamp);
+  if (!is_down(before) && is_down(state)) unit.times.set(UnitMoment::kInactiveEnter, stamp);
+  if (!is_up(before) && is_up(state)) unit.times.set(UnitMoment::kActiveEnter, stamp);
+  if (is_up(before) && !is_up(state)) unit.times.set(UnitMoment::kActiveExit, stamp);
   changes_.push_back({id, before, state, will_auto_restart});
   note_changed(unit);
   if (!unit.service) save(unit);

@@ -85,7 +85,7 @@ uint32_t Manager::Impl::change_flags_of(UnitId unit) const noexcept {
 void Manager::Impl::save(Unit& unit) noexcept {
   if (!unit.state_slot) {
     const bool is_pristine = unit.job == 0 && unit.active() == ActiveState::kInactive &&
-                             !unit.inactive_exit.is_set() && unit.markers == 0;
+                             !unit.times[UnitMoment::kInactiveExit].is_set() && unit.markers == 0;
     if (is_pristine) return;
     const auto made = edges.state.allocate(unit.id);
     if (!made)
@@ -115,11 +115,11 @@ void Manager::Impl::save(Unit& unit) noexcept {
     record->job_deadline_usec =
         timer == job_timers_.end() ? 0 : deadline_of(timer->second->timer.deadline());
     record->invocation_id = unit.invocation;
-    record->state_change = to_record(unit.state_change);
-    record->inactive_exit = to_record(unit.inactive_exit);
-    record->active_enter = to_record(unit.active_enter);
-    record->active_exit = to_record(unit.active_exit);
-    record->inactive_enter = to_record(unit.inactive_enter);
+    record->state_change = to_record(unit.times[UnitMoment::kStateChange]);
+    record->inactive_exit = to_record(unit.times[UnitMoment::kInactiveExit]);
+    record->active_enter = to_record(unit.times[UnitMoment::kActiveEnter]);
+    record->active_exit = to_record(unit.times[UnitMoment::kActiveExit]);
+    record->inactive_enter = to_record(unit.times[UnitMoment::kInactiveEnter]);
     record->start_limit_begin_usec = unit.start_limit.begin.since_epoch.count();
     record->start_limit_count = unit.start_limit.count;
     if (unit.service) fill_service(*unit.service, *record);

@@ -103,7 +103,7 @@ Unit* Manager::Impl::load_name(const UnitName& name) {
 // It began with the manager, and is made of what is there.
 void Manager::Impl::be_always_there(Unit& unit) {
   unit.simple_active = true;
-  unit.state_change = unit.inactive_exit = unit.active_enter = userspace;
+  unit.note_active_since(userspace);
   unit.transient = unit.settings.name.type() == UnitType::kScope;
 }
 

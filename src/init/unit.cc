@@ -27,6 +27,13 @@ ActiveState Unit::active() const {
   return simple_active ? ActiveState::kActive : ActiveState::kInactive;
 }
 
+void Unit::note_active_since(const Timestamps& time) {
+  for (const UnitMoment which :
+       {UnitMoment::kStateChange, UnitMoment::kInactiveExit, UnitMoment::kActiveEnter}) {
+    times.set(which, time);
+  }
+}
+
 std::string_view Unit::active_state() const { return to_string(active()); }
 
 std::string_view Unit::sub_state() const {

@@ -17,15 +17,9 @@
 #include "init/start_limit.h"
 #include "init/unit_settings.h"
 #include "init/unit_state.h"
+#include "init/unit_times.h"
 
 namespace flotilla::init {
-
-// One instant on both clocks; zero where it never happened.
-struct Timestamps {
-  base::WallTime wall;
-  base::MonotonicTime monotonic;
-  bool is_set() const { return monotonic.is_set(); }
-};
 
 // The last run of one command line, as the Exec* properties of the bus show it.
 struct CommandRun {
@@ -72,11 +66,10 @@ class Unit {
   bool is_active_or_activating() const;
   bool is_inactive_or_failed() const;
 
-  // When ActiveState last changed, and the four transitions systemd keeps.
-  Timestamps state_change, inactive_exit, active_enter, active_exit, inactive_enter;
-
-  // The last evaluation of conditions and assertions; unset where there was none.
-  Timestamps condition_time, assert_time;
+  UnitTimes times;
+  // It was active when it was first looked at.
+  void note_active_since(const Timestamps& time);
+  // Of the last evaluation of conditions and assertions.
   bool condition_result = false, assert_result = false;
   bool tracked_by_cgroup = false;
   bool has_cgroup = false;
