@@ -308,8 +308,8 @@ const Timestamps& Manager::units_reload_time() const { return impl_->units_reloa
 std::vector<std::pair<uint32_t, std::string>> Manager::dynamic_users() const {
   std::vector<std::pair<uint32_t, std::string>> users;
   for (const auto& unit : impl_->units) {
-    if (!unit || !unit->service || !unit->service->sandbox) continue;
-    const SandboxRuntime& sandbox = *unit->service->sandbox;
+    if (!unit || !unit->service || !unit->service->extras->sandbox) continue;
+    const SandboxRuntime& sandbox = *unit->service->extras->sandbox;
     for (const DynamicUser* user : {sandbox.user.get(), sandbox.group.get()}) {
       if (user != nullptr && !user->is_refused) users.emplace_back(user->uid, user->name);
     }

@@ -203,16 +203,15 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
   state.n_restarts = record.n_restarts;
   if (record.deadline_usec != 0) state.timeout_at = {Micros(record.deadline_usec)};
   state.watchdog_fed = {Micros(record.watchdog_fed_usec)};
-  state.watchdog_overridden = has(kWatchdogOverridden);
-  (state.watchdog_overridden ? state.watchdog_override : state.watchdog_original) =
-      Micros(record.watchdog_usec);
+  state.watchdog = Micros(record.watchdog_usec);
   state.active_since = {Micros(record.recent_starts_usec[0])};
   if (record.recent_starts_usec[1] != 0) {
     // While the manager was away nobody read the pings: the service gets a whole span from now.
-    state.watchdog_at = edges.timers.clock().monotonic() + watchdog_in_force(state);
+    state.watchdog_at = edges.timers.clock().monotonic() + state.watchdog;
   }
   runtime.main_run = from_record(record.main_run);
-  if (record.control_run.pid != 0) runtime.control_run.edit() = from_record(record.control_run);
+  if (record.control_run.pid != 0)
+    runtime.extras.edit().control_run = from_record(record.control_run);
   if (record.status_errno != 0) runtime.extras.edit().status_errno = record.status_errno;
   runtime.uid = record.uid;
   runtime.gid = record.gid;
@@ -285,7 +284,7 @@ void Manager::Impl::resume_spawn(Unit& unit, StateFile::SlotId slot) {
   CommandRun run;
   run.start = now();
   run.pid = pid;
-  (action.is_control ? runtime.control_run.edit() : runtime.main_run) = run;
+  (action.is_control ? runtime.extras.edit().control_run : runtime.main_run) = run;
   ensure_group(unit);
   if (runtime.group) runtime.group->add(pid);
   edges.processes.watch(action.is_control ? runtime.watch_control() : runtime.main_watch, pid);

@@ -23,8 +23,9 @@ std::string kept_place_name(uint64_t number, char kind, size_t end) {
 }  // namespace
 
 SandboxRuntime& Manager::Impl::sandbox_of(ServiceRuntime& runtime) {
-  if (!runtime.sandbox) runtime.sandbox = std::make_unique<SandboxRuntime>();
-  return *runtime.sandbox;
+  auto& sandbox = runtime.extras.edit().sandbox;
+  if (!sandbox) sandbox = std::make_unique<SandboxRuntime>();
+  return *sandbox;
 }
 
 // The keeper has the namespaces, so that commands that run under another manager find them.
@@ -57,7 +58,7 @@ void Manager::Impl::save_places(const Unit& unit, const SandboxPlaces* places) {
 }
 
 void Manager::Impl::release_places(Unit& unit) {
-  auto& places = unit.service->sandbox->places;
+  auto& places = unit.service->extras->sandbox->places;
   if (!places) return;
   if (places.use_count() == 1 && edges.keeper != nullptr) {
     for (const auto& [kind, pair] :
@@ -108,7 +109,7 @@ void Manager::Impl::adopt_sandbox(Unit& unit, bool lives) {
     if (auto places = find_kept_places(*record)) sandbox_of(runtime).places = std::move(places);
   }
   if (!lives) {
-    if (runtime.sandbox) close_sandbox(unit);
+    if (runtime.extras->sandbox) close_sandbox(unit);
     return;
   }
   if (!unit.settings.exec->sandbox.is_set()) return;
@@ -131,8 +132,8 @@ bool Manager::Impl::open_sandbox(Unit& unit, pid_t running) {
   if (const PlacesWanted wanted = places_wanted(exec); wanted.any() && !sandbox.places) {
     for (const UnitId id : graph.dependencies(unit.graph_id, Dependency::kJoinsNamespaceOf)) {
       const Unit* const other = unit_at(id);
-      if (other == nullptr || !other->service || !other->service->sandbox) continue;
-      if (sandbox.places = other->service->sandbox->places; sandbox.places) break;
+      if (other == nullptr || !other->service || !other->service->extras->sandbox) continue;
+      if (sandbox.places = other->service->extras->sandbox->places; sandbox.places) break;
     }
     if (!sandbox.places) {
       auto places = edges.helper->make_places(unit.id, wanted, running);
@@ -159,9 +160,9 @@ bool Manager::Impl::open_sandbox(Unit& unit, pid_t running) {
 
 // What is over with this run; with an automatic restart, too: the next one begins anew.
 void Manager::Impl::close_sandbox(Unit& unit) {
-  if (edges.helper == nullptr || !unit.service->sandbox) return;
+  if (edges.helper == nullptr || !unit.service->extras->sandbox) return;
   const ExecSettings& exec = *unit.settings.exec;
-  SandboxRuntime& sandbox = *unit.service->sandbox;
+  SandboxRuntime& sandbox = *unit.service->extras->sandbox;
   if (exec.sandbox->has_credentials()) {
     edges.helper->remove_credentials(credentials_directory(edges.helper->paths(), unit.id));
   }
@@ -172,7 +173,7 @@ void Manager::Impl::close_sandbox(Unit& unit) {
   release_places(unit);
   edges.helper->release(std::move(sandbox.user));
   edges.helper->release(std::move(sandbox.group));
-  unit.service->sandbox.reset();
+  unit.service->extras.edit().sandbox.reset();
 }
 
 bool Manager::Impl::is_helped(const Unit& unit, const PreparedExec& exec) const {
@@ -235,8 +236,8 @@ void Manager::Impl::expect_report(Unit& unit, const ServiceAction& action, Helpe
 
 void Manager::Impl::read_report(Unit& unit, bool is_main) {
   ServiceRuntime& runtime = *unit.service;
-  if (!runtime.sandbox) return;
-  auto& slot = is_main ? runtime.sandbox->main : runtime.sandbox->control;
+  if (!runtime.extras->sandbox) return;
+  auto& slot = is_main ? runtime.extras->sandbox->main : runtime.extras->sandbox->control;
   if (!slot) return;
   std::vector<sandbox::Report> told;
   const HelperRun::Outcome outcome = slot->read(told);

@@ -117,7 +117,7 @@ void ServiceRuntime::note_run(const CommandRun& run, ServiceCommand command, uin
   } else {
     runs_.push_back({run, command, index});
   }
-  (is_control ? control_run.edit() : main_run) = run;
+  (is_control ? extras.edit().control_run : main_run) = run;
 }
 
 void ServiceRuntime::set_main_run_aside() {

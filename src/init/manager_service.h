@@ -39,6 +39,8 @@ struct ServiceRuntimeExtras {
   int status_errno = 0;
   ServiceResult clean_result = ServiceResult::kSuccess;
   Timestamps watchdog_time;
+  CommandRun control_run;
+  std::unique_ptr<SandboxRuntime> sandbox;  // null: none of it
 };
 
 struct ServiceRuntime {
@@ -77,7 +79,6 @@ struct ServiceRuntime {
   std::unique_ptr<ProcessGroup> group;
 
   CommandRun main_run;
-  Lazy<CommandRun> control_run;
   struct PendingSpawn {
     ServiceCommand command;
     bool is_control;
@@ -93,7 +94,6 @@ struct ServiceRuntime {
   void forget_runs(bool keeps_lines) noexcept;
   uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
 
-  std::unique_ptr<SandboxRuntime> sandbox;  // null: none of it
   std::shared_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
   bool streams_open = false;
   bool was_lost = false;                 // at the first look of on_verify()

@@ -50,7 +50,7 @@ void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit)
     close(runtime.main_run);
     if (state.has_main_command) close_indexed(ServiceCommand::kStart, state.main_index);
   } else {
-    close(runtime.control_run.edit());
+    close(runtime.extras.edit().control_run);
     if (state.has_control_command) close_indexed(state.control_command, state.control_index);
   }
 }

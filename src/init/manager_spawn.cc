@@ -111,7 +111,7 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   inputs.places = &options.host_values;
   inputs.is_user_manager = options.scope == ManagerScope::kUser;
   if (notifies) inputs.notify_socket = options.notify_socket;
-  if (is_start) inputs.watchdog = watchdog_in_force(runtime.state);
+  if (is_start) inputs.watchdog = runtime.state.watchdog;
   if (is_stop) {
     inputs.service_result = to_string(runtime.state.result);
     inputs.main_exit = runtime.state.main_exit;
@@ -129,9 +129,9 @@ bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, Prepar
   std::string credentials;
   if (edges.helper != nullptr) {
     inputs.may_ask_nss = !edges.helper->program().empty();
-    if (runtime.sandbox) {
-      inputs.dynamic_user = runtime.sandbox->user.get();
-      inputs.dynamic_group = runtime.sandbox->group.get();
+    if (runtime.extras->sandbox) {
+      inputs.dynamic_user = runtime.extras->sandbox->user.get();
+      inputs.dynamic_group = runtime.extras->sandbox->group.get();
     }
     if (unit.settings.exec->sandbox->has_credentials()) {
       credentials = credentials_directory(edges.helper->paths(), unit.id);

@@ -24,7 +24,6 @@ uint32_t flags_of(const ServiceRuntime& runtime) {
   set(state.stopped_by_job, kStoppedByJob);
   set(state.condition_failed, kConditionFailed);
   set(state.flush_n_restarts, kFlushRestarts);
-  set(state.watchdog_overridden, kWatchdogOverridden);
   set(runtime.streams_open, kStreamsOpen);
   if (runtime.pending_spawn) {
     set(true, kSpawnPending);
@@ -51,13 +50,13 @@ void fill_service(const ServiceRuntime& runtime, UnitRecord& record) {
   record.main_process = {state.main_pid, 0, 0};
   record.control_process = {state.control_pid, 0, 0};
   record.main_run = to_record(runtime.main_run);
-  record.control_run = to_record(*runtime.control_run);
+  record.control_run = to_record(runtime.extras->control_run);
   // The exit that counts is the machine's: a run may have been closed by a later process.
   record.main_run.code = state.main_exit.code;
   record.main_run.status = state.main_exit.status;
   record.deadline_usec = deadline_of(state.timeout_at);
   record.watchdog_fed_usec = state.watchdog_fed.since_epoch.count();
-  record.watchdog_usec = watchdog_in_force(state).count();
+  record.watchdog_usec = state.watchdog.count();
   record.status_errno = runtime.extras->status_errno;
   record.uid = runtime.uid;
   record.gid = runtime.gid;

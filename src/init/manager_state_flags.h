@@ -28,7 +28,7 @@ enum UnitFlag : uint32_t {
   kSpawnPending = 1u << 15,
   kSpawnIsControl = 1u << 16,
   kNotifyShift = 17,  // two bits: NotifyState
-  kWatchdogOverridden = 1u << 19,
+  // 1u << 19: of earlier versions
   // A change of state that nobody has drawn the consequences of yet: it is told again.
   kChangePending = 1u << 20,
   kChangeRestarts = 1u << 21,

@@ -44,12 +44,12 @@ struct ServiceState {
   ServiceResult result = ServiceResult::kSuccess;
   ServiceResult reload_result = ServiceResult::kSuccess;
 
-  bool main_pid_known = false;  // it may be known and dead
-  bool main_pid_alien = false;  // not our child: its exit is told without a status
+  bool main_pid_known : 1 = false;  // it may be known and dead
+  bool main_pid_alien : 1 = false;  // not our child: its exit is told without a status
 
   // Which lines of the files the processes are of.
-  bool has_main_command = false;  // the main process was started by us, from ExecStart=
-  bool has_control_command = false;
+  bool has_main_command : 1 = false;  // the main process was started by us, from ExecStart=
+  bool has_control_command : 1 = false;
   ServiceCommand control_command = ServiceCommand::kCount;
   uint16_t main_index = 0;
   uint16_t control_index = 0;
@@ -58,15 +58,14 @@ struct ServiceState {
   pid_t control_pid = 0;
   ProcessExit main_exit;  // of the last main process since the start
 
-  uint32_t n_restarts = 0;        // of a mount: attempts to unmount
-  bool flush_n_restarts = false;  // the next start counts from zero
+  uint32_t n_restarts = 0;            // of a mount: attempts to unmount
+  bool flush_n_restarts : 1 = false;  // the next start counts from zero
 
+  bool bus_name_owned : 1 = false;
+  bool waits_for_pid_file : 1 = false;
+  bool stopped_by_job : 1 = false;    // so Restart= does not apply
+  bool condition_failed : 1 = false;  // ExecCondition= said no
   NotifyState notify = NotifyState::kUnknown;
-  bool bus_name_owned = false;
-  bool waits_for_pid_file = false;
-  bool stopped_by_job = false;    // so Restart= does not apply
-  bool condition_failed = false;  // ExecCondition= said no
-  bool watchdog_overridden = false;
 
   // A spawn or kill whose outcome has not come back yet.
   enum class Awaits : uint8_t { kNothing, kSpawn, kKill };
@@ -77,9 +76,9 @@ struct ServiceState {
   base::MonotonicTime timeout_at = base::MonotonicTime::never();
   base::MonotonicTime watchdog_at = base::MonotonicTime::never();
   base::MonotonicTime watchdog_fed{};  // the last ping; zero: none
-  // What was in force when the run began (kInfinity: it never did), and WATCHDOG_USEC=.
-  base::Micros watchdog_original = kInfinity;
-  base::Micros watchdog_override{0};
+  // In force: WatchdogSec= as the run began, or what the service itself asked for; kInfinity or 0:
+  // none.
+  base::Micros watchdog = kInfinity;
   base::MonotonicTime reload_begin{};  // of a reload by signal
   base::MonotonicTime active_since{};  // zero: not active
 };
@@ -286,9 +285,6 @@ bool minds_left_overs(const KillSettings& kill, const ServiceState& state,
 // What `systemctl` shows as ACTIVE. Type=idle counts as active from its first command on, so that
 // nothing that is ordered behind it waits.
 ActiveState active_state_of(ServiceType type, ServiceSubState state) noexcept;
-
-// WatchdogSec= as the run began, or what the service itself asked for; kInfinity or 0: none.
-base::Micros watchdog_in_force(const ServiceState& state) noexcept;
 
 // Whether a later start may follow without anybody's doing.
 constexpr bool will_restart(const ServiceState& state) noexcept {

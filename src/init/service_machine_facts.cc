@@ -95,8 +95,4 @@ ActiveState active_state_of(ServiceType type, ServiceSubState state) noexcept {
   return active_state_of(state);
 }
 
-base::Micros watchdog_in_force(const ServiceState& state) noexcept {
-  return state.watchdog_overridden ? state.watchdog_override : state.watchdog_original;
-}
-
 }  // namespace flotilla::init

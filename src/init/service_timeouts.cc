@@ -69,7 +69,7 @@ void Transitions::final_signal_timed_out() noexcept {
 }
 
 void Transitions::watchdog_expired() noexcept {
-  log(ServiceLog::kWatchdog).span = watchdog_in_force(s_);
+  log(ServiceLog::kWatchdog).span = s_.watchdog;
   enter_signal(State::kStopWatchdog, Result::kWatchdog);
 }
 

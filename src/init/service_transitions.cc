@@ -410,13 +410,12 @@ void Transitions::extend_timeout(base::Micros span) noexcept {
 }
 
 void Transitions::override_watchdog(base::Micros span) noexcept {
-  s_.watchdog_override = span;
-  s_.watchdog_overridden = true;
+  s_.watchdog = span;
   if (!is_in_rest()) feed_watchdog();
 }
 
 void Transitions::feed_watchdog() noexcept {
-  const base::Micros limit = watchdog_in_force(s_);
+  const base::Micros limit = s_.watchdog;
   s_.watchdog_fed = facts_.now;
   s_.watchdog_at = limit.count() > 0 ? facts_.now + limit : base::MonotonicTime::never();
 }

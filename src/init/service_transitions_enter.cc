@@ -67,9 +67,7 @@ void Transitions::begin_run() noexcept {
   s_.stopped_by_job = false;
   s_.condition_failed = false;
   s_.notify = NotifyState::kUnknown;
-  s_.watchdog_original = facts_.service.watchdog;
-  s_.watchdog_override = base::Micros{0};
-  s_.watchdog_overridden = false;
+  s_.watchdog = facts_.service.watchdog;
   s_.watchdog_fed = {};
   if (s_.flush_n_restarts) s_.n_restarts = 0;
   s_.flush_n_restarts = false;

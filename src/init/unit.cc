@@ -132,7 +132,7 @@ Timestamps Unit::watchdog_time() const {
 }
 Micros Unit::watchdog() const {
   if (!service) return kInfinity;
-  return watchdog_in_force(service->state);
+  return service->state.watchdog;
 }
 uid_t Unit::uid() const { return service ? service->uid : UINT32_MAX; }
 gid_t Unit::gid() const { return service ? service->gid : UINT32_MAX; }
