@@ -1,6 +1,5 @@
 // StartTransientUnit, SetUnitProperties and SetProperties.
 
-#include <cerrno>
 #include <optional>
 
 #include "bus/object_path.h"
@@ -52,8 +51,7 @@ Result<std::vector<PropertyText>> read_properties(bus::MessageReader& reader,
     if (name == "AddRef" && value.signature == "b") {
       asides.adds_ref = asides.adds_ref || value.as_bool(false);
       if (!asides.adds_ref || caller != Caller::kConnected) continue;
-      return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL,
-                               "org.freedesktop.DBus.Error.InvalidArgs"});
+      return base::invalid("Invalid argument");
     }
     if (name == "Controller" && unit.type() == unit::UnitType::kScope && caller != Caller::kOnBus) {
       return base::unexpected({base::Errc::kUnsupported,
