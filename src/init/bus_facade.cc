@@ -325,8 +325,7 @@ base::Status BusFacade::add_ref(const bus::Peer& peer, const std::string& unit) 
   FLOTILLA_TRY(manager_.add_ref(unit));
   if (!may_refer(peer)) {
     manager_.drop_ref(unit);
-    return base::unexpected({base::Errc::kInvalid, "Invalid argument", EINVAL,
-                             "org.freedesktop.DBus.Error.InvalidArgs"});
+    return base::invalid("Invalid argument");
   }
   refs_[peer.connection].push_back(unit);
   if (!peer.bus_name.empty() && system_bus_) system_bus_->watch(peer);
@@ -335,8 +334,7 @@ base::Status BusFacade::add_ref(const bus::Peer& peer, const std::string& unit) 
 
 base::Status BusFacade::drop_ref(const bus::Peer& peer, const std::string& unit) {
   if (manager_.find_unit(unit) == nullptr) {
-    return base::unexpected({base::Errc::kNotFound, fmt::format("Unit {} not loaded.", unit), 0,
-                             "org.freedesktop.systemd1.NoSuchUnit"});
+    return base::not_found("Unit {} not loaded.", unit);
   }
   auto& held = refs_[peer.connection];
   const auto found = std::find(held.begin(), held.end(), unit);
