@@ -79,7 +79,7 @@ class EngineManager final : public overlord::StateManager {
   void follow_leader();
   void campaign();
   void forget_lead();
-  store::TxnRequest leave_lead(store::Revision leads_at) const;
+  void leave_lead(store::Revision leads_at, std::function<void(bool)> done);
   void give_up_lead(store::Revision leads_at);
   base::MonotonicTime watching_since();
   void note_leader(const std::string& machine);

@@ -10,6 +10,7 @@
 
 #include "base/fake_event_loop.h"
 #include "engine/engine_manager.h"
+#include "registry/codec.h"
 #include "registry/registry.h"
 #include "store/memory_store.h"
 
@@ -65,6 +66,15 @@ struct EngineManagerTest : testing::Test {
     loop.advance(base::Micros(0));
     const std::string* machine = view.cluster().machine_of(unit);
     return machine != nullptr ? *machine : "";
+  }
+  // Who leads by the store; empty: nobody.
+  std::string leader() {
+    std::string machine;
+    store->range({.key = std::string(kPrefix) + "/leader"}, [&](const auto& found) {
+      if (!found->kvs.empty()) machine = registry::decode_leader(found->kvs[0].value)->machine;
+    });
+    loop.settle();
+    return machine;
   }
   int leaders() {
     int count = 0;

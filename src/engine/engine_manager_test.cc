@@ -81,6 +81,36 @@ TEST_F(EngineManagerTest, TheLeadIsGivenUpAgainWhereTheStoreDidNotAnswer) {
   EXPECT_TRUE(start("m2").manager.is_leader());
 }
 
+TEST_F(EngineManagerTest, ALeadThatIsUnheardYetIsGivenUp) {
+  std::unique_ptr<Node> node;
+  store::WatchHandler handler;
+  handler.on_events = [&](const store::WatchBatch& batch) {
+    if (batch.events.empty() || !node) return;
+    EXPECT_FALSE(node->manager.is_leader()) << "we hear of it first";
+    node->manager.stand_down();
+  };
+  const auto watch = store->watch({.key = "/flotilla/leader"}, std::move(handler));
+  node = std::make_unique<Node>(*store, loop, "m1");
+  loop.advance(5s);
+  EXPECT_EQ(leader(), "");
+}
+
+TEST_F(EngineManagerTest, ALeadWhoseKeyWasWrittenAnewIsGivenUp) {
+  store::FaultyStore faulty(*store, loop);
+  Node node(faulty, loop, "m1");
+  loop.advance(1s);
+  ASSERT_TRUE(node.manager.is_leader());
+  store->range({.key = "/flotilla/leader"}, [&](const auto& found) {
+    store::TxnRequest txn;
+    const store::KeyValue& record = found->kvs.front();
+    txn.then_ops.emplace_back(store::PutOp{record.key, record.value, record.lease});
+    store->txn(std::move(txn), [](const auto& done) { EXPECT_TRUE(done); });
+    node.manager.stand_down();
+  });
+  loop.advance(5s);
+  EXPECT_EQ(leader(), "");
+}
+
 TEST_F(EngineManagerTest, ADeposedLeaderLetsTheViewGoAndMayLeadAgain) {
   Node& first = start("m1");
   Node& second = start("m2");

@@ -37,7 +37,10 @@ void FormatWatch::on_put(const store::KeyValue& record) {
       status.error().message);
   // Another must be able to lead, while our lease is kept.
   gate_.shut(status.error().message, [leader = keys_.leader()](const store::TxnRequest& txn) {
-    return txn.else_ops.empty() &&
+    const bool only_reads_else = std::all_of(
+        txn.else_ops.begin(), txn.else_ops.end(),
+        [](const store::Op& op) { return std::holds_alternative<store::RangeRequest>(op); });
+    return only_reads_else &&
            std::all_of(txn.then_ops.begin(), txn.then_ops.end(), [&](const store::Op& op) {
              const auto* erased = std::get_if<store::DeleteRangeOp>(&op);
              return erased != nullptr && erased->key == leader && erased->range_end.empty();

@@ -73,6 +73,7 @@ TEST_F(FormatWatchTest, TheLeadCanBeGivenUpWhileTheGateIsShut) {
   store::TxnRequest lead;
   lead.compares.push_back(store::key_is_absent(keys.leader()));
   lead.then_ops.emplace_back(store::DeleteRangeOp{keys.leader(), {}});
+  lead.else_ops.emplace_back(store::RangeRequest{.key = keys.leader()});
   EXPECT_TRUE(passes(lead));
   lead.then_ops.emplace_back(store::DeleteRangeOp{keys.unit("a.service"), {}});
   EXPECT_FALSE(passes(lead));
