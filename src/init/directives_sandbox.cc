@@ -202,7 +202,7 @@ std::optional<std::string> take_credential_id(const SettingContext& context, std
                                               std::string_view& rest) {
   const size_t colon = value.find(':');
   rest = colon == std::string_view::npos ? std::string_view() : value.substr(colon + 1);
-  const auto id = context.expand(value.substr(0, colon));
+  auto id = context.expand(value.substr(0, colon));
   if (!id) return std::nullopt;
   if (sandbox::is_credential_name(*id)) return id;
   context.reporter.warn("Credential name \"{}\" not valid, ignoring.", *id);

@@ -95,7 +95,7 @@ int change_owners(const void* trees) {
 
 std::string find_program(const unit::Command& command, const base::FileTree& host,
                          const std::vector<std::string>& directories) {
-  const std::string program(command.path());
+  std::string program(command.path());
   if (program[0] == '/') return program;
   const auto find_in = [&](std::string_view directory) -> std::string {
     std::string path = std::string(directory) + "/" + program;

@@ -1,6 +1,7 @@
 #include "init/exec_directories.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -218,8 +219,10 @@ void remove_runtime_directories(const ExecExtras& extras, const DirectoryBases& 
   const auto& items = extras.directories[static_cast<size_t>(DirectoryKind::kRuntime)].items;
   for (const DirectorySetting::Item& item : items) {
     if (base.empty() || leads_to_disk(base + "/" + item.path)) continue;
-    static_cast<void>(remove_tree(base + "/" + item.path));
-    for (const std::string& link : item.links) static_cast<void>(remove_tree(base + "/" + link));
+    static_cast<void>(remove_tree(fmt::format("{}/{}", base, item.path)));
+    for (const std::string& link : item.links) {
+      static_cast<void>(remove_tree(fmt::format("{}/{}", base, link)));
+    }
   }
 }
 

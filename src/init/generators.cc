@@ -47,6 +47,7 @@ std::string read_all(int fd) {
 
 std::vector<const char*> pointers(const std::vector<std::string>& texts) {
   std::vector<const char*> list;
+  list.reserve(texts.size() + 1);
   for (const std::string& text : texts) list.push_back(text.c_str());
   list.push_back(nullptr);
   return list;
