@@ -123,7 +123,8 @@ class Collector {
   Status add_from_stores(const Credential& wanted) {
     const std::string& name = wanted.value.empty() ? wanted.id : wanted.value;
     for (const std::string& store : request_.stores) {
-      const std::string path = store + (wanted.is_encrypted ? ".encrypted/" : "/") + name;
+      std::string path = store;
+      path.append(wanted.is_encrypted ? ".encrypted/" : "/").append(name);
       auto data = read_credential(path, request_.unit, wanted.id);
       if (data) return add(wanted, wanted.id, std::move(*data));
       if (data.error().error_number != ENOENT) return base::unexpected(std::move(data).error());
@@ -143,7 +144,8 @@ class Collector {
     std::sort(entries.begin(), entries.end());
     for (const auto& entry : entries) {
       const std::string name = entry.path().filename();
-      const std::string id = prefix + "_" + name;
+      std::string id = prefix;
+      id.append("_").append(name);
       struct stat there {};
       if (::lstat(entry.path().c_str(), &there) != 0 || !is_credential_name(id)) continue;
       if (S_ISDIR(there.st_mode)) {

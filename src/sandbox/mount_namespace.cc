@@ -81,6 +81,7 @@ class TreeBuilder {
 
   Status change_flags(const std::vector<MountEntry>& entries) {
     std::vector<std::string> all;
+    all.reserve(entries.size());
     for (const MountEntry& entry : entries) all.push_back(at(entry));
     const auto change = [&](const MountEntry& entry, FlagChange flags) -> Status {
       const std::string target = at(entry);
@@ -210,7 +211,8 @@ std::string resolve_below(const std::string& root, const std::string& path) {
       resolved.resize(resolved.empty() ? 0 : resolved.rfind('/'));
       continue;
     }
-    const std::string here = (root == "/" ? "" : root) + resolved + "/" + name;
+    std::string here = root == "/" ? std::string() : root;
+    here.append(resolved).append("/").append(name);
     char target[PATH_MAX];
     const ssize_t size = ::readlink(here.c_str(), target, sizeof target);
     if (size <= 0 || ++links > kMaxLinks) {
@@ -218,7 +220,7 @@ std::string resolve_below(const std::string& root, const std::string& path) {
       continue;
     }
     if (target[0] == '/') resolved.clear();
-    rest = std::string(target, static_cast<size_t>(size)) + rest;
+    rest.insert(0, target, static_cast<size_t>(size));
   }
   return resolved.empty() ? "/" : resolved;
 }
