@@ -13,7 +13,6 @@ namespace flotilla::engine {
 
 namespace {
 
-constexpr base::Micros kRetry = std::chrono::seconds(1);
 // Transactions with decisions that are on their way at once: a store that is busy with many others
 // takes its time to answer each.
 constexpr size_t kMostPieces = 8;
@@ -345,9 +344,6 @@ void EngineManager::send(store::TxnRequest txn, const char* what, std::function<
   });
 }
 
-// A write without an answer may have been done without our having seen it, or be done later. Any
-// other revision of the leader key than the one it was made under shuts it out for good, and a view
-// that has seen that revision has seen the write if it was done.
 store::Op EngineManager::operation_for(const Decision& decision) const {
   const registry::Cluster& cluster = view_.cluster();
   const auto unit = cluster.units.find(decision.unit);

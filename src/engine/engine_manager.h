@@ -71,11 +71,14 @@ class EngineManager final : public overlord::StateManager {
   std::vector<Verdict> explain(std::string_view unit);
 
  private:
+  static constexpr base::Micros kRetry = std::chrono::seconds(1);
+
   void on_change(const registry::ClusterChange& change);
   bool is_of_interest(const registry::ClusterChange& change) const;
   bool may_wait(const registry::ClusterChange& change) const;
   bool has_deciding_state(const registry::ClusterChange& change) const;
   bool has_caught_up() const;
+  bool is_own(const registry::Leader& leader) const;
   void follow_leader();
   void campaign();
   void forget_lead();

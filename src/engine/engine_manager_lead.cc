@@ -8,17 +8,14 @@
 
 namespace flotilla::engine {
 
-namespace {
-
-constexpr base::Micros kRetry = std::chrono::seconds(1);
-
-}  // namespace
+bool EngineManager::is_own(const registry::Leader& leader) const {
+  return leader.machine == session_.self().id && leader.nonce == session_.self().nonce;
+}
 
 void EngineManager::follow_leader() {
   const auto& leader = leader_watch_.leader();
   const bool is_known = leader_watch_.is_live() && session_.is_registered();
-  const bool is_ours = is_known && leader && leader->machine == session_.self().id &&
-                       leader->nonce == session_.self().nonce && leader->lease == session_.lease();
+  const bool is_ours = is_known && leader && is_own(*leader) && leader->lease == session_.lease();
   if (is_ours != is_leader()) {
     SPDLOG_INFO("Engine leadership {}", is_ours ? "acquired" : "lost");
     counters_.leader_since = is_ours ? loop_.clock().wall() : base::WallTime{};
@@ -76,6 +73,9 @@ void EngineManager::campaign() {
   });
 }
 
+// A write without an answer may have been done without our having seen it, or be done later. Any
+// other revision of the leader key than the one it was made under shuts it out for good, and a view
+// that has seen that revision has seen the write if it was done.
 bool EngineManager::is_fence_due() const {
   return unanswered_at_ != 0 && unanswered_at_ == leads_at_;
 }
@@ -114,9 +114,7 @@ void EngineManager::leave_lead(store::Revision leads_at, std::function<void(bool
     const auto& found = std::get<store::RangeResponse>(result->responses.front()).kvs;
     const auto leader = found.empty() ? base::not_found("nobody leads")
                                       : registry::decode_leader(found.front().value);
-    const bool is_ours =
-        leader && leader->machine == session_.self().id && leader->nonce == session_.self().nonce;
-    if (!is_ours) return done(true);
+    if (!leader || !is_own(*leader)) return done(true);
     leave_lead(found.front().mod_revision, done);
   });
 }
