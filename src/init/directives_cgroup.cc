@@ -156,14 +156,13 @@ std::optional<std::pair<std::string, std::string>> read_device(const SettingCont
   }
   const auto text = context.expand(words->front());
   if (!text) return std::nullopt;
-  const bool is_absolute = !text->empty() && (*text)[0] == '/';
-  const auto path = parse_absolute_path(is_absolute ? *text : "/" + *text);
+  // A relative one is kept, and is the path of no device.
+  const auto path = parse_normal_path(*text);
   if (!path) {
     context.reporter.warn("{}= path is not normalized, ignoring: {}", context.key, *text);
     return std::nullopt;
   }
-  // A relative one is kept, and is the path of no device.
-  return std::pair(is_absolute ? *path : path->substr(1), words->back());
+  return std::pair(*path, words->back());
 }
 
 template <std::vector<Settings::DeviceNumber> Settings::*Member, uint64_t Min, uint64_t Max>

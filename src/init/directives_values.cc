@@ -114,6 +114,13 @@ std::optional<std::string> parse_absolute_path(std::string_view text) {
   return path.empty() ? "/" : path;
 }
 
+std::optional<std::string> parse_normal_path(std::string_view text) {
+  if (text.substr(0, 1) == "/") return parse_absolute_path(text);
+  auto path = parse_absolute_path(std::string("/").append(text));
+  if (path) path->erase(0, 1);
+  return path;
+}
+
 namespace {
 
 std::optional<StreamSetting> with_path(StreamSetting::Kind kind, std::string_view text) {

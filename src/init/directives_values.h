@@ -41,5 +41,7 @@ unit::UnitName name_beside(const unit::UnitName& named, const unit::UnitName& un
 
 // An absolute path without ".." parts, simplified; nothing otherwise.
 std::optional<std::string> parse_absolute_path(std::string_view text);
+// The same of one that may be relative, and stays so.
+std::optional<std::string> parse_normal_path(std::string_view text);
 
 }  // namespace flotilla::init

@@ -52,10 +52,8 @@ std::string describe_bad_list(const std::string& name, const Value& value) {
   if (value.signature == "a(st)") {
     for (const Value& device : *list) {
       const std::string& path = *(*device.as_list())[0].as_string();
-      const bool is_normal =
-          parse_absolute_path(path.substr(0, 1) == "/" ? path : "/" + path).has_value();
       // The words are systemd's, which mixes the two up.
-      if (!is_normal)
+      if (!parse_normal_path(path))
         return fmt::format("Path '{}' specified in {}= is not normalized.", name, path);
     }
     return fmt::format("{}= value out of range", name);
