@@ -21,12 +21,20 @@ using std::chrono_literals::operator""h;
 TEST(AsioLoop, RunsTimersInOrderOfTheirDeadlines) {
   AsioLoop loop;
   std::string order;
-  const base::MonotonicTime now = loop.clock().monotonic();
-  const auto second = loop.at(now + 2ms, [&] {
-    order += "2";
-    loop.stop();
-  });
-  const auto first = loop.at(now + 1ms, [&] { order += "1"; });
+  base::RegistrationPtr first;
+  base::RegistrationPtr second;
+  // Only timers that are armed before the first of them is due have an order to keep, and the
+  // machine may take its time between the calls.
+  base::MonotonicTime due;
+  for (base::Micros distance = 2ms; first == nullptr || loop.clock().monotonic() >= due;
+       distance *= 2) {
+    due = loop.clock().monotonic() + distance;
+    second = loop.at(due + 1ms, [&] {
+      order += "2";
+      loop.stop();
+    });
+    first = loop.at(due, [&] { order += "1"; });
+  }
   const auto never = loop.at(base::MonotonicTime::never(), [&] { order += "!"; });
   const auto late = loop.after(24h * 365 * 1000, [&] { order += "!"; });
   loop.run();
@@ -36,8 +44,9 @@ TEST(AsioLoop, RunsTimersInOrderOfTheirDeadlines) {
 TEST(AsioLoop, AnEndedTimerNeverFires) {
   AsioLoop loop;
   bool fired = false;
-  base::RegistrationPtr victim = loop.after(1ms, [&] { fired = true; });
+  base::RegistrationPtr victim;
   const auto killer = loop.after(0ms, [&] { victim.reset(); });
+  victim = loop.after(1ms, [&] { fired = true; });
   const auto end = loop.after(3ms, [&] { loop.stop(); });
   loop.run();
   EXPECT_FALSE(fired);
