@@ -148,8 +148,8 @@ TEST_F(Strangers, DoNotKeepRootOutByTheirNumber) {
 TEST_F(Strangers, LoseTheirConnectionForAHugeMessage) {
   serve();
   const base::Fd client = raw_client(kStranger);
-  // A header that promises a body of 64 MiB, and then the body.
-  const std::string header("l\1\0\1\0\0\0\4\1\0\0\0\0\0\0\0", 16);
+  // A header that promises a body of 8 MiB, and then the body.
+  const std::string header("l\1\0\1\0\0\x80\0\1\0\0\0\0\0\0\0", 16);
   std::string bytes = header + std::string(1 << 16, 'x');
   size_t sent = 0;
   const bool ended = world_.run_until([&] {

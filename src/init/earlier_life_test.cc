@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <ctime>
 
 namespace flotilla::init {
 namespace {
@@ -15,10 +14,9 @@ using base::Micros;
 
 constexpr std::array<uint8_t, 16> kInvocation{0xab, 1, 2, 3};
 
-base::MonotonicTime now() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return {Micros(int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000)};
+base::MonotonicTime start_of(const ProcessStat& stat) {
+  static const int64_t ticks = sysconf(_SC_CLK_TCK);
+  return {Micros(static_cast<int64_t>(stat.start_ticks) * (1'000'000 / ticks))};
 }
 
 // A process that sleeps, with nothing in its environment but what it is given.
@@ -27,7 +25,6 @@ class Sleeper {
   explicit Sleeper(const char* assignment) {
     int ready[2];
     EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
-    started = now();
     pid = fork();
     if (pid == 0) {
       char* const argv[] = {const_cast<char*>("sleep"), const_cast<char*>("1000"), nullptr};
@@ -40,6 +37,9 @@ class Sleeper {
     char byte = 0;
     EXPECT_EQ(read(ready[0], &byte, 1), 0);
     close(ready[0]);
+    const auto stat = read_process_stat(pid);
+    EXPECT_TRUE(stat);
+    if (stat) started = start_of(*stat);
   }
   ~Sleeper() {
     kill(pid, SIGKILL);
@@ -94,7 +94,7 @@ TEST(EarlierLife, NeverCountsThisProcessOrItsParent) {
   for (auto& [pid, started] : life.processes) {
     const auto stat = read_process_stat(pid);
     ASSERT_TRUE(stat);
-    started = {Micros(static_cast<int64_t>(stat->start_ticks) * 10'000)};
+    started = start_of(*stat);
   }
   EXPECT_TRUE(find_left_over(life, read_all_processes()).empty());
 }
