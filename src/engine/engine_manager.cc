@@ -101,6 +101,7 @@ void EngineManager::stop() {
   subscription_.reset();
   leader_watch_.close();
   retry_.reset();
+  next_piece_.reset();
   *alive_ = false;
   leads_at_ = 0;
   scheduler_.reset();
@@ -216,8 +217,14 @@ void EngineManager::write_on(const std::shared_ptr<Writing>& writing) {
   // Without the lead, or the units the rest was decided on, the rest is decided anew.
   while (writing->next < writing->decisions.size() && writing->pieces < writing->most_pieces &&
          !writing->has_failed && leads_at_ == writing->leads_at && !is_resigning_) {
+    const base::Micros wait = pacing_.wait(loop_.clock().monotonic());
+    if (writing->pieces > 0 && wait > base::Micros(0)) {
+      next_piece_ = loop_.after(wait, [this, writing] { write_on(writing); });
+      return;
+    }
     write_piece(writing);
   }
+  next_piece_.reset();
   if (writing->pieces > 0) return;
   is_writing_ = false;
   if (writing->is_retry_due) return engine_.ensure_before(kRetry);
@@ -243,21 +250,23 @@ void EngineManager::write_piece(const std::shared_ptr<Writing>& writing) {
   }
   writing->next = end;
   ++writing->pieces;
-  store_.txn(std::move(txn),
-             [this, alive = alive_, writing, from, end,
-              sent = loop_.clock().monotonic()](base::Result<store::TxnResponse> result) {
-               if (!*alive) return;
-               --writing->pieces;
-               const base::MonotonicTime now = loop_.clock().monotonic();
-               gathering_.on_answer(now, now - sent);
-               if (!result || !result->succeeded) {
-                 on_write_failed(*writing, from, end, result);
-               } else {
-                 written_ = std::max(written_, result->revision);
-                 for (size_t i = from; i < end; ++i) report(writing->decisions[i]);
-               }
-               write_on(writing);
-             });
+  const base::MonotonicTime sent = loop_.clock().monotonic();
+  pacing_.on_sent(sent);
+  store_.txn(std::move(txn), [this, alive = alive_, writing, from, end,
+                              sent](base::Result<store::TxnResponse> result) {
+    if (!*alive) return;
+    --writing->pieces;
+    const base::MonotonicTime now = loop_.clock().monotonic();
+    gathering_.on_answer(now, now - sent);
+    pacing_.on_answer(now - sent);
+    if (!result || !result->succeeded) {
+      on_write_failed(*writing, from, end, result);
+    } else {
+      written_ = std::max(written_, result->revision);
+      for (size_t i = from; i < end; ++i) report(writing->decisions[i]);
+    }
+    write_on(writing);
+  });
 }
 
 void EngineManager::on_write_failed(Writing& writing, size_t from, size_t end,

@@ -17,6 +17,7 @@
 #include "engine/failure_moves.h"
 #include "engine/gathering.h"
 #include "engine/leader_watch.h"
+#include "engine/pacing.h"
 #include "engine/scheduler.h"
 #include "engine/storm_guard.h"
 #include "overlord/state_engine.h"
@@ -130,6 +131,8 @@ class EngineManager final : public overlord::StateManager {
   base::Micros storm_time_;               // a lease time
   StormGuard storm_guard_;
   Gathering gathering_;
+  Pacing pacing_;
+  base::RegistrationPtr next_piece_;   // of decisions, until it may be sent
   bool have_machines_changed_ = true;  // since its last look
   bool is_new_lead_ = true;            // it has not looked in this lead yet
   bool said_storm_ = false;

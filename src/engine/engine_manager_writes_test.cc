@@ -41,7 +41,20 @@ TEST_F(WritesTest, UnitsThatBeginToBeScheduledWaitForNoAnswer) {
   put_all();
   // The first units may have been decided on before the others were there.
   loop.advance(1s);
+  loop.advance(200ms);
   EXPECT_EQ(scheduled(), kUnits);
+}
+
+TEST_F(WritesTest, WhereTheStoreIsSlowTransactionsFollowOneAfterTheOther) {
+  faulty.delay_answers(1s);
+  put_all();
+  size_t before = scheduled();
+  for (int i = 0; i < 200; ++i) {
+    loop.advance(10ms);
+    EXPECT_LE(scheduled() - before, store::kMaxTxnOps);
+    before = scheduled();
+  }
+  EXPECT_EQ(before, kUnits);
 }
 
 TEST_F(WritesTest, WhatOneMachineGetsStandsTogether) {
