@@ -1,8 +1,8 @@
 // Pacing: how soon one transaction of decisions follows the other while that is not answered yet.
 // Where all are sent at one stroke, the machines' states follow at one stroke too, and a store that
-// has much to do pays for the peak with every transaction that comes later: etcd 3.4 copies for each
-// of them the room that it needed at most between two commits to its file. Where the store answers
-// at once this is next to no time.
+// has much to do pays for the peak with every transaction that comes later: etcd 3.4 copies for
+// each of them the room that it needed at most between two commits to its file. Where the store
+// answers at once this is next to no time.
 //
 // Pure but for what it remembers; time comes in with each call.
 #pragma once
