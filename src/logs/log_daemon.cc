@@ -102,6 +102,7 @@ void LogDaemon::finish() noexcept {
     if (!stream.ended) end_stream(stream, LineSplitter::Rest::kPiece);
   });
   sweep_ended();
+  tell_all_suppressed();
   report_losses();
   // Streams that were merely handed over have not ended: nothing is told but what was before.
   send_events();
@@ -187,7 +188,8 @@ int LogDaemon::add_stream(const StreamSpec& spec, base::Fd fd) noexcept {
   LogStream* stream = streams_.add(spec, std::move(fd));
   if (stream == nullptr) return ENOMEM;
   int failure = 0;
-  if (stream->is_limited && !(attach(*stream) && set_rate_limit(*stream->unit, spec))) {
+  const RateLimit::Rule rule{spec.rate_interval_usec, spec.rate_burst};
+  if (stream->is_limited && !(attach(*stream) && set_rate_limit(*stream->unit, rule))) {
     failure = ENOMEM;
   } else {
     failure = watch(epoll_.get(), EPOLL_CTL_ADD, stream->fd.get(), EPOLLIN, stream);
@@ -211,17 +213,6 @@ void LogDaemon::erase(LogStream* stream) noexcept {
   if (unit == nullptr) return;
   --unit->streams;
   erase_if_idle(*unit);
-}
-
-// The window that is running goes on under the new rule.
-bool LogDaemon::set_rate_limit(UnitEntry& unit, const StreamSpec& spec) noexcept {
-  if (unit.rate == nullptr) {
-    void* const memory = std::malloc(sizeof(RateLimit));
-    if (memory == nullptr) return false;
-    unit.rate = new (memory) RateLimit();
-  }
-  unit.rate->set({spec.rate_interval_usec, spec.rate_burst});
-  return true;
 }
 
 void LogDaemon::forget_unit(std::string_view name) noexcept {
@@ -353,7 +344,7 @@ void LogDaemon::end_stream(LogStream& stream, LineSplitter::Rest rest) noexcept 
   if (stream.is_limited && rest == LineSplitter::Rest::kLine) {
     // Nothing may ever come behind them.
     const std::uint32_t lines = stream.unit->rate->take_suppressed();
-    if (lines > 0) tell_suppressed(stream, lines);
+    if (lines > 0) tell_suppressed(*stream.unit, lines, Idle::kErase);
   }
   // Before the close: the other holders of the pipe keep its description, and epoll with it, alive.
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, stream.fd.get(), nullptr);
@@ -385,33 +376,6 @@ void LogDaemon::add_line(LogStream& stream, std::string_view message, std::uint8
   batch_.add(message, priority, partial);
 }
 
-bool LogDaemon::is_let_through(LogStream& stream, std::uint8_t priority, bool partial) noexcept {
-  const bool is_first_piece = !stream.in_line;
-  stream.in_line = partial;
-  if (!is_first_piece) return !stream.is_left_out;
-  const auto now = static_cast<std::uint64_t>(config_.place.wall_nsec()) / 1000;
-  const RateLimit::Verdict verdict = stream.unit->rate->on_line(priority, now);
-  stream.is_left_out = !verdict.is_let_through;
-  if (verdict.suppressed > 0) tell_suppressed(stream, verdict.suppressed);
-  return verdict.is_let_through;
-}
-
-// As journald does.
-void LogDaemon::tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept {
-  write_batch(stream);  // what came before
-  UnitEntry& unit = *stream.unit;
-  if (!unit.log.is_open()) make_room_for(unit, Idle::kErase);
-  char text[64 + kMaxUnitName];
-  std::string_view name = unit.log.unit();
-  // Without its namespace.
-  if (const std::size_t mark = name.find('='); mark != name.npos) name.remove_prefix(mark + 1);
-  const int size = std::snprintf(text, sizeof(text), "Suppressed %u messages from %.*s", lines,
-                                 static_cast<int>(name.size()), name.data());
-  unit.log.say(config_.place, {text, static_cast<std::size_t>(size)});
-  if (unit.log.is_open()) note_open(unit);
-  if (unit.log.lost_lines() > 0) has_losses_ = true;
-}
-
 void LogDaemon::write_batch(LogStream& stream) noexcept {
   if (batch_.count() == 0) return;
   if (!attach(stream)) return batch_.clear();
@@ -437,6 +401,8 @@ void LogDaemon::write_batch(UnitEntry& unit, SourceSlot& source) noexcept {
 // A unit that nothing writes to and that is not open is known by its files alone.
 void LogDaemon::erase_if_idle(UnitEntry& unit) noexcept {
   if (unit.streams > 0 || unit.log.is_open() || unit.log.lost_lines() > 0) return;
+  if (has_running_limit(unit)) return;
+  if (unit.rate != nullptr) --rate_limits_;
   unlist(unit);
   units_.erase(&unit);
 }

@@ -17,6 +17,8 @@
 #include "logs/line_batch.h"
 #include "logs/log_stream.h"
 #include "logs/protocol.h"
+#include "logs/rate_limit.h"
+#include "logs/unit_limits.h"
 #include "logs/unit_log.h"
 
 namespace flotilla::logs {
@@ -25,6 +27,7 @@ struct DaemonConfig {
   LogPlace place;                      // its directory stays the caller's
   int control = kControlFd;            // the daemon's end; stays the caller's
   int signals = -1;                    // a signalfd: readable means stop; stays the caller's
+  const char* units = nullptr;         // where the manager tells of units' limits; null: nowhere
   std::size_t max_open_logs = 128;     // two descriptors each
   std::size_t max_descriptors = 1024;  // of the process
 };
@@ -46,6 +49,7 @@ class LogDaemon {
 
   std::size_t stream_count() const noexcept { return streams_.size(); }
   std::size_t open_log_count() const noexcept { return open_logs_; }
+  std::size_t rate_limit_count() const noexcept { return rate_limits_; }
 
  private:
   static constexpr std::size_t kReadSize = std::size_t{64} * 1024;
@@ -58,7 +62,6 @@ class LogDaemon {
   int add_stream(const StreamSpec& spec, base::Fd fd) noexcept;
   bool attach(LogStream& stream) noexcept;
   void erase(LogStream* stream) noexcept;
-  static bool set_rate_limit(UnitEntry& unit, const StreamSpec& spec) noexcept;
   void forget_unit(std::string_view name) noexcept;
   void sync(std::uint64_t id) noexcept;
 
@@ -70,6 +73,7 @@ class LogDaemon {
   void on_large_datagram(std::int32_t pid, int fd) noexcept;
   void add_message(std::int32_t pid, const JournalMessage& message) noexcept;
   const char* unit_of_sender(std::int32_t pid) noexcept;
+  void load_limits(const char* unit) noexcept;
   void accept_streams() noexcept;
   void on_greeting(base::Fd& connection) noexcept;
   void drain_inlets() noexcept;
@@ -81,13 +85,21 @@ class LogDaemon {
   void sweep_ended() noexcept;
   void add_line(LogStream& stream, std::string_view message, std::uint8_t priority,
                 bool partial) noexcept;
-  bool is_let_through(LogStream& stream, std::uint8_t priority, bool partial) noexcept;
-  void tell_suppressed(LogStream& stream, std::uint32_t lines) noexcept;
   void write_batch(LogStream& stream) noexcept;
   void write_batch(UnitEntry& unit, SourceSlot& source) noexcept;
   void tell_ended(const LogStream& stream) noexcept;
 
   enum class Idle { kErase, kKeep };
+
+  // log_daemon_limits.cc
+  bool set_rate_limit(UnitEntry& unit, const RateLimit::Rule& rule) noexcept;
+  bool is_let_through(LogStream& stream, std::uint8_t priority, bool partial) noexcept;
+  bool is_let_through(UnitEntry& unit, std::uint8_t priority) noexcept;
+  void tell_suppressed(UnitEntry& unit, std::uint32_t lines, Idle idle) noexcept;
+  void tell_all_suppressed() noexcept;
+  void sweep_rate_limits(const UnitEntry& in_use) noexcept;
+  bool has_running_limit(const UnitEntry& unit) const noexcept;
+
   void make_room_for(const UnitEntry& unit, Idle idle) noexcept;
   void erase_if_idle(UnitEntry& unit) noexcept;
   void note_open(UnitEntry& unit) noexcept;
@@ -108,6 +120,9 @@ class LogDaemon {
   UnitEntry* oldest_open_ = nullptr;
   std::size_t open_logs_ = 0;
   bool has_losses_ = false;
+  static constexpr std::size_t kFirstSweep = 256;
+  std::size_t rate_limits_ = 0;         // units that have one
+  std::size_t sweep_at_ = kFirstSweep;  // so many
 
   // What programs send to by themselves.
   static constexpr std::size_t kMaxGreetings = 32;
@@ -120,6 +135,7 @@ class LogDaemon {
   std::int32_t sender_ = 0;
   char sender_unit_[kMaxUnitName + 1] = "";
   char sender_name_[32] = "";
+  UnitLimits sender_limits_;
   char own_cgroup_[512] = "";
 
   // Events that wait for room in the socket.

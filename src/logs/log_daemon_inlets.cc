@@ -39,6 +39,22 @@ struct Received {
   base::Fd fd;  // the text of a large message
 };
 
+// The facility, where it is not daemon's, and the unit's. `out` holds the result where it is not
+// the unit's alone.
+std::string_view fields_of(const JournalMessage& message, std::string_view of_unit,
+                           char (&out)[kMaxFields]) noexcept {
+  constexpr int kDaemon = 3;
+  if (message.facility < 0 || message.facility == kDaemon) return of_unit;
+  auto size = static_cast<std::size_t>(
+      std::snprintf(out, kMaxFacilityField, "SYSLOG_FACILITY=%d", message.facility));
+  if (!of_unit.empty()) {
+    out[size++] = '\0';
+    std::memcpy(out + size, of_unit.data(), of_unit.size());
+    size += of_unit.size();
+  }
+  return {out, size};
+}
+
 Received receive(int socket, char* buffer, std::size_t capacity) noexcept {
   iovec data{buffer, capacity};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * 4) + 64];
@@ -170,19 +186,20 @@ void LogDaemon::on_large_datagram(std::int32_t pid, int fd) noexcept {
 }
 
 void LogDaemon::add_message(std::int32_t pid, const JournalMessage& message) noexcept {
-  UnitEntry* const unit = units_.find_or_add(unit_of_sender(pid));
+  const char* const name = unit_of_sender(pid);
+  if (message.priority > sender_limits_.priority_max()) return;
+  UnitEntry* const unit = units_.find_or_add(name);
   if (unit == nullptr) return;
-  char facility[32];
+  const RateLimit::Rule& rate = sender_limits_.rate();
+  if (rate.is_set() && !(set_rate_limit(*unit, rate) && is_let_through(*unit, message.priority))) {
+    return erase_if_idle(*unit);
+  }
+  char fields[kMaxFields];
   SourceSlot slot;
   slot.source.pid = pid;
   slot.source.boot = config_.place.boot;
   slot.source.identifier = message.identifier.empty() ? sender_name_ : message.identifier;
-  constexpr int kDaemon = 3;
-  if (message.facility >= 0 && message.facility != kDaemon) {
-    const int size =
-        std::snprintf(facility, sizeof(facility), "SYSLOG_FACILITY=%d", message.facility);
-    slot.source.fields = {facility, static_cast<std::size_t>(size)};
-  }
+  slot.source.fields = fields_of(message, sender_limits_.fields(), fields);
   batch_.start(config_.place.wall_nsec(), StreamKind::kStdout);
   LineSplitter splitter(message.priority, false);
   const auto emit = [&](std::string_view line, std::uint8_t priority, bool partial) {
@@ -195,7 +212,7 @@ void LogDaemon::add_message(std::int32_t pid, const JournalMessage& message) noe
   erase_if_idle(*unit);
 }
 
-// Fills sender_name_, too.
+// Fills sender_name_ and sender_limits_, too.
 const char* LogDaemon::unit_of_sender(std::int32_t pid) noexcept {
   if (pid == sender_ && pid != 0) return sender_unit_;
   sender_ = pid;
@@ -217,7 +234,12 @@ const char* LogDaemon::unit_of_sender(std::int32_t pid) noexcept {
   std::snprintf(sender_unit_, sizeof(sender_unit_), "%.*s",
                 unit.empty() ? static_cast<int>(sizeof(kNoUnit)) : static_cast<int>(unit.size()),
                 unit.empty() ? kNoUnit : unit.data());
+  load_limits(sender_unit_);
   return sender_unit_;
+}
+
+void LogDaemon::load_limits(const char* unit) noexcept {
+  if (config_.units != nullptr) sender_limits_.load(config_.units, unit);
 }
 
 // ---- streams ----
@@ -265,11 +287,22 @@ void LogDaemon::on_greeting(base::Fd& connection) noexcept {
   // The administrator may speak for any unit.
   const bool names_unit = peer.uid == 0 && is_valid_unit_name(greeting.unit);
   spec.unit = names_unit ? greeting.unit : own;
+  if (names_unit && spec.unit != own) {
+    char named[kMaxUnitName + 1];
+    std::memcpy(named, spec.unit.data(), spec.unit.size());
+    named[spec.unit.size()] = '\0';
+    load_limits(named);
+  }
+  spec.priority_max = sender_limits_.priority_max();
+  spec.rate_interval_usec = sender_limits_.rate().interval_usec;
+  spec.rate_burst = sender_limits_.rate().burst;
+  spec.fields = sender_limits_.fields();
   spec.identifier = greeting.identifier.empty() ? sender_name_ : greeting.identifier;
   spec.pid = peer.pid;
   spec.priority = greeting.priority;
   spec.level_prefix = greeting.level_prefix;
   if (add_stream(spec, std::move(stream)) == 0) ++own_streams_;
+  sender_ = 0;  // the limits may be those of another unit
 }
 
 }  // namespace flotilla::logs

@@ -68,6 +68,11 @@ void parse_option(const char* argument, LogdOptions& out) noexcept {
   } else if (const char* directory = value_of(argument, "--directory=")) {
     if (directory[0] == '\0') return refuse(out, "--directory=: expected a directory", directory);
     set_directory(out, directory, "");
+  } else if (const char* units = value_of(argument, "--units=")) {
+    if (units[0] != '/' || std::strlen(units) >= sizeof(out.units)) {
+      return refuse(out, "--units=: expected the path of a directory", units);
+    }
+    std::memcpy(out.units, units, std::strlen(units) + 1);
   } else if (const char* size = value_of(argument, "--max-segment-size=")) {
     if (!parse_size(size, out.max_segment_size) || out.max_segment_size < kMinSegmentSize ||
         out.max_segment_size > kMaxSegmentSize) {
@@ -99,6 +104,9 @@ const char kLogdUsage[] =
     "\n"
     "  --root=DIR               keep the logs under DIR/var/log/flotilla (default: /)\n"
     "  --directory=DIR          keep the logs in DIR itself\n"
+    "  --units=DIR              where flotilla-init says how much the programs of a unit may log "
+    "by\n"
+    "                           themselves (default: nowhere, nothing is limited)\n"
     "  --max-segment-size=SIZE  begin a new file at this size, 4K to 1G (default: 8M)\n"
     "  --keep-segments=N        files kept of each unit, with the current one (default: 4)\n"
     "  --help, --version\n"

@@ -11,6 +11,7 @@ struct LogdOptions {
 
   Action action = Action::kRun;
   char directory[4096] = "/var/log/flotilla";
+  char units[4096] = "";  // where the manager tells of units' limits; empty: nowhere
   std::uint64_t max_segment_size = std::uint64_t{8} << 20;
   std::uint32_t keep_segments = 4;
   char problem[256] = "";  // with kWrong: one sentence

@@ -15,6 +15,12 @@ class RateLimit {
   struct Rule {
     std::uint64_t interval_usec = 0;
     std::uint32_t burst = 0;
+    bool is_set() const noexcept { return interval_usec > 0 && burst > 0; }
+    // Where one of the two settings is given, the other is journald.conf(5)'s.
+    static constexpr Rule of_settings(std::uint64_t interval_usec, std::uint32_t burst) noexcept {
+      if (interval_usec == 0 && burst == 0) return {};
+      return {interval_usec > 0 ? interval_usec : 30'000'000, burst > 0 ? burst : 10'000};
+    }
   };
 
   void set(const Rule& rule) noexcept { rule_ = rule; }
@@ -25,10 +31,7 @@ class RateLimit {
   };
   Verdict on_line(std::uint8_t priority, std::uint64_t now_usec) noexcept {
     Window& window = windows_[kGroups[priority & 7]];
-    // A clock that was set back begins anew, too.
-    const bool is_over = window.is_new || now_usec < window.begin_usec ||
-                         now_usec - window.begin_usec > rule_.interval_usec;
-    if (is_over) {
+    if (is_over(window, now_usec)) {
       const Verdict verdict{true, window.suppressed};
       window = {now_usec, 1, 0, false};
       return verdict;
@@ -39,6 +42,13 @@ class RateLimit {
     }
     ++window.suppressed;
     return {false, 0};
+  }
+  // False: it would be no different if it were made anew.
+  bool is_in_use(std::uint64_t now_usec) const noexcept {
+    for (const Window& window : windows_) {
+      if (window.suppressed > 0 || !is_over(window, now_usec)) return true;
+    }
+    return false;
   }
   // How many lines were left out and not told of yet.
   std::uint32_t take_suppressed() noexcept {
@@ -58,6 +68,11 @@ class RateLimit {
     std::uint32_t suppressed = 0;
     bool is_new = true;
   };
+  bool is_over(const Window& window, std::uint64_t now_usec) const noexcept {
+    // A clock that was set back begins anew, too.
+    return window.is_new || now_usec < window.begin_usec ||
+           now_usec - window.begin_usec > rule_.interval_usec;
+  }
   Rule rule_;
   std::array<Window, 5> windows_{};
 };

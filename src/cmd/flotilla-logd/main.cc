@@ -72,6 +72,7 @@ int run(const LogdOptions& options) {
   while (::flock(config.place.directory, LOCK_EX) != 0) {
     if (errno != EINTR) return fail("lock directory", options.directory, errno);
   }
+  if (options.units[0] != '\0') config.units = options.units;
   config.place.max_segment_size = options.max_segment_size;
   config.place.keep_segments = options.keep_segments;
   config.place.own_pid = ::getpid();
