@@ -3,14 +3,12 @@
 #include <string_view>
 
 #include "logs/protocol.h"
+#include "logs/rate_limit.h"
 
 namespace flotilla::init {
 namespace {
 
 constexpr int kDaemonFacility = 3;
-// journald.conf(5): where one of the two is set, the other is this.
-constexpr uint64_t kDefaultIntervalUsec = 30'000'000;
-constexpr uint32_t kDefaultBurst = 10'000;
 
 class Fields {
  public:
@@ -36,9 +34,9 @@ class Fields {
 
 std::unique_ptr<LogMarks> marks_of(const ExecExtras& extras) {
   const int facility = extras.syslog_facility.value_or(kDaemonFacility);
-  const bool is_limited =
-      extras.log_rate_limit_interval.count() > 0 || extras.log_rate_limit_burst > 0;
-  if (facility == kDaemonFacility && extras.log_extra_fields.empty() && !is_limited &&
+  const auto rate = logs::RateLimit::Rule::of_settings(
+      static_cast<uint64_t>(extras.log_rate_limit_interval.count()), extras.log_rate_limit_burst);
+  if (facility == kDaemonFacility && extras.log_extra_fields.empty() && !rate.is_set() &&
       extras.log_namespace.empty()) {
     return nullptr;
   }
@@ -47,12 +45,8 @@ std::unique_ptr<LogMarks> marks_of(const ExecExtras& extras) {
   Fields fields(*marks);
   if (facility != kDaemonFacility) fields.add("SYSLOG_FACILITY=" + std::to_string(facility));
   for (const std::string& field : extras.log_extra_fields) fields.add(field);
-  if (is_limited) {
-    const auto interval = static_cast<uint64_t>(extras.log_rate_limit_interval.count());
-    marks->rate_interval_usec = interval > 0 ? interval : kDefaultIntervalUsec;
-    marks->rate_burst =
-        extras.log_rate_limit_burst > 0 ? extras.log_rate_limit_burst : kDefaultBurst;
-  }
+  marks->rate_interval_usec = rate.interval_usec;
+  marks->rate_burst = rate.burst;
   return marks;
 }
 

@@ -299,7 +299,9 @@ void LogStreams::start_logd() {
   base::Fd own(ends[0]);
   const base::Fd theirs(ends[1]);
   const std::string directory = "--directory=" + options_.directory;
-  const std::array<const char*, 3> argv{options_.program.c_str(), directory.c_str(), nullptr};
+  const std::string units = "--units=" + options_.units;
+  const std::array<const char*, 4> argv{options_.program.c_str(), directory.c_str(),
+                                        options_.units.empty() ? nullptr : units.c_str(), nullptr};
   const std::array<const char*, 1> environment{nullptr};
   const int passed = theirs.get();
   ExecSpec spec;

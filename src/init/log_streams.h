@@ -27,6 +27,7 @@ namespace flotilla::init {
 struct LogStreamsOptions {
   std::string program;    // of flotilla-logd; empty: output is dropped, which is said once
   std::string directory;  // host path of the logs
+  std::string units;      // of what UnitLinks writes; empty: nothing
   int stderr_fd = 2;
   bool is_quiet = false;  // nothing on stderr
 };

@@ -228,6 +228,7 @@ void Manager::Impl::restore_service(Unit& unit, const UnitRecord& record) {
 
   const bool lives = state.sub != ServiceSubState::kDead && state.sub != ServiceSubState::kFailed &&
                      state.sub != ServiceSubState::kAutoRestart;
+  if (edges.links != nullptr) unit.links = lives ? kAllLinks : kUnknownLinks;
   if (lives || state.main_pid > 0 || state.control_pid > 0) {
     ensure_group(unit);
     if (runtime.group) {

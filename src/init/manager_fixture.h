@@ -120,8 +120,9 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
     options.environment = {"PATH=/usr/bin"};
     options.notify_socket = "/run/systemd/notify";
     manager_ = std::make_unique<Manager>(
-        std::move(options), ManagerEdges{timers_, spawner_, tracker_, processes_, tree_, tree_,
-                                         *state_, side_, logs_, *this, paths_, keeper_, helper_});
+        std::move(options),
+        ManagerEdges{timers_, spawner_, tracker_, processes_, tree_, tree_, *state_, side_, logs_,
+                     *this, paths_, keeper_, helper_, links_});
   }
   void boot() {
     make_manager();
@@ -186,6 +187,7 @@ class ManagerTest : public ::testing::Test, public ManagerHost {
   StateSideFile* side_ = nullptr;  // of tests that have them
   KeeperPort* keeper_ = nullptr;
   ExecHelper* helper_ = nullptr;
+  const UnitLinks* links_ = nullptr;
   std::unique_ptr<StateFile> state_;
   std::unique_ptr<Manager> manager_;
   bool turn_requested_ = false;

@@ -328,6 +328,8 @@ class Manager::Impl {
                      std::string program);
   ServiceEvent send_kill(Unit& unit, const KillPlan& plan);
   void begin_run(Unit& unit);
+  void write_links(Unit& unit) const;
+  void remove_links(Unit& unit) const;
   void release_group(Unit& unit);
   void release_group_later(Unit& unit);
   void release_groups();

@@ -24,6 +24,7 @@
 #include "init/state_file.h"
 #include "init/state_side_file.h"
 #include "init/timers.h"
+#include "init/unit_links.h"
 #include "unit/specifier.h"
 
 namespace flotilla::init {
@@ -130,9 +131,10 @@ struct ManagerEdges {
   StateSideFile* side = nullptr;  // null: status texts do not outlive the manager
   UnitLogs& logs;
   ManagerHost& program;
-  PathWatcher& paths;            // of PIDFile=
-  KeeperPort* keeper = nullptr;  // null: descriptors do not outlive the manager
-  ExecHelper* helper = nullptr;  // null: no unit can be sandboxed
+  PathWatcher& paths;                // of PIDFile=
+  KeeperPort* keeper = nullptr;      // null: descriptors do not outlive the manager
+  ExecHelper* helper = nullptr;      // null: no unit can be sandboxed
+  const UnitLinks* links = nullptr;  // null: nobody asks for what they tell
 };
 
 }  // namespace flotilla::init

@@ -124,6 +124,13 @@ Status ManagerProgram::make_edges() {
   log_options.program = find_log_program(options_);
   log_options.directory = tree_->host_path(
       options_.scope == ManagerScope::kUser ? runtime_ + "/flotilla/log" : "/var/log/flotilla");
+  // Beside another PID 1 this is no place of ours.
+  if (is_pid1_ || options_.scope == ManagerScope::kUser) {
+    const std::string units = runtime_host_path() + "/systemd/units";
+    links_ = std::make_unique<UnitLinks>(
+        units, is_pid1_ ? UnitLinks::Kinds::kAll : UnitLinks::Kinds::kInvocation);
+    if (is_pid1_) log_options.units = units;
+  }
   logs_ = std::make_unique<LogStreams>(*loop_, *spawner_, *processes_, keeper_, log_options);
   make_helper();
   return {};
@@ -188,7 +195,7 @@ Status ManagerProgram::make_manager() {
   manager_ = std::make_unique<Manager>(
       manager_options(),
       ManagerEdges{*loop_, *spawner_, *tracker_, *processes_, *tree_, *host_, *state_, side_.get(),
-                   *logs_, *this, *paths_, &keeper_, helper_.get()});
+                   *logs_, *this, *paths_, &keeper_, helper_.get(), links_.get()});
   logs_->set_level(manager_->impl().options.log_level);
   for (const std::string& problem : problems_) manager_->impl().log(4, problem);
   if (!tracking_reason_.empty()) manager_->impl().log(6, tracking_reason_);

@@ -103,6 +103,7 @@ class ManagerProgram final : public ManagerHost {
   std::unique_ptr<NotifySocket> notify_;
   std::unique_ptr<InotifyPaths> paths_;
   std::unique_ptr<LogStreams> logs_;
+  std::unique_ptr<UnitLinks> links_;
   std::unique_ptr<UserDb> users_;
   std::unique_ptr<LinuxExecHelper> helper_;
   std::unique_ptr<Manager> manager_;

@@ -297,7 +297,10 @@ void Manager::Impl::change_state(Unit& unit, ActiveState state, bool will_auto_r
   active_states[id] = state;
   const Timestamps stamp = now();
   unit.times.set(UnitMoment::kStateChange, stamp);
-  if (is_down(state)) unit.markers = 0;
+  if (is_down(state)) {
+    unit.markers = 0;
+    remove_links(unit);
+  }
   if (state == ActiveState::kReloading && state != before) {
     unit.markers &= static_cast<uint8_t>(~static_cast<uint8_t>(UnitMarker::kNeedsReload));
   }

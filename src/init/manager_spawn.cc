@@ -36,6 +36,18 @@ std::string_view log_identifier(const UnitSettings& settings) {
 
 }  // namespace
 
+// Once for a run: what is changed meanwhile holds from the next one on.
+void Manager::Impl::write_links(Unit& unit) const {
+  if (edges.links == nullptr || (unit.links & kInvocationLink) != 0) return;
+  remove_links(unit);
+  unit.links = edges.links->write(unit.id, unit.invocation_id(), *unit.settings.exec->extras);
+}
+
+void Manager::Impl::remove_links(Unit& unit) const {
+  if (unit.links == 0) return;
+  edges.links->remove(unit.id, std::exchange(unit.links, LinkSet{0}));
+}
+
 void Manager::Impl::ensure_group(Unit& unit) {
   ServiceRuntime& runtime = *unit.service;
   // What is to go is not for another run.
@@ -179,6 +191,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
     return outcome;
   }
   ExecSpec& spec = exec.spec();
+  write_links(unit);
   ensure_group(unit);
   if (runtime.group) {
     configure_group(unit);

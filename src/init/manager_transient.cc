@@ -236,6 +236,7 @@ void Manager::Impl::start_scope(const Job& job, Unit& unit) {
   const std::vector<pid_t> pids = std::move(scope_pids_[unit.graph_id]);
   scope_pids_.erase(unit.graph_id);
   begin_run(unit);
+  write_links(unit);
   ensure_group(unit);
   size_t taken = 0;
   if (runtime.group && runtime.group->prepare()) {

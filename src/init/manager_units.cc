@@ -227,6 +227,7 @@ void Manager::Impl::forget_unit(UnitId id) {
   if (unit.transient) remove_transient_files(unit.id);
   loader.forget(unit.id);
   forget_slot(unit);
+  remove_links(unit);
   if (unit.service) edges.logs.close_streams(unit.id);
   if (unit.service && unit.service->group_goes) release_group(unit);
   if (observer != nullptr) {

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "init/start_limit.h"
+#include "init/unit_links.h"
 #include "init/unit_settings.h"
 #include "init/unit_state.h"
 #include "init/unit_times.h"
@@ -50,6 +51,7 @@ class Unit {
   bool simple_active = false;
   bool is_frozen = false;
   uint8_t markers = 0;  // UnitMarker, set from outside
+  LinkSet links = 0;    // what a log is told of this run
 
   std::string_view description() const;  // Description=, or the id
   std::string_view load_state() const;   // "loaded", "not-found", "bad-setting", ...

@@ -1,6 +1,9 @@
 // What the tests' services run. Options, in the order in which they are carried out:
 //   --append=FILE   appends "PID\n" to FILE: one line per start
 //   --print=TEXT    one line on stdout
+//   --detach=DIR    ends, and goes on as a daemon in DIR with nothing on its standard streams
+//   --syslog=TEXT   one datagram to /dev/log ("<28>name: text")
+//   --journal=TEXT  one entry to the journal: "NAME=VALUE\n" as often as there are fields
 //   --notify=TEXT   sends TEXT to $NOTIFY_SOCKET ("READY=1"); may repeat
 //   --lines=FILE    from then on: for each line that comes to the FIFO FILE, prints it
 //   --exit=CODE     ends at once
@@ -26,8 +29,7 @@ void append(const std::string& path, const std::string& text) {
   close(fd);
 }
 
-void notify(const std::string& text) {
-  const char* const path = getenv("NOTIFY_SOCKET");
+void send_to(const char* path, const std::string& text) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path == nullptr || strlen(path) >= sizeof(address.sun_path)) _exit(102);
@@ -36,6 +38,14 @@ void notify(const std::string& text) {
   const auto* const to = reinterpret_cast<const sockaddr*>(&address);
   if (sendto(fd, text.data(), text.size(), 0, to, sizeof(address)) < 0) _exit(103);
   close(fd);
+}
+
+void detach(const std::string& directory) {
+  const pid_t pid = fork();
+  if (pid != 0) _exit(pid < 0 ? 107 : 0);
+  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (setsid() < 0 || chdir(directory.c_str()) != 0 || nothing < 0) _exit(108);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nothing, fd);
 }
 
 void print_lines(const std::string& path) {
@@ -76,7 +86,13 @@ int main(int argc, char** argv) {
       puts(value.c_str());
       fflush(stdout);
     } else if (key == "--notify") {
-      notify(value);
+      send_to(getenv("NOTIFY_SOCKET"), value);
+    } else if (key == "--detach") {
+      detach(value);
+    } else if (key == "--syslog") {
+      send_to("/dev/log", value);
+    } else if (key == "--journal") {
+      send_to("/run/systemd/journal/socket", value);
     } else if (key == "--exit") {
       return atoi(value.c_str());
     } else if (key == "--lines") {
