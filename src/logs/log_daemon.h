@@ -73,7 +73,6 @@ class LogDaemon {
   void on_large_datagram(std::int32_t pid, int fd) noexcept;
   void add_message(std::int32_t pid, const JournalMessage& message) noexcept;
   const char* unit_of_sender(std::int32_t pid) noexcept;
-  void load_limits(const char* unit) noexcept;
   void accept_streams() noexcept;
   void on_greeting(base::Fd& connection) noexcept;
   void drain_inlets() noexcept;
@@ -99,6 +98,8 @@ class LogDaemon {
   void tell_all_suppressed() noexcept;
   void sweep_rate_limits(const UnitEntry& in_use) noexcept;
   bool has_running_limit(const UnitEntry& unit) const noexcept;
+  void load_limits(const char* name, UnitEntry* unit) noexcept;
+  bool notice_changes() noexcept;
 
   void make_room_for(const UnitEntry& unit, Idle idle) noexcept;
   void erase_if_idle(UnitEntry& unit) noexcept;
@@ -135,7 +136,13 @@ class LogDaemon {
   std::int32_t sender_ = 0;
   char sender_unit_[kMaxUnitName + 1] = "";
   char sender_name_[32] = "";
+  bool knows_limits_ = false;
   UnitLimits sender_limits_;
+  // Where the manager tells of limits, and how often that was seen changed.
+  base::Fd told_;
+  std::int64_t told_at_ = 0;
+  bool told_is_settled_ = false;
+  std::uint64_t told_changes_ = 0;
   char own_cgroup_[512] = "";
 
   // Events that wait for room in the socket.

@@ -187,9 +187,10 @@ void LogDaemon::on_large_datagram(std::int32_t pid, int fd) noexcept {
 
 void LogDaemon::add_message(std::int32_t pid, const JournalMessage& message) noexcept {
   const char* const name = unit_of_sender(pid);
-  if (message.priority > sender_limits_.priority_max()) return;
   UnitEntry* const unit = units_.find_or_add(name);
   if (unit == nullptr) return;
+  if (!knows_limits_) load_limits(name, unit);
+  if (message.priority > sender_limits_.priority_max()) return erase_if_idle(*unit);
   const RateLimit::Rule& rate = sender_limits_.rate();
   if (rate.is_set() && !(set_rate_limit(*unit, rate) && is_let_through(*unit, message.priority))) {
     return erase_if_idle(*unit);
@@ -212,10 +213,11 @@ void LogDaemon::add_message(std::int32_t pid, const JournalMessage& message) noe
   erase_if_idle(*unit);
 }
 
-// Fills sender_name_ and sender_limits_, too.
+// Fills sender_name_, too.
 const char* LogDaemon::unit_of_sender(std::int32_t pid) noexcept {
   if (pid == sender_ && pid != 0) return sender_unit_;
   sender_ = pid;
+  knows_limits_ = false;
   char path[64];
   char text[4096];
   std::snprintf(path, sizeof(path), "/proc/%d/comm", pid);
@@ -234,12 +236,7 @@ const char* LogDaemon::unit_of_sender(std::int32_t pid) noexcept {
   std::snprintf(sender_unit_, sizeof(sender_unit_), "%.*s",
                 unit.empty() ? static_cast<int>(sizeof(kNoUnit)) : static_cast<int>(unit.size()),
                 unit.empty() ? kNoUnit : unit.data());
-  load_limits(sender_unit_);
   return sender_unit_;
-}
-
-void LogDaemon::load_limits(const char* unit) noexcept {
-  if (config_.units != nullptr) sender_limits_.load(config_.units, unit);
 }
 
 // ---- streams ----
@@ -287,12 +284,10 @@ void LogDaemon::on_greeting(base::Fd& connection) noexcept {
   // The administrator may speak for any unit.
   const bool names_unit = peer.uid == 0 && is_valid_unit_name(greeting.unit);
   spec.unit = names_unit ? greeting.unit : own;
-  if (names_unit && spec.unit != own) {
-    char named[kMaxUnitName + 1];
-    std::memcpy(named, spec.unit.data(), spec.unit.size());
-    named[spec.unit.size()] = '\0';
-    load_limits(named);
-  }
+  char name[kMaxUnitName + 1];
+  std::memcpy(name, spec.unit.data(), spec.unit.size());
+  name[spec.unit.size()] = '\0';
+  load_limits(name, units_.find(spec.unit));
   spec.priority_max = sender_limits_.priority_max();
   spec.rate_interval_usec = sender_limits_.rate().interval_usec;
   spec.rate_burst = sender_limits_.rate().burst;
@@ -302,7 +297,6 @@ void LogDaemon::on_greeting(base::Fd& connection) noexcept {
   spec.priority = greeting.priority;
   spec.level_prefix = greeting.level_prefix;
   if (add_stream(spec, std::move(stream)) == 0) ++own_streams_;
-  sender_ = 0;  // the limits may be those of another unit
 }
 
 }  // namespace flotilla::logs

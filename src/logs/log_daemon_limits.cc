@@ -1,5 +1,8 @@
 // How many lines of a unit are let through, in its streams and of what its programs log by
 // themselves together, and how those are told of that were not.
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -7,6 +10,12 @@
 #include "logs/log_daemon.h"
 
 namespace flotilla::logs {
+namespace {
+
+// A directory that was changed no longer ago may be changed once more without another time stamp.
+constexpr std::int64_t kSettledNsec = 100'000'000;
+
+}  // namespace
 
 // The window that is running goes on under the new rule.
 bool LogDaemon::set_rate_limit(UnitEntry& unit, const RateLimit::Rule& rule) noexcept {
@@ -80,6 +89,34 @@ void LogDaemon::sweep_rate_limits(const UnitEntry& in_use) noexcept {
     if (&unit != &in_use) erase_if_idle(unit);
   });
   sweep_at_ = rate_limits_ * 2 > kFirstSweep ? rate_limits_ * 2 : kFirstSweep;
+}
+
+// Fills sender_limits_. Most units have none: that is known until the manager tells of anything.
+void LogDaemon::load_limits(const char* name, UnitEntry* unit) noexcept {
+  knows_limits_ = true;
+  if (!notice_changes() || (unit != nullptr && unit->unlimited_at == told_changes_)) {
+    return sender_limits_.clear();
+  }
+  sender_limits_.load(told_.get(), name);
+  if (unit != nullptr && sender_limits_.are_none()) unit->unlimited_at = told_changes_;
+}
+
+// False: nothing is told at all.
+bool LogDaemon::notice_changes() noexcept {
+  if (config_.units == nullptr) return false;
+  struct stat status {};
+  if (!told_ || ::fstat(told_.get(), &status) != 0 || status.st_nlink == 0) {
+    told_.reset(::open(config_.units, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!told_ || ::fstat(told_.get(), &status) != 0) return false;
+    told_is_settled_ = false;
+  }
+  const std::int64_t at =
+      std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+  if (told_is_settled_ && at == told_at_) return true;
+  told_at_ = at;
+  told_is_settled_ = config_.place.wall_nsec() - at > kSettledNsec;
+  ++told_changes_;
+  return true;
 }
 
 }  // namespace flotilla::logs

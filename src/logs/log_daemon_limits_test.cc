@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "logs/log_daemon_fixture.h"
@@ -110,6 +111,31 @@ TEST_F(LogLimitsTest, WhatIsAboveTheLevelIsNotCounted) {
   send_to(syslog, "<30>a: info");
   send_to(syslog, "<29>a: notice");
   EXPECT_THAT(lines(), ElementsAre("notice"));
+}
+
+TEST_F(LogLimitsTest, WhatIsKnownOfAUnitHoldsUntilTheManagerTellsOfAnything) {
+  // Long ago, by the clock of the log process as by the files'.
+  using std::filesystem::last_write_time;
+  const auto long_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(24);
+  last_write_time(units_, long_ago);
+  pass(10LL * 365 * 24 * 3600);
+  const base::Fd syslog = open_inlet(InletKind::kSyslog);
+  send_to(syslog, "<31>a: 1");
+  send_to(syslog, "<31>a: 2");
+  say("log-level-max", "4");
+  // As if nothing had been changed: what is known is not read again.
+  last_write_time(units_, long_ago);
+  send_to(syslog, "<31>a: 3");
+  last_write_time(units_, long_ago + std::chrono::seconds(1));
+  send_to(syslog, "<31>a: 4");
+  EXPECT_THAT(lines(), ElementsAre("1", "2", "3"));
+  // Another directory in its place.
+  std::filesystem::remove_all(units_);
+  send_to(syslog, "<31>a: 5");
+  std::filesystem::create_directory(units_);
+  say("log-level-max", "4");
+  send_to(syslog, "<31>a: 6");
+  EXPECT_THAT(lines(), ElementsAre("1", "2", "3", "5"));
 }
 
 TEST_F(LogLimitsTest, TheCountOutlivesTheClosingOfTheLog) {

@@ -25,6 +25,7 @@ struct UnitEntry {
   UnitLog log;
   RateLimit* rate = nullptr;  // made with the first stream that has one; the entry's own
   std::size_t streams = 0;
+  std::uint64_t unlimited_at = 0;  // no limits on what it logs by itself, by this count of changes
   UnitEntry* next_in_bucket = nullptr;
   // In the list of open logs, the last written one first.
   UnitEntry* newer = nullptr;

@@ -15,18 +15,18 @@ namespace {
 constexpr std::size_t kFieldSizeBytes = 8;
 constexpr std::size_t kMaxFieldsFile = kMaxFields + kMaxFieldCount * kFieldSizeBytes;
 
-struct Path {
-  Path(const char* directory, const char* name, const char* unit) noexcept {
-    const int size = std::snprintf(text, sizeof(text), "%s/%s:%s", directory, name, unit);
+struct Name {
+  Name(const char* what, const char* unit) noexcept {
+    const int size = std::snprintf(text, sizeof(text), "%s:%s", what, unit);
     if (size < 0 || static_cast<std::size_t>(size) >= sizeof(text)) text[0] = '\0';
   }
-  char text[4096];
+  char text[kMaxUnitName + 64];
 };
 
-std::uint64_t read_number(const char* directory, const char* name, const char* unit,
-                          std::uint64_t max, std::uint64_t otherwise) noexcept {
+std::uint64_t read_number(int directory, const char* what, const char* unit, std::uint64_t max,
+                          std::uint64_t otherwise) noexcept {
   char target[32];
-  const ssize_t size = ::readlink(Path(directory, name, unit).text, target, sizeof(target));
+  const ssize_t size = ::readlinkat(directory, Name(what, unit).text, target, sizeof(target));
   if (size <= 0) return otherwise;
   return number_of_link({target, static_cast<std::size_t>(size)}, max, otherwise);
 }
@@ -39,7 +39,7 @@ void UnitLimits::clear() noexcept {
   fields_size_ = 0;
 }
 
-void UnitLimits::load(const char* directory, const char* unit) noexcept {
+void UnitLimits::load(int directory, const char* unit) noexcept {
   clear();
   priority_max_ = static_cast<std::uint8_t>(
       read_number(directory, "log-level-max", unit, kPriorityMax, kPriorityMax));
@@ -47,8 +47,8 @@ void UnitLimits::load(const char* directory, const char* unit) noexcept {
       read_number(directory, "log-rate-limit-interval", unit, UINT64_MAX, 0);
   const std::uint64_t burst = read_number(directory, "log-rate-limit-burst", unit, UINT32_MAX, 0);
   rate_ = RateLimit::Rule::of_settings(interval, static_cast<std::uint32_t>(burst));
-  const base::Fd file(
-      ::open(Path(directory, "log-extra-fields", unit).text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const base::Fd file(::openat(directory, Name("log-extra-fields", unit).text,
+                               O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file) return;
   char bytes[kMaxFieldsFile];
   const ssize_t size = ::read(file.get(), bytes, sizeof(bytes));

@@ -18,8 +18,11 @@ inline constexpr std::size_t kMaxFacilityField = 32;
 class UnitLimits {
  public:
   // Forgets those of the unit before. What is not there, or is damaged, limits nothing.
-  void load(const char* directory, const char* unit) noexcept;
+  void load(int directory, const char* unit) noexcept;
   void clear() noexcept;
+  bool are_none() const noexcept {
+    return priority_max_ == kPriorityMax && !rate_.is_set() && fields_size_ == 0;
+  }
 
   std::uint8_t priority_max() const noexcept { return priority_max_; }
   const RateLimit::Rule& rate() const noexcept { return rate_; }

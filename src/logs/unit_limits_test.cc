@@ -79,7 +79,7 @@ TEST(UnitLimits, WhatTheManagerSaysOfAUnitIsReadAndForgotten) {
     std::filesystem::create_symlink(target, directory + "/" + name);
   };
   const auto limits = std::make_unique<UnitLimits>();
-  limits->load(directory.c_str(), "a.service");
+  limits->load(scratch.place.directory, "a.service");
   EXPECT_EQ(limits->priority_max(), 7);
   EXPECT_FALSE(limits->rate().is_set());
   EXPECT_EQ(limits->fields(), "");
@@ -87,21 +87,21 @@ TEST(UnitLimits, WhatTheManagerSaysOfAUnitIsReadAndForgotten) {
   link("log-level-max:a.service", "3");
   link("log-rate-limit-interval:a.service", "2000000");
   put_contents(directory + "/log-extra-fields:a.service", file_of({"A=1", "B=2"}));
-  limits->load(directory.c_str(), "a.service");
+  limits->load(scratch.place.directory, "a.service");
   EXPECT_EQ(limits->priority_max(), 3);
   EXPECT_EQ(limits->rate().interval_usec, 2'000'000U);
   EXPECT_EQ(limits->rate().burst, 10'000U) << "journald's";
   EXPECT_EQ(limits->fields(), std::string_view("A=1\0B=2", 7));
 
   link("log-rate-limit-burst:b.service", "5");
-  limits->load(directory.c_str(), "b.service");
+  limits->load(scratch.place.directory, "b.service");
   EXPECT_EQ(limits->priority_max(), 7);
   EXPECT_EQ(limits->rate().interval_usec, 30'000'000U) << "journald's";
   EXPECT_EQ(limits->rate().burst, 5U);
   EXPECT_EQ(limits->fields(), "");
 
-  limits->load((directory + "/none").c_str(), "b.service");
-  EXPECT_FALSE(limits->rate().is_set());
+  limits->load(-1, "b.service");
+  EXPECT_TRUE(limits->are_none());
 }
 
 }  // namespace
