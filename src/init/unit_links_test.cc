@@ -14,6 +14,7 @@
 namespace flotilla::init {
 namespace {
 
+using ::testing::_;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
@@ -121,6 +122,21 @@ TEST_F(ManagerLinksTest, AreThereFromTheFirstProcessUntilTheUnitIsInactive) {
   EXPECT_EQ(directory_.contents().size(), 2U);
   exit(main_pid("a.service"), CLD_KILLED, SIGTERM);
   EXPECT_THAT(directory_.contents(), IsEmpty());
+}
+
+TEST_F(ManagerLinksTest, AMountHasThemForWhatItsProgramSays) {
+  // Below /proc: a test makes no directories.
+  unit("proc-m.mount",
+       "[Mount]\nWhat=tmpfs\nWhere=/proc/m\nType=tmpfs\n"
+       "LogExtraFields=A=1\nLogRateLimitIntervalSec=1s\nLogRateLimitBurst=3\n");
+  boot();
+  ask("proc-m.mount", "start");
+  EXPECT_THAT(manager_->find_unit("proc-m.mount")->settings.extras->ignored_directives, IsEmpty());
+  EXPECT_THAT(
+      directory_.contents(),
+      ElementsAre(Pair("invocation:proc-m.mount", _), Pair("log-extra-fields:proc-m.mount", _),
+                  Pair("log-rate-limit-burst:proc-m.mount", "3"),
+                  Pair("log-rate-limit-interval:proc-m.mount", "1000000")));
 }
 
 TEST_F(ManagerLinksTest, StayAsTheyAreUntilTheNextStart) {
