@@ -7,7 +7,7 @@ namespace flotilla::engine {
 namespace {
 
 constexpr int kWaitPerAnswer = 3;
-constexpr base::Micros kLongestWait = std::chrono::milliseconds(60);
+constexpr base::Micros kLongestWait = std::chrono::milliseconds(30);
 
 }  // namespace
 

@@ -28,9 +28,9 @@ TEST_F(PacingTest, TheNextOneFollowsAfterThreeTimesAsLongAsTheLastAnswerTook) {
 TEST_F(PacingTest, AnAnswerThatTookLongIsNotWaitedFor) {
   pacing.on_answer(20s);
   pacing.on_sent(at(100s));
-  EXPECT_EQ(pacing.wait(at(100s)), 60ms);
-  pacing.on_sent(at(100s + 60ms));
-  EXPECT_EQ(pacing.wait(at(100s + 60ms)), 60ms);
+  EXPECT_EQ(pacing.wait(at(100s)), 30ms);
+  pacing.on_sent(at(100s + 30ms));
+  EXPECT_EQ(pacing.wait(at(100s + 30ms)), 30ms);
 }
 
 TEST_F(PacingTest, AStoreThatIsFastAgainIsBelievedAtOnce) {
