@@ -14,6 +14,7 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
 }
 
@@ -48,10 +49,12 @@ std::optional<std::string> unescape_path_element(std::string_view element) {
   for (size_t i = 0; i < element.size(); ++i) {
     const char c = element[i];
     if (c == '_') {
-      if (i + 2 >= element.size()) return {};
-      const int high = hex_value(element[i + 1]);
-      const int low = hex_value(element[i + 2]);
-      if (high < 0 || low < 0) return {};
+      const int high = i + 2 < element.size() ? hex_value(element[i + 1]) : -1;
+      const int low = high < 0 ? -1 : hex_value(element[i + 2]);
+      if (low < 0) {
+        text += c;
+        continue;
+      }
       text += static_cast<char>(high * 16 + low);
       i += 2;
     } else if (is_letter(c) || is_digit(c)) {

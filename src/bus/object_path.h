@@ -18,7 +18,7 @@ inline constexpr std::string_view kPropertiesInterface = "org.freedesktop.DBus.P
 
 // One element of a path; "" gives "_".
 std::string escape_path_element(std::string_view text);
-// Nothing for what escape_path_element() never gives.
+// A "_" that no two hex digits follow stands for itself. Nothing for what is no element of a path.
 std::optional<std::string> unescape_path_element(std::string_view element);
 
 // "/org/freedesktop/systemd1/unit/foo_2eservice" and back.

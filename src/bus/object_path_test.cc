@@ -19,11 +19,15 @@ TEST(ObjectPath, GivesBackEveryNameItEscaped) {
   }
 }
 
+TEST(ObjectPath, TakesABadEscapeAsItStands) {
+  EXPECT_EQ(unescape_path_element("foo_2"), "foo_2");
+  EXPECT_EQ(unescape_path_element("foo_2G"), "foo_2G");
+  EXPECT_EQ(unescape_path_element("a_2_65_2Eb"), "a_2e.b");
+}
+
 TEST(ObjectPath, RefusesWhatNoNameGives) {
   EXPECT_FALSE(unit_of_path("/org/freedesktop/systemd1/unit/"));
   EXPECT_FALSE(unit_of_path("/org/freedesktop/systemd1/unit"));
-  EXPECT_FALSE(unit_of_path("/org/freedesktop/systemd1/unit/foo_2"));
-  EXPECT_FALSE(unit_of_path("/org/freedesktop/systemd1/unit/foo_2G"));
   EXPECT_FALSE(unit_of_path("/org/freedesktop/systemd1/unit/foo/bar"));
   EXPECT_FALSE(unit_of_path("/somewhere/else"));
 }

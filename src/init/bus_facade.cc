@@ -51,7 +51,7 @@ void unknown_object(bus::MethodCall& call) {
 // There is nothing at the path of the call; of a unit's path it says why.
 void refuse_object(bus::MethodCall& call) {
   const std::optional<std::string> name = bus::unit_of_path(call.message().path());
-  if (!name) return unknown_object(call);
+  if (!name || *name == "self") return unknown_object(call);
   call.send_error(
       kBusInvalidArgs,
       fmt::format("Unit name {} is neither a valid invocation ID nor unit name.", *name));
@@ -252,7 +252,7 @@ void BusFacade::introspect_path(bus::MethodCall& call) {
     for (const JobView& job : manager_.jobs()) children.push_back(std::to_string(job.id));
   } else if (children.empty()) {
     const std::optional<Object> object = find_object(path, call);
-    if (!object) return unknown_object(call);
+    if (!object) return refuse_object(call);
     interfaces = bus_interfaces_of(object->subject(manager_));
     if (path == bus::kSystemd1Path) children = {"unit", "job"};
   }

@@ -88,8 +88,12 @@ TEST_F(Facade, AnswersWrongCallsWithErrors) {
             "org.freedesktop.systemd1.NoSuchJob: Job 99 does not exist.");
   EXPECT_EQ(error_of(call("/org/freedesktop/systemd1/unit/a_2eservi_e", bus::kPropertiesInterface,
                           "GetAll", [](MessageWriter& w) { w.string(""); })),
+            "org.freedesktop.DBus.Error.InvalidArgs: Unit name a.servi_e is neither a valid "
+            "invocation ID nor unit name.");
+  EXPECT_EQ(error_of(call("/org/freedesktop/systemd1/unit/self", bus::kUnitInterface, "Stop",
+                          [](MessageWriter& w) { w.string("fail"); })),
             "org.freedesktop.DBus.Error.UnknownObject: Unknown object "
-            "'/org/freedesktop/systemd1/unit/a_2eservi_e'.");
+            "'/org/freedesktop/systemd1/unit/self'.");
   EXPECT_EQ(error_of(call(bus::unit_path("a@.service"), bus::kPropertiesInterface, "GetAll",
                           [](MessageWriter& w) { w.string(""); })),
             "org.freedesktop.DBus.Error.InvalidArgs: Unit name a@.service is neither a valid "
