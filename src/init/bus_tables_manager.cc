@@ -11,6 +11,7 @@
 #include "init/bus_write.h"
 #include "init/cgroup_settings.h"
 #include "init/directives_values.h"
+#include "init/manager_conf.h"
 
 namespace flotilla::init {
 namespace {
@@ -144,7 +145,8 @@ constexpr BusProperty kManagerProperties[] = {
     {"RuntimeWatchdogUSec", "t", kNothing, never},
     {"RuntimeWatchdogPreUSec", "t", kNothing, never},
     {"RuntimeWatchdogPreGovernor", "s", kNothing, [](S, W w) { w.string(""); }},
-    {"RebootWatchdogUSec", "t", kNothing, never},
+    {"RebootWatchdogUSec", "t", kNothing,
+     [](S s, W w) { write_span(w, s.manager.shown_conf().reboot_watchdog); }},
     {"KExecWatchdogUSec", "t", kNothing, never},
     {"ServiceWatchdogs", "b", kNothing, [](S s, W w) { w.boolean(s.manager.service_watchdogs()); },
      nullptr, set_service_watchdogs},
@@ -158,6 +160,8 @@ constexpr BusProperty kManagerProperties[] = {
     {"ExitCode", "y", kNothing,
      [](S s, W w) { w.u8(static_cast<uint8_t>(s.manager.exit_code())); }},
     // Defaults of settings, which nothing but the units' own files change.
+    {"DefaultTimerAccuracyUSec", "t", kConst,
+     [](S s, W w) { write_span(w, s.manager.shown_conf().timer_accuracy); }},
     {"DefaultTimeoutStartUSec", "t", kConst,
      [](S s, W w) { write_span(w, s.manager.default_service().service->timeout_start); }},
     {"DefaultTimeoutStopUSec", "t", kConst,
@@ -168,6 +172,8 @@ constexpr BusProperty kManagerProperties[] = {
        const ServiceSettings& service = *shared;
        write_span(w, service.timeout_abort.value_or(service.timeout_stop));
      }},
+    {"DefaultDeviceTimeoutUSec", "t", kConst,
+     [](S s, W w) { write_span(w, s.manager.shown_conf().device_timeout); }},
     {"DefaultRestartUSec", "t", kConst,
      [](S s, W w) { write_span(w, s.manager.default_service().service->restart_sec); }},
     {"DefaultStartLimitIntervalUSec", "t", kConst,
@@ -200,6 +206,8 @@ constexpr BusProperty kManagerProperties[] = {
        w.i32(s.manager.default_service().exec->oom_score_adjust.value_or(
            s.manager.oom_score_adjust()));
      }},
+    {"CtrlAltDelBurstAction", "s", kConst,
+     [](S s, W w) { w.string(to_string(s.manager.shown_conf().ctrl_alt_del_burst)); }},
     // Ours.
     {"ProcessTracking", "s", kConst, [](S s, W w) { w.string(s.manager.process_tracking()); }},
 };

@@ -185,7 +185,15 @@ std::string_view Manager::version() const {
   return text;
 }
 
-std::string_view Manager::features() const { return ""; }
+// In systemd's words for the libraries that it may be built with.
+std::string_view Manager::features() const {
+  return "+PAM -AUDIT -SELINUX -APPARMOR -IMA -SMACK +SECCOMP -GCRYPT -GNUTLS -OPENSSL -ACL -BLKID "
+         "-CURL -ELFUTILS -FIDO2 -IDN2 -IDN -IPTC -KMOD -LIBCRYPTSETUP -LIBFDISK -PCRE2 -PWQUALITY "
+         "-P11KIT -QRENCODE -TPM2 -BZIP2 -LZ4 -XZ -ZLIB -ZSTD -BPF_FRAMEWORK -XKBCOMMON +UTMP "
+         "-SYSVINIT default-hierarchy=unified";
+}
+
+const ShownConf& Manager::shown_conf() const { return impl_->shown_conf; }
 
 std::vector<std::string> Manager::environment() const { return impl_->options.environment; }
 

@@ -67,6 +67,7 @@ struct MountLine;       // mount_table.h
 struct PropertyText;    // property_text.h
 struct TransientUnit;   // property_text.h
 struct ManagerOptions;  // manager_options.h: paths, default unit, environment
+struct ShownConf;       // manager_conf.h
 struct ManagerEdges;    // manager_options.h: the seams
 
 class Manager {
@@ -195,6 +196,7 @@ class Manager {
   // --- The manager's own properties ---
   std::string_view version() const;  // "252 (flotilla 0.1.0)"
   std::string_view features() const;
+  const ShownConf& shown_conf() const;
   std::string_view system_state() const;  // "starting", "running", "degraded", "stopping"
   std::vector<std::string> environment() const;
   std::vector<std::string> unit_path() const;

@@ -8,6 +8,7 @@
 #include "init/directives.h"
 #include "init/directives_values.h"
 #include "unit/environment.h"
+#include "unit/time_span.h"
 #include "unit/unit_name.h"
 #include "unit/words.h"
 
@@ -50,9 +51,7 @@ constexpr std::string_view kWithoutEffect[] = {
     "CrashChVT",
     "CrashReboot",
     "CrashShell",
-    "CtrlAltDelBurstAction",
     "DefaultSmackProcessLabel",
-    "DefaultTimerAccuracySec",
     "DumpCore",
     "JoinControllers",
     "KExecWatchdogSec",
@@ -63,12 +62,10 @@ constexpr std::string_view kWithoutEffect[] = {
     "NUMAMask",
     "NUMAPolicy",
     "NoNewPrivileges",
-    "RebootWatchdogSec",
     "RuntimeWatchdogPreGovernor",
     "RuntimeWatchdogPreSec",
     "RuntimeWatchdogSec",
     "ShowStatus",
-    "ShutdownWatchdogSec",
     "StatusUnitFormat",
     "SystemCallArchitectures",
     "TimerSlackNSec",
@@ -140,10 +137,25 @@ class Reader {
       const auto level = parse_syslog_level(setting.value);
       if (!level) warn(path, setting.line, "LogLevel=: not a level: " + setting.value);
       if (level) conf_.log_level = *level;
+    } else if (setting.key == "CtrlAltDelBurstAction") {
+      const auto action = parse_emergency_action(setting.value);
+      if (!action) warn(path, setting.line, "CtrlAltDelBurstAction=: no action: " + setting.value);
+      if (action) conf_.shown.ctrl_alt_del_burst = *action;
+    } else if (base::Micros* const span = find_span(setting.key)) {
+      const auto value = unit::parse_time_span(setting.value);
+      if (!value) warn(path, setting.line, setting.key + "=: no time span: " + setting.value);
+      if (value) *span = *value;
     } else {
       return false;
     }
     return true;
+  }
+
+  base::Micros* find_span(std::string_view key) {
+    if (key == "DefaultTimerAccuracySec") return &conf_.shown.timer_accuracy;
+    if (key == "DefaultDeviceTimeoutSec") return &conf_.shown.device_timeout;
+    const bool is_watchdog = key == "RebootWatchdogSec" || key == "ShutdownWatchdogSec";
+    return is_watchdog ? &conf_.shown.reboot_watchdog : nullptr;
   }
 
   void assign(std::vector<std::string>& environment, const Setting& setting,

@@ -5,12 +5,22 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/file_tree.h"
 #include "init/search_path.h"
+#include "init/unit_actions.h"
 #include "unit/specifier.h"
 #include "unit/unit_file.h"
 
 namespace flotilla::init {
+
+// Of machines with devices, a keyboard and a watchdog: shown, without effect here.
+struct ShownConf {
+  base::Micros timer_accuracy = std::chrono::minutes(1);
+  base::Micros device_timeout = std::chrono::seconds(90);
+  base::Micros reboot_watchdog = std::chrono::minutes(10);
+  EmergencyAction ctrl_alt_del_burst = EmergencyAction::kRebootForce;
+};
 
 struct ManagerConf {
   // As if they stood first in the file of every unit. An empty section is the one of the unit's
@@ -18,6 +28,7 @@ struct ManagerConf {
   std::vector<unit::Setting> unit_defaults;
   std::vector<std::string> default_environment, manager_environment;  // NAME=VALUE
   int log_level = -1;                                                 // -1: nothing is said
+  ShownConf shown;
   std::vector<std::string> warnings;
 };
 

@@ -40,6 +40,21 @@ TEST_F(ManagerConfTest, SaysNothingWhereThereIsNoFile) {
   EXPECT_EQ(conf.log_level, -1);
 }
 
+TEST_F(ManagerConfTest, ReadsWhatIsOnlyShown) {
+  EXPECT_EQ(read().shown.timer_accuracy, std::chrono::minutes(1));
+  EXPECT_EQ(read().shown.reboot_watchdog, std::chrono::minutes(10));
+  EXPECT_EQ(read().shown.ctrl_alt_del_burst, EmergencyAction::kRebootForce);
+  put("/etc/systemd/system.conf",
+      "[Manager]\nDefaultTimerAccuracySec=2\nDefaultDeviceTimeoutSec=3\nRebootWatchdogSec=4\n"
+      "CtrlAltDelBurstAction=none\n");
+  const ManagerConf conf = read();
+  EXPECT_EQ(conf.shown.timer_accuracy, std::chrono::seconds(2));
+  EXPECT_EQ(conf.shown.device_timeout, std::chrono::seconds(3));
+  EXPECT_EQ(conf.shown.reboot_watchdog, std::chrono::seconds(4));
+  EXPECT_EQ(conf.shown.ctrl_alt_del_burst, EmergencyAction::kNone);
+  EXPECT_THAT(conf.warnings, IsEmpty());
+}
+
 TEST_F(ManagerConfTest, DefaultsStandFirstInEveryUnitTheyAreFor) {
   put("/etc/systemd/system.conf",
       "[Manager]\nDefaultTimeoutStartSec=11\nDefaultTimeoutStopSec=12\nDefaultTimeoutAbortSec=13\n"

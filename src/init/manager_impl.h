@@ -21,6 +21,7 @@
 #include "init/job.h"
 #include "init/job_finish.h"
 #include "init/manager.h"
+#include "init/manager_conf.h"
 #include "init/manager_options.h"
 #include "init/manager_service.h"
 #include "init/notify.h"
@@ -179,6 +180,7 @@ class Manager::Impl {
 
   ManagerOptions options;
   ManagerEdges edges;
+  ShownConf shown_conf;
   UnitLoader loader;
   UserDb users;
   UnitGraph graph;

@@ -67,6 +67,7 @@ Manager::Impl::Impl(ManagerOptions manager_options, ManagerEdges manager_edges)
 void Manager::Impl::read_conf(bool is_start) {
   ManagerConf conf = read_manager_conf(edges.tree, options.scope, options.host_values);
   loader.set_defaults(std::move(conf.unit_defaults));
+  shown_conf = conf.shown;
   for (const std::string& warning : conf.warnings) log(4, warning);
   if (!is_start) return;
   for (const std::string& assignment : conf.manager_environment) {
