@@ -150,6 +150,7 @@ void Manager::reload_then(std::function<void()> done) { impl_->begin_reload(std:
 
 Status Manager::reexecute() {
   impl_->log(6, "Reexecuting.");
+  impl_->reset_start_limits();
   impl_->edges.program.finish(FinalAction::kReexec, 0);
   return {};
 }

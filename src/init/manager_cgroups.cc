@@ -150,9 +150,19 @@ void Manager::Impl::release_groups() {
 void Manager::Impl::release_group(Unit& unit) {
   unit.service->group_goes = false;
   note_cpu_usage(unit);
-  if (!unit.service->group->release()) return;
+  if (!unit.service->group->release()) {
+    if (unit.is_inactive_or_failed()) static_cast<void>(unit.service->group->watch_until_empty());
+    return;
+  }
   unit.has_cgroup = false;
   unit.service->group_is_configured = false;
+}
+
+// The last of what KillMode= had left alive is gone.
+void Manager::Impl::forget_left_overs(Unit& unit) {
+  if (!unit.is_inactive_or_failed() || !unit.has_cgroup) return;
+  release_group_later(unit);
+  queue_garbage(unit.graph_id);
 }
 
 Status Manager::Impl::check_freezing(const Unit& unit, bool frozen) const {

@@ -16,6 +16,8 @@ bool Manager::Impl::is_garbage_root(const Unit& unit) const {
   if (unit.refs != 0) return true;
   if (unit.job != 0 || !is_over || graph.facts(unit.graph_id).perpetual) return true;
   if (unit.service && (unit.main_pid() != 0 || unit.control_pid() != 0)) return true;
+  // What KillMode= leaves alive is asked for under the unit's name.
+  if (unit.service && unit.has_cgroup && unit.service->group->is_populated()) return true;
   return jobs.nop_of_unit(unit.graph_id) != nullptr;
 }
 

@@ -69,6 +69,7 @@ class Manager::Impl {
   base::Result<Unit*> load(std::string_view name);
   Unit* load_name(const unit::UnitName& name);
   base::Status reload_all();
+  void reset_start_limits() noexcept;
   // Generators first, if there are any; `done` may be null.
   void begin_reload(std::function<void()> done);
   base::Result<uint32_t> start_transient(const std::vector<TransientUnit>& wanted,
@@ -137,6 +138,7 @@ class Manager::Impl {
 
   // --- Services ---
   void feed(Unit& unit, const ServiceEvent& event);
+  void forget_left_overs(Unit& unit);
   base::Status kill(Unit& unit, KillWhom whom, int signal);
   base::Status reset_failed(Unit& unit);
   // Removes the unit's directories of these kinds, in a child (manager_clean.cc).

@@ -87,6 +87,7 @@ void ServiceRuntime::check_oom(const ChildExit& exit) {
 
 void ServiceRuntime::on_processes_gone() {
   manager.feed(unit, ServiceEvent::of(Kind::kProcessesGone));
+  manager.forget_left_overs(unit);
 }
 
 ChildWatch& ServiceRuntime::watch_control() {

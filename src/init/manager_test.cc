@@ -319,6 +319,38 @@ TEST_F(ManagerTest, ReloadReadsFilesAgainAndKeepsProcesses) {
   EXPECT_EQ(spawner_.last().path, "/bin/other");
 }
 
+TEST_F(ManagerTest, AReloadGivesEveryUnitItsStartsBack) {
+  unit("a.service",
+       "[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h\n[Service]\nExecStart=/bin/a\n");
+  boot();
+  const auto start_and_end = [&] {
+    ask("a.service", "start");
+    const pid_t pid = main_pid("a.service");
+    if (pid > 0) exit(pid, CLD_EXITED, 1);
+    return spawner_.spawned().size();
+  };
+  EXPECT_EQ(start_and_end(), 1u);
+  EXPECT_EQ(start_and_end(), 1u);
+  ASSERT_TRUE(manager_->reload());
+  settle();
+  EXPECT_EQ(start_and_end(), 2u);
+}
+
+TEST_F(ManagerTest, RemembersAUnitWhoseProcessesWereLeftAlive) {
+  unit("a.service", "[Service]\nKillMode=process\nExecStart=/bin/a\n");
+  boot();
+  ask("a.service", "start");
+  auto& group = tracker_.groups["system.slice/a.service"];
+  constexpr pid_t kLeftOver = 4711;
+  group.pids.insert(kLeftOver);
+  ask("a.service", "stop");
+  exit(main_pid("a.service"), CLD_KILLED, SIGTERM);
+  EXPECT_EQ(state_of("a.service"), "inactive/dead");
+  tracker_.process_gone(kLeftOver);
+  settle();
+  EXPECT_EQ(state_of("a.service"), "not loaded");
+}
+
 TEST_F(ManagerTest, StopsEverythingInOrderBeforeItEnds) {
   unit("a.service", kSimple);
   unit("b.service", "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/b\n");

@@ -181,9 +181,19 @@ void Manager::Impl::log_warnings(const UnitSettings& settings) {
   }
 }
 
+// Who asks for everything anew gives every unit its starts back.
+void Manager::Impl::reset_start_limits() noexcept {
+  for (const auto& unit : units) {
+    if (!unit || unit->start_limit.count == 0) continue;
+    unit->start_limit.reset();
+    save(*unit);
+  }
+}
+
 Status Manager::Impl::reload_all() {
   if (observer != nullptr) ++events_.reloads;
   log(6, "Reloading.");
+  reset_start_limits();
   loader.refresh();
   unit_files.clear();
   units_load_start = now();
