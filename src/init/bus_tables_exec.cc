@@ -85,10 +85,12 @@ void umask(S s, W w) {
 void write_limit(S s, W w, int resource, Bound bound) {
   rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
   const std::optional<rlimit>& set = exec(s).limits[static_cast<size_t>(resource)];
-  // What was never loaded never got the manager's defaults.
-  const LoadState load_state = s.unit->settings.load_state;
+  // What was never loaded never got the manager's defaults, and neither did a unit whose file was
+  // not read to its end; such a one has no slice either.
+  const UnitSettings& settings = s.unit->settings;
   const bool has_defaults =
-      load_state == LoadState::kLoaded || load_state == LoadState::kBadSetting;
+      settings.load_state == LoadState::kLoaded ||
+      (settings.load_state == LoadState::kBadSetting && !settings.slice.empty());
   if (set) {
     limit = *set;
   } else if (has_defaults && resource == RLIMIT_NOFILE && s.manager.inherited_descriptors()) {

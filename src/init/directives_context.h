@@ -28,7 +28,10 @@ struct SettingMarks {
   unit::Environment environment;
   bool oom_policy = false;
   bool permissions_start_only = false;
-  std::string fatal;  // the first error that makes the unit unusable
+  // What ends the reading of a file, and makes the unit of a fragment unusable. The unit is then
+  // shown as one with a bad setting, or as one that could not be loaded.
+  std::string fatal;
+  bool is_load_error = false;
 };
 
 struct SettingContext {
@@ -39,9 +42,12 @@ struct SettingContext {
   bool is_user_manager = false;
 
   void warn_bad_value(std::string_view value) const;
+  void end_file(std::string why) const;  // says so, and nothing more of this file is read
   // Both warn and give nothing for a value that cannot be read.
   std::optional<bool> read_flag(std::string_view value) const;
   std::optional<std::string> expand(std::string_view value) const;  // the specifiers in it
+  // For what a program must not run without: with an unknown specifier it ends the file.
+  std::optional<std::string> expand_or_end_file(std::string_view value) const;
 };
 
 }  // namespace flotilla::init

@@ -32,14 +32,10 @@ bool is_user_name(std::string_view name) {
 template <std::string ExecSettings::*Member>
 void parse_user(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   if (value.empty()) return (settings.exec.edit().*Member).clear();
-  const auto name = context.expand(value);
+  const auto name = context.expand_or_end_file(value);
   if (!name) return;
   if (!is_user_name(*name)) {
-    context.reporter.fail("Invalid user/group name or numeric ID: {}", *name);
-    if (context.marks.fatal.empty()) {
-      context.marks.fatal = "Invalid user/group name or numeric ID: " + *name;
-    }
-    return;
+    return context.end_file("Invalid user/group name or numeric ID: " + *name);
   }
   settings.exec.edit().*Member = *name;
 }
@@ -48,14 +44,16 @@ void parse_supplementary_groups(UnitSettings& settings, const SettingContext& co
                                 std::string_view value) {
   auto& list = settings.exec.edit().supplementary_groups;
   if (value.empty()) return list.clear();
-  auto words = unit::split_words(value);
-  if (!words) return context.warn_bad_value(value);
+  unit::WordRules rules;
+  rules.quotes = unit::WordRules::Quotes::kLiteral;
+  rules.escapes = unit::WordRules::Escapes::kDrop;
+  auto words = unit::split_words(value, rules);
+  if (!words) return context.end_file("Invalid syntax: " + std::string(value));
   for (const std::string& word : *words) {
-    const auto name = context.expand(word);
-    if (!name) continue;
+    const auto name = context.expand_or_end_file(word);
+    if (!name) return;
     if (!is_user_name(*name)) {
-      context.reporter.warn("Invalid user/group name or numeric ID, ignoring: {}", *name);
-      continue;
+      return context.end_file("Invalid user/group name or numeric ID: " + *name);
     }
     list.push_back(*name);
   }
@@ -76,18 +74,14 @@ void parse_working_directory(UnitSettings& settings, const SettingContext& conte
     exec.working_directory_missing_ok = missing_ok;
     return;
   }
-  const auto text = context.expand(value);
+  const auto text = missing_ok ? context.expand(value) : context.expand_or_end_file(value);
   if (!text) return;
   const auto path = parse_absolute_path(*text);
   if (!path && missing_ok) {
     return context.reporter.warn("WorkingDirectory= path is not absolute, ignoring: {}", value);
   }
   if (!path) {
-    context.reporter.fail("WorkingDirectory= path is not absolute: {}", value);
-    if (context.marks.fatal.empty()) {
-      context.marks.fatal = "WorkingDirectory= path is not absolute: " + std::string(value);
-    }
-    return;
+    return context.end_file("WorkingDirectory= path is not absolute: " + std::string(value));
   }
   exec.working_directory = *path;
   exec.working_directory_missing_ok = missing_ok;

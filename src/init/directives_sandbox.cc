@@ -20,10 +20,10 @@ namespace {
 using sandbox::Settings;
 
 // The words of a list; "" in quotes and escapes are as in command lines. Nothing after a warning.
+constexpr unit::WordRules kKeepEscapes{.escapes = unit::WordRules::Escapes::kKeep};
+
 std::vector<std::string> take_words(const SettingContext& context, std::string_view value) {
-  unit::WordRules rules;
-  rules.escapes = unit::WordRules::Escapes::kKeep;
-  auto words = unit::split_words(value, rules);
+  auto words = unit::split_words(value, kKeepEscapes);
   if (words) return std::move(*words);
   context.reporter.warn("Failed to extract words from {}=, ignoring: {}", context.key, value);
   return {};
@@ -55,9 +55,9 @@ void parse_flag(UnitSettings& settings, const SettingContext& context, std::stri
 // Who cannot tell whether the user is the unit's own does not run it as another.
 void parse_dynamic_user(UnitSettings& settings, const SettingContext& context,
                         std::string_view value) {
-  const auto flag = context.read_flag(value);
+  const auto flag = unit::parse_boolean(value);
   if (flag) return assign(settings, &Settings::dynamic_user, *flag);
-  if (context.marks.fatal.empty()) context.marks.fatal = "DynamicUser= is neither yes nor no";
+  context.end_file("DynamicUser= is neither yes nor no");
 }
 
 template <typename Value, Value Settings::*Member, std::optional<Value> (*Parse)(std::string_view)>
@@ -92,13 +92,12 @@ void parse_path(UnitSettings& settings, const SettingContext& context, std::stri
 void parse_root_directory(UnitSettings& settings, const SettingContext& context,
                           std::string_view value) {
   if (value.empty()) return settings.exec.edit().root_directory.clear();
-  const auto text = context.expand(value);
-  const auto path = text ? absolute_path(context, *text) : std::nullopt;
   // In another root than the one that is meant it must not run.
-  if (!path && context.marks.fatal.empty()) {
-    context.marks.fatal = "RootDirectory= cannot be used: " + std::string(value);
-  }
-  if (path) settings.exec.edit().root_directory = *path;
+  const auto text = context.expand_or_end_file(value);
+  if (!text) return;
+  const auto path = absolute_path(context, *text);
+  if (!path) return context.end_file("RootDirectory= cannot be used: " + std::string(value));
+  settings.exec.edit().root_directory = *path;
 }
 
 // SOURCE[:DESTINATION[:OPTIONS]], "\:" for a colon in a path.
@@ -239,6 +238,7 @@ void parse_set_credential(UnitSettings& settings, const SettingContext& context,
   std::string_view rest;
   const auto id = take_credential_id(context, value, rest);
   if (!id) return;
+  if (rest.empty()) return context.reporter.warn("Invalid syntax, ignoring: {}", value);
   auto bytes = IsEncrypted ? unit::decode_base64(rest) : unescape_credential(rest);
   if (!bytes) {
     return IsEncrypted
@@ -276,7 +276,9 @@ void parse_namespaces(UnitSettings& settings, const SettingContext& context,
   const bool is_inverted = value[0] == '~';
   if (is_inverted) value.remove_prefix(1);
   uint64_t named = 0;
-  for (const std::string& word : take_words(context, value)) {
+  const auto words = unit::split_words(value, kKeepEscapes);
+  if (!words) return context.warn_bad_value(value);
+  for (const std::string& word : *words) {
     const auto type = sandbox::parse_namespace_type(word);
     if (!type) {
       return context.reporter.warn("Failed to parse namespace type string, ignoring: {}", value);
@@ -345,7 +347,8 @@ void parse_calls(UnitSettings& settings, const SettingContext& context, std::str
     list.push_back(prefix + text);
   }
   // A list of nothing is a list: it allows, or refuses, nothing of its own.
-  if (list.empty()) list.push_back(is_inverted ? "~" : "@default");
+  const bool is_log = Member == &Settings::syscall_log;
+  if (list.empty() && (is_inverted || !is_log)) list.push_back(is_inverted ? "~" : "@default");
 }
 
 void parse_call_error(UnitSettings& settings, const SettingContext& context,

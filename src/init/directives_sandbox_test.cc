@@ -62,7 +62,8 @@ TEST_F(SandboxDirectives, ReadBindsWithDestinationAndOption) {
 
 TEST_F(SandboxDirectives, ReadCredentialsWithEscapesAndReplaceThoseOfTheSameName) {
   EXPECT_EQ(set("SetCredential", "a:x\\x00y\\n"), 0u);
-  EXPECT_EQ(set("SetCredential", "b:"), 0u);
+  EXPECT_EQ(set("SetCredential", "b:"), 1u);
+  EXPECT_EQ(set("SetCredential", "b"), 1u);
   EXPECT_EQ(set("SetCredential", "b:2:3"), 0u);
   EXPECT_EQ(set("SetCredential", "a/b:x"), 1u);
   EXPECT_THAT(now().set_credentials, ElementsAre(sandbox::Credential{"a", std::string("x\0y\n", 4)},
@@ -91,6 +92,10 @@ TEST_F(SandboxDirectives, LetTheFirstLineSayWhatKindOfListItIs) {
   EXPECT_EQ(now().allowed_namespaces, 0x6e020000u);
   EXPECT_EQ(set("RestrictNamespaces", "yes"), 0u);
   EXPECT_EQ(now().allowed_namespaces, 0u);
+  EXPECT_EQ(set("RestrictNamespaces", "'net"), 1u);
+  EXPECT_EQ(now().allowed_namespaces, 0u);
+  EXPECT_EQ(set("SystemCallLog", "bogus"), 1u);
+  EXPECT_THAT(now().syscall_log, ElementsAre());
   EXPECT_EQ(set("SystemCallFilter", "@clock open:EPERM bogus @bogus"), 3u);
   EXPECT_EQ(set("SystemCallFilter", "~open:EPERM"), 0u);
   EXPECT_THAT(now().syscall_filter, ElementsAre("@clock", "~open:EPERM"));

@@ -46,9 +46,7 @@ void parse_command(UnitSettings& settings, const SettingContext& context, std::s
   if (value.empty()) return list.clear();
   auto commands = unit::parse_command_line(value, context.specifiers, context.reporter);
   if (!commands) {
-    context.reporter.fail("{}", commands.error().message);
-    if (context.marks.fatal.empty()) context.marks.fatal = commands.error().message;
-    return;
+    return context.end_file(commands.error().message);
   }
   for (unit::Command& command : *commands) list.push_back(std::move(command));
 }
@@ -207,7 +205,10 @@ void parse_pid_file(UnitSettings& settings, const SettingContext& context, std::
     whole = *runtime + "/" + whole;
   }
   auto path = parse_absolute_path(whole);
-  if (!path) return context.warn_bad_value(value);
+  if (!path) {
+    context.marks.is_load_error = true;
+    return context.end_file("PIDFile= path is not normalized: " + whole);
+  }
   // Where /run was before it was there, and what many files still say.
   constexpr std::string_view kLegacy = "/var/run/";
   if (path->compare(0, kLegacy.size(), kLegacy) == 0) {

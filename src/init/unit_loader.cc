@@ -218,6 +218,14 @@ std::vector<UnitName> UnitLoader::aliases_of(const UnitName& id) const {
   return names;
 }
 
+// All instances of a template share a slice of their own.
+SharedText UnitLoader::default_slice_of(const UnitName& id) const {
+  if (!id.is_instance()) return options_.default_slice;
+  const std::string_view parent = options_.default_slice;
+  return std::string(parent.substr(0, parent.size() - 6)) + "-" + unit::escape_name(id.prefix()) +
+         ".slice";
+}
+
 UnitSettings UnitLoader::load(const UnitName& name) {
   if (!is_settled_) looked_for_changes_ = false;
   return load_more(name);
@@ -235,16 +243,10 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
         *options_.host.runtime_directory + "/credentials/" + id.str();
   }
   UnitSettings& settings = load.settings;
-  settings.slice = options_.default_slice;
+  settings.slice = default_slice_of(id);
   // What is there for others to live in stays when everything else goes.
   settings.ignore_on_isolate = id.type() == UnitType::kSlice || id.type() == UnitType::kScope ||
                                id.type() == UnitType::kMount;
-  if (id.is_instance()) {
-    // All instances of a template share a slice of their own.
-    const std::string_view parent = options_.default_slice;
-    settings.slice = std::string(parent.substr(0, parent.size() - 6)) + "-" +
-                     unit::escape_name(id.prefix()) + ".slice";
-  }
   if (auto aliases = aliases_of(id); !aliases.empty()) {
     settings.extras.edit().aliases = std::move(aliases);
   }
@@ -255,6 +257,7 @@ UnitSettings UnitLoader::load_more(const UnitName& name) {
   load.specifiers.name = name;
   load_fragment(load);
   load.specifiers.name = id;
+  if (!load.marks.fatal.empty()) refuse_fragment(load);
   if (settings.load_state == LoadState::kMasked) settings.slice.clear();
   if (settings.load_state == LoadState::kLoaded || settings.load_state == LoadState::kMasked) {
     load_drop_ins(load);
@@ -351,7 +354,8 @@ void UnitLoader::load_fragment(Load& load) {
                   "Unit " + id + " not found.");
     }
     settings.load_state = LoadState::kLoaded;
-    return apply(load, standard->text, "(standard) " + id);
+    apply(load, standard->text, "(standard) " + id);
+    return;
   }
   settings.set_fragment(share_directory(parent_of(file->path)), file_name_of(file->path));
   load.specifiers.fragment_path = file->path;
@@ -384,8 +388,12 @@ void UnitLoader::load_drop_ins(Load& load) {
       load.diagnostics.push_back({file.path, 0, Severity::kWarning, bytes.error().message});
       continue;
     }
-    load.settings.files_mtime_usec = std::max(load.settings.files_mtime_usec, stat.mtime_usec);
-    apply(load, *bytes, file.path);
+    // One that is broken off is only left out from there on, and is read again when asked to.
+    if (apply(load, *bytes, file.path)) {
+      load.settings.files_mtime_usec = std::max(load.settings.files_mtime_usec, stat.mtime_usec);
+    }
+    load.marks.fatal.clear();
+    load.marks.is_load_error = false;
   }
 }
 
@@ -395,13 +403,8 @@ void UnitLoader::load_dependency_links(Load& load) {
       {".wants", Dependency::kWants},
       {".requires", Dependency::kRequires},
       {".upholds", Dependency::kUpholds}};
-  std::vector<std::string> names;
-  const auto take_names = [&](const UnitName& name) {
-    names.push_back(name.str());
-    if (name.is_instance()) names.push_back(name.template_name().str());
-  };
-  take_names(settings.name);
-  for (const UnitName& alias : settings.extras->aliases) take_names(alias);
+  std::vector<std::string> names = names_with_directories(settings.name, settings.extras->aliases);
+  names.emplace_back(to_string(settings.name.type()));
   for (const auto& [suffix, kind] : kKinds) {
     std::vector<UnitDirectory> directories;
     for (const std::string& name : names) {

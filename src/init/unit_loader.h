@@ -83,7 +83,10 @@ class UnitLoader {
   void load_fragment(Load& load);
   void load_drop_ins(Load& load);
   void load_dependency_links(Load& load);
-  void apply(Load& load, std::string_view bytes, const std::string& path);
+  // False: the file could not be read to its end.
+  bool apply(Load& load, std::string_view bytes, const std::string& path);
+  void refuse_fragment(Load& load) const;
+  SharedText default_slice_of(const unit::UnitName& id) const;
   void apply_setting(Load& load, const unit::Setting& setting, const std::string& path) const;
   void apply_defaults(Load& load) const;
   std::vector<UnitIndex::File> find_drop_ins(const UnitSettings& settings) const;

@@ -31,14 +31,14 @@ void UnitLoader::fail_to_load(UnitSettings& settings, const base::Error& error) 
       settings.name.str(), error_number == 0 ? error.message : base::describe_errno(error_number));
 }
 
-void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& path) {
+bool UnitLoader::apply(Load& load, std::string_view bytes, const std::string& path) {
   auto file = unit::parse_unit_file(bytes, path);
   UnitSettings& settings = load.settings;
   if (!file) {
     load.diagnostics.push_back({path, 0, Severity::kError, file.error().message});
     // A drop-in that cannot be read is only left out.
     if (path == settings.fragment_path()) fail_to_load(settings, file.error());
-    return;
+    return false;
   }
   for (Diagnostic& diagnostic : file->diagnostics) {
     load.diagnostics.push_back(std::move(diagnostic));
@@ -55,12 +55,28 @@ void UnitLoader::apply(Load& load, std::string_view bytes, const std::string& pa
     if (setting.section == "Unit" || setting.section == own_section) {
       if (setting.section == own_section) load.has_own_settings = true;
       apply_setting(load, setting, path);
+      if (!load.marks.fatal.empty()) break;
     } else if (setting.section == "Install" && find_directive("Install", setting.key) == nullptr &&
                !unit::is_foreign(setting.key)) {
       load.diagnostics.push_back(
           {path, setting.line, Severity::kWarning,
            fmt::format("Unknown key name '{}' in section 'Install', ignoring.", setting.key)});
     }
+  }
+  return load.marks.fatal.empty();
+}
+
+void UnitLoader::refuse_fragment(Load& load) const {
+  UnitSettings& settings = load.settings;
+  if (load.marks.is_load_error) {
+    fail_to_load(settings, base::Error{base::Errc::kInvalid, {}, EINVAL});
+  } else {
+    refuse(settings, {});
+  }
+  // What follows from the other settings is not for a unit whose file could not be read.
+  if (settings.slice.view() == default_slice_of(settings.name).view()) settings.slice.clear();
+  if (!load.marks.standard_output && settings.name.type() == UnitType::kService) {
+    settings.exec.edit().standard_output = {StreamSetting::Kind::kInherit, {}};
   }
 }
 
@@ -121,10 +137,10 @@ void UnitLoader::apply_setting(Load& load, const unit::Setting& setting,
 UnitSettings UnitLoader::with_drop_in(const UnitSettings& settings, std::string_view text,
                                       const std::string& path, bool was_outdated) {
   Load load{settings, {}, {settings.name, &options_.host, settings.fragment_path(), {}}, {}, false};
-  apply(load, text, path);
+  const bool is_whole = apply(load, text, path);
   auto& paths = load.settings.extras.edit().drop_in_paths;
   if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
-  if (const auto stat = tree_of(path).stat(path); stat && !was_outdated) {
+  if (const auto stat = tree_of(path).stat(path); stat && is_whole && !was_outdated) {
     load.settings.files_mtime_usec = std::max(load.settings.files_mtime_usec, stat->mtime_usec);
   }
   forget(settings.name.str());

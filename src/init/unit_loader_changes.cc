@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "init/unit_loader.h"
+#include "init/unit_loader_load.h"
 
 namespace flotilla::init {
 namespace {
@@ -50,12 +50,10 @@ uint64_t UnitLoader::fingerprint(const UnitSettings& settings, int64_t& newest) 
   auto file = index_.find(id.str());
   if (!file && id.is_instance()) file = index_.find(id.template_name().str());
   if (file) add_file(*file);
-  std::vector<std::string> names{id.str()};
-  if (id.is_instance()) names.push_back(id.template_name().str());
-  for (const UnitName& alias : aliases_of(id)) {
-    hash.add(alias.str());
-    names.push_back(alias.str());
-  }
+  const std::vector<UnitName> aliases = aliases_of(id);
+  for (const UnitName& alias : aliases) hash.add(alias.str());
+  std::vector<std::string> names = names_with_directories(id, aliases);
+  names.emplace_back(to_string(id.type()));
   for (const UnitIndex::File& drop_in : find_drop_ins(settings)) add_file(drop_in);
   if (const std::string& source = settings.extras->source_path; !source.empty()) {
     add_file({source, &tree_of(source), false, {}});

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "init/unit_file_search.h"
-#include "init/unit_loader.h"
+#include "init/unit_loader_load.h"
 
 namespace flotilla::init {
 namespace {
@@ -31,6 +31,15 @@ std::vector<std::string> drop_in_names(const UnitName& name) {
 
 }  // namespace
 
+std::vector<std::string> names_with_directories(const UnitName& name,
+                                                const std::vector<UnitName>& aliases) {
+  std::vector<std::string> names = drop_in_names(name);
+  for (const UnitName& alias : aliases) {
+    for (std::string& other : drop_in_names(alias)) names.push_back(std::move(other));
+  }
+  return names;
+}
+
 std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& settings) const {
   // The first directory that has a file of a name wins; the names alone give the order.
   std::map<std::string, UnitIndex::File> found;
@@ -54,12 +63,8 @@ std::vector<UnitIndex::File> UnitLoader::find_drop_ins(const UnitSettings& setti
       found.emplace(entry.name, std::move(file));
     }
   };
-  std::vector<std::string> names = drop_in_names(settings.name);
-  for (const UnitName& alias : settings.extras->aliases) {
-    for (std::string& name : drop_in_names(alias)) names.push_back(std::move(name));
-  }
   std::vector<UnitDirectory> candidates;  // in order of names, to be taken in order of places
-  for (const std::string& name : names) {
+  for (const std::string& name : names_with_directories(settings.name, settings.extras->aliases)) {
     for (UnitDirectory& directory : index_.find_directories(name + ".d")) {
       candidates.push_back(std::move(directory));
     }

@@ -270,13 +270,6 @@ void require_exec_mounts(UnitSettings& settings, const unit::HostValues& host) {
 
 void finish_settings(UnitSettings& settings, const SettingMarks& marks, ManagerScope scope) {
   if (settings.name.type() == UnitType::kService) {
-    if (!marks.fatal.empty()) {
-      // What follows from the other settings is not for a unit whose file could not be read.
-      settings.slice.clear();
-      if (!marks.standard_output)
-        settings.exec.edit().standard_output = {StreamSetting::Kind::kInherit, {}};
-      return refuse(settings, {});
-    }
     finish_service(settings, marks);
     finish_sandbox(settings);
     for (const StreamSetting* stream :

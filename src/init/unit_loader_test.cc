@@ -163,6 +163,59 @@ TEST_F(UnitLoaderTest, RefusesUsersAndDirectoriesThatNobodyCanHave) {
   }
 }
 
+TEST_F(UnitLoaderTest, WhatAProgramMustNotRunWithoutEndsTheReadingOfAFile) {
+  for (const char* bad :
+       {"User=%z", "Group=a:b", "SupplementaryGroups=audio %z", "SupplementaryGroups=a/b",
+        "WorkingDirectory=%z", "ExecStop=relative/x", "ExecStart=/bin/a\\\\b",
+        "ExecReload=/bin/%i\\\\x", "RootDirectory=x", "DynamicUser=maybe"}) {
+    etc("a.service", std::string("[Service]\nNice=1\n") + bad + "\nExecStart=/bin/a\nNice=2\n");
+    etc("a.service.d/x.conf", "[Service]\nNice=3\n");
+    link("../b.service", "a.service.wants/b.service");
+    const UnitSettings s = load("a.service");
+    EXPECT_EQ(s.load_state, LoadState::kBadSetting) << bad;
+    EXPECT_EQ(s.exec->nice, 1) << bad;
+    EXPECT_EQ(s.slice.view(), "") << bad;
+    EXPECT_THAT(s.extras->drop_in_paths, IsEmpty());
+    EXPECT_THAT(names(s, Dependency::kWants), IsEmpty());
+  }
+  etc("s.service", "[Service]\nSlice=x.slice\nUser=%z\nExecStart=/bin/a\n");
+  EXPECT_EQ(load("s.service").slice.view(), "x.slice");
+  etc("p.service", "[Service]\nPIDFile=/a/../b\nNice=2\nExecStart=/bin/a\n");
+  EXPECT_EQ(load("p.service").load_state, LoadState::kError);
+  EXPECT_FALSE(load("p.service").exec->nice);
+}
+
+TEST_F(UnitLoaderTest, ADropInThatIsBrokenOffCountsUpToThere) {
+  etc("a.service", "[Service]\nExecStart=/bin/a\n");
+  etc("a.service.d/1.conf", "[Service]\nNice=1\nUser=%z\nNice=2\n");
+  etc("a.service.d/2.conf", "[Service]\nOOMScoreAdjust=5\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_EQ(s.load_state, LoadState::kLoaded);
+  EXPECT_EQ(s.exec->nice, 1);
+  EXPECT_EQ(s.exec->oom_score_adjust, 5);
+}
+
+TEST_F(UnitLoaderTest, ACommandWhoseFirstWordIsNoneIsNoCommand) {
+  etc("a.service", "[Service]\nExecStart=/bin/a\nExecStop='open\nNice=2\n");
+  const UnitSettings s = load("a.service");
+  EXPECT_EQ(s.load_state, LoadState::kLoaded);
+  EXPECT_EQ(s.exec->nice, 2);
+  EXPECT_TRUE(commands(s, ServiceCommand::kStop).empty());
+}
+
+TEST_F(UnitLoaderTest, LinksBesideTheNamesItBeginsWithAndItsTypeAreTakenToo) {
+  etc("a-b.service", "[Service]\nExecStart=/bin/a\n");
+  etc("a-t@.service", "[Service]\nExecStart=/bin/a\n");
+  link("../c.service", "a-.service.wants/c.service");
+  link("../d.service", "service.wants/d.service");
+  link("../e.service", "a-.service.requires/e.service");
+  for (const char* name : {"a-b.service", "a-t@1.service"}) {
+    const UnitSettings s = load(name);
+    EXPECT_THAT(names(s, Dependency::kWants), ElementsAre("c.service", "d.service")) << name;
+    EXPECT_THAT(names(s, Dependency::kRequires), Contains("e.service")) << name;
+  }
+}
+
 TEST_F(UnitLoaderTest, AServiceThatCannotBeHasItsPlaceAmongTheOthersAllTheSame) {
   etc("a.service", "[Service]\nType=simple\n");
   const UnitSettings s = load("a.service");
@@ -404,7 +457,7 @@ TEST_F(UnitLoaderTest, TakesWantsAndRequiresFromLinks) {
 }
 
 TEST_F(UnitLoaderTest, SurvivesFilesThatAreNone) {
-  etc("nul.service", std::string("[Service]\nExecStart=/bin/a\0b\n", 28));
+  etc("nul.service", std::string("[Service]\nExecStart=\0/bin/a\n", 28));
   EXPECT_NE(load("nul.service").load_state, LoadState::kLoaded);
   etc("big.service", "[Service]\n" + std::string(2 << 20, '#'));
   EXPECT_EQ(load("big.service").load_state, LoadState::kError);

@@ -12,7 +12,11 @@ namespace {
 constexpr std::size_t kMaxPath = 4095;
 constexpr std::size_t kMaxFileName = 255;
 
-bool is_control(char c) noexcept { return (static_cast<unsigned char>(c) < ' ') || c == 0x7f; }
+// What no program's path may have: control characters, quotes and backslashes.
+bool is_unsafe(char c) noexcept {
+  return static_cast<unsigned char>(c) < ' ' ||
+         std::string_view("\"'\\\x7f").find(c) != std::string_view::npos;
+}
 
 // Slashes that stand double and "." parts go; a ".." stays, it has a meaning to the kernel.
 std::string simplify(std::string_view path) {
@@ -31,8 +35,8 @@ std::string simplify(std::string_view path) {
 
 base::Status check_program(std::string_view path) {
   if (path.empty()) return base::invalid("there is no program in the command");
-  if (std::any_of(path.begin(), path.end(), is_control)) {
-    return base::invalid("the program's path has control characters: \"{}\"", printable(path));
+  if (std::any_of(path.begin(), path.end(), is_unsafe)) {
+    return base::invalid("the program's path has special characters: \"{}\"", printable(path));
   }
   if (path.back() == '/') {
     return base::invalid("the program's path is a directory's: \"{}\"", printable(path));
@@ -73,11 +77,15 @@ class CommandReader {
 
   // Reads one command up to its ";" or the end. Nothing if there is no word at all.
   base::Result<std::optional<Command>> read() {
-    FLOTILLA_ASSIGN(std::optional<std::string> first, next_word());
+    auto first_word = next_word();
     // A separator where a program should be separates nothing.
-    while (first && *first == ";") {
-      FLOTILLA_ASSIGN(first, next_word());
+    while (first_word && *first_word && **first_word == ";") first_word = next_word();
+    if (!first_word) {
+      // What never becomes a program is no command; what follows one must be right.
+      reporter_.warn("{}, the command is ignored", first_word.error().message);
+      return std::optional<Command>();
     }
+    const std::optional<std::string>& first = *first_word;
     if (!first) return std::optional<Command>();
     bool has_name = false;
     const std::size_t prefixes = read_prefixes(*first, has_name);

@@ -12,9 +12,9 @@
 namespace flotilla::unit {
 namespace {
 
-// Takes the next line off the text, without its end (LF, CRLF or CR).
+// Takes the next line off the text, without its end (LF, CRLF, CR or NUL).
 std::string_view take_line(std::string_view& rest) {
-  const std::size_t end = rest.find_first_of("\r\n");
+  const std::size_t end = rest.find_first_of(std::string_view("\r\n\0", 3));
   const std::string_view line = rest.substr(0, end);
   if (end == std::string_view::npos) {
     rest = {};
@@ -155,11 +155,6 @@ base::Result<UnitFile> parse_unit_file(std::string_view bytes, std::string_view 
     return unusable(ENOBUFS, base::Errc::kTooLarge,
                     "{}: the file has {} bytes, at most {} are read", file, bytes.size(),
                     kMaxUnitFileSize);
-  }
-  if (const std::size_t nul = bytes.find('\0'); nul != std::string_view::npos) {
-    const auto line =
-        std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-    return unusable(EINVAL, base::Errc::kInvalid, "{}:{}: the file has a NUL byte", file, line + 1);
   }
   return Reader(file).read(bytes);
 }
