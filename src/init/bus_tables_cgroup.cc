@@ -48,7 +48,9 @@ void write_mask(W w, CgroupMask mask) {
 }
 
 void write_cpus(W w, const CpuSet& set) {
-  const std::vector<uint8_t> bytes = cpu_set_bytes(set);
+  // Whole words of the kernel's sets.
+  std::vector<uint8_t> bytes = cpu_set_bytes(set);
+  bytes.resize((bytes.size() + 7) / 8 * 8);
   w.bytes(bytes.data(), bytes.size());
 }
 

@@ -93,7 +93,7 @@ void cpu_affinity(S s, W w) {
   w.bytes(set.data(), set.size());
 }
 void cpu_affinity_from_numa(S s, W w) { w.boolean(extras(s).cpu_affinity_from_numa); }
-void numa_policy(S s, W w) { w.i32(extras(s).numa_policy); }
+void numa_policy(S s, W w) { w.i32(effective_numa_policy(extras(s))); }
 void numa_mask(S s, W w) {
   const auto& set = extras(s).numa_mask;
   w.bytes(set.data(), set.size());

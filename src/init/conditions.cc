@@ -207,9 +207,10 @@ bool has_word(std::string_view text, std::string_view word) {
 }
 
 // Whether any process here could have it: what counts is the bounding set.
-bool has_capability(const std::string& name) {
+std::optional<bool> has_capability(const std::string& name) {
   cap_value_t value = 0;
-  return cap_from_name(name.c_str(), &value) == 0 && cap_get_bound(value) == 1;
+  if (cap_from_name(name.c_str(), &value) != 0) return std::nullopt;
+  return cap_get_bound(value) == 1;
 }
 
 bool has_security(const ConditionWorld& world, const std::string& name) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -157,9 +158,9 @@ bool release_holds(const std::string& parameter, const ConditionWorld& world) {
 
 // Whether /usr is newer than what says when the directory was last brought up to it.
 bool needs_update(const std::string& directory, const ConditionWorld& world) {
-  if (directory != "/etc" && directory != "/var") return false;
-  // What cannot be written cannot be brought up to date either.
-  if (access(world.tree.host_path(directory).c_str(), W_OK) != 0) return false;
+  // What cannot be written cannot be brought up to date either; all other doubts are for doing it.
+  const bool is_writable = access(world.tree.host_path(directory).c_str(), W_OK) == 0;
+  if (!is_writable && errno == EROFS) return false;
   const auto updated = world.tree.stat(directory + "/.updated");
   const auto usr = world.tree.stat("/usr");
   if (!updated || !usr) return true;

@@ -60,7 +60,8 @@ TEST_F(ConditionsTest, EachLineRemembersWhatItSaidUntilAPlainOneFails) {
 TEST_F(ConditionsTest, WhatCannotBeToldHoldsNeitherWayRound) {
   for (const auto& [kind, parameter] :
        {std::pair("CPUs", "many"), std::pair("Memory", "much"),
-        std::pair("KernelVersion", ">= 3 < 99"), std::pair("FirstBoot", "maybe")}) {
+        std::pair("KernelVersion", ">= 3 < 99"), std::pair("FirstBoot", "maybe"),
+        std::pair("Capability", "CAP_NONSENSE")}) {
     EXPECT_FALSE(holds({kind, parameter, false, false}, world_)) << kind;
     EXPECT_FALSE(holds({kind, parameter, false, true}, world_)) << kind;
   }
@@ -168,7 +169,7 @@ TEST_F(ConditionsTest, LooksAtPowerAndFirmware) {
 TEST_F(ConditionsTest, WhatIsNotThereIsNeitherEncryptedNorGiven) {
   EXPECT_FALSE(is("PathIsEncrypted", "/d/none"));
   EXPECT_FALSE(is("Credential", "no/such"));
-  EXPECT_FALSE(is("NeedsUpdate", "/home"));
+  EXPECT_TRUE(is("NeedsUpdate", "/d/none"));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // Parsers of what follows the end of a unit: FailureAction= and its kin, and the job modes of
 // OnFailure= and OnSuccess=. Some of them stand in [Service] in old files.
+#include <algorithm>
+
 #include "init/directives_context.h"
 #include "init/directives_parsers.h"
 #include "init/job.h"
@@ -39,6 +41,10 @@ template <std::string UnitActions::*Member>
 void parse_argument(UnitSettings& settings, const SettingContext& context, std::string_view value) {
   auto text = context.expand(value);
   if (!text) return;
+  constexpr size_t kMostBytes = 255;
+  const bool is_ascii = std::none_of(text->begin(), text->end(),
+                                     [](char c) { return static_cast<unsigned char>(c) > 127; });
+  if (!is_ascii || text->size() > kMostBytes) return context.warn_bad_value(value);
   settings.actions.edit().*Member = std::move(*text);
 }
 

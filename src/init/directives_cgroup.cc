@@ -253,13 +253,13 @@ void parse_device_allow(UnitSettings& unit, const SettingContext& context, std::
 
 // --- Delegation ---
 
-// Nothing, and a warning, where a word is no controller; those before it count.
-CgroupMask read_controllers(const SettingContext& context, std::string_view value) {
+// A word that is no controller is left out with a warning; nothing of what cannot be split.
+std::optional<CgroupMask> read_controllers(const SettingContext& context, std::string_view value) {
   CgroupMask mask = 0;
   const auto words = unit::split_words(value);
   if (!words) {
     context.warn_bad_value(value);
-    return 0;
+    return std::nullopt;
   }
   for (const std::string& word : *words) {
     const auto controller = parse_controller(word);
@@ -287,9 +287,11 @@ void parse_delegate(UnitSettings& unit, const SettingContext& context, std::stri
     settings.delegate_controllers = *flag ? kDelegatedControllers : CgroupMask{0};
     return;
   }
+  const auto controllers = read_controllers(context, value);
+  if (!controllers) return;
   settings.delegate = true;
   settings.delegate_controllers =
-      static_cast<CgroupMask>(settings.delegate_controllers | read_controllers(context, value));
+      static_cast<CgroupMask>(settings.delegate_controllers | *controllers);
 }
 
 void parse_disable_controllers(UnitSettings& unit, const SettingContext& context,
@@ -299,8 +301,8 @@ void parse_disable_controllers(UnitSettings& unit, const SettingContext& context
     settings.disable_controllers = 0;
     return;
   }
-  settings.disable_controllers =
-      static_cast<CgroupMask>(settings.disable_controllers | read_controllers(context, value));
+  settings.disable_controllers = static_cast<CgroupMask>(
+      settings.disable_controllers | read_controllers(context, value).value_or(0));
 }
 
 // --- systemd-oomd ---

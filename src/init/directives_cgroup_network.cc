@@ -45,12 +45,21 @@ void parse_filter_path(UnitSettings& unit, const SettingContext& context, std::s
   (settings.*Member).push_back(*path);
 }
 
+// Where a program can be attached to a cgroup.
+constexpr std::string_view kBpfHooks[] = {
+    "ingress",  "egress",   "sock_create", "sock_ops",   "device",     "bind4",
+    "bind6",    "connect4", "connect6",    "post_bind4", "post_bind6", "sendmsg4",
+    "sendmsg6", "sysctl",   "recvmsg4",    "recvmsg6",   "getsockopt", "setsockopt"};
+
 void parse_bpf_program(UnitSettings& unit, const SettingContext& context, std::string_view value) {
   Settings& settings = edit_cgroup(unit, context);
   if (value.empty()) return settings.bpf_programs.clear();
   const size_t colon = value.find(':');
-  const auto path =
-      colon == std::string_view::npos ? std::nullopt : parse_absolute_path(value.substr(colon + 1));
+  const bool is_hook = std::find(std::begin(kBpfHooks), std::end(kBpfHooks),
+                                 value.substr(0, colon)) != std::end(kBpfHooks);
+  const auto path = colon == std::string_view::npos || !is_hook
+                        ? std::nullopt
+                        : parse_absolute_path(value.substr(colon + 1));
   if (!path) return context.warn_bad_value(value);
   settings.bpf_programs.emplace_back(std::string(value.substr(0, colon)), *path);
 }
@@ -103,17 +112,35 @@ void parse_socket_bind(UnitSettings& unit, const SettingContext& context, std::s
   (settings.*Member).push_back(*rule);
 }
 
+bool is_interface_name(std::string_view name) {
+  constexpr size_t kMostBytes = 15;
+  if (name.empty() || name.size() > kMostBytes || name == "." || name == ".." || name == "all" ||
+      name == "default") {
+    return false;
+  }
+  const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return c > ' ' && c < 127 && c != ':' && c != '/' && c != '%';
+  });
+  return is_plain && name.find_first_not_of("0123456789") != std::string_view::npos;
+}
+
 void parse_network_interfaces(UnitSettings& unit, const SettingContext& context,
                               std::string_view value) {
   Settings& settings = edit_cgroup(unit, context);
   if (value.empty()) return settings.network_interfaces.clear();
   const bool is_allowed = value[0] != '~';
   if (!is_allowed) value.remove_prefix(1);
-  auto words = unit::split_words(value);
-  if (!words) return context.warn_bad_value(value);
   auto& list = settings.network_interfaces;
   if (list.empty()) settings.network_interfaces_are_allowed = is_allowed;
+  unit::WordRules rules;
+  rules.escapes = unit::WordRules::Escapes::kDrop;
+  auto words = unit::split_words(value, rules);
+  if (!words) return context.warn_bad_value(value);
   for (std::string& word : *words) {
+    if (!is_interface_name(word)) {
+      context.reporter.warn("Invalid interface name, ignoring: {}", word);
+      continue;
+    }
     const auto found = std::find(list.begin(), list.end(), word);
     // A list of the other kind takes names out.
     if (settings.network_interfaces_are_allowed != is_allowed) {

@@ -28,6 +28,16 @@ class CgroupDirectives : public testing::Test {
   SettingMarks marks_;
 };
 
+TEST_F(CgroupDirectives, TakeOnlyNamesThatInterfacesAndHooksCanHave) {
+  EXPECT_EQ(set("RestrictNetworkInterfaces", "eth0 a/b 7 'q r' sixteen-letters0"), 4U);
+  EXPECT_EQ(now().network_interfaces, std::vector<std::string>{"eth0"});
+  EXPECT_EQ(set("BPFProgram", "egress:/sys/fs/bpf/x"), 0U);
+  EXPECT_EQ(set("BPFProgram", "outwards:/sys/fs/bpf/x"), 1U);
+  EXPECT_EQ(now().bpf_programs.size(), 1U);
+  EXPECT_EQ(set("Delegate", "'open"), 1U);
+  EXPECT_FALSE(now().delegate);
+}
+
 TEST_F(CgroupDirectives, ReadGoodValuesAndResetWithEmptyOnes) {
   EXPECT_EQ(set("CPUWeight", "50"), 0U);
   EXPECT_EQ(now().cpu_weight, 50U);

@@ -414,7 +414,7 @@ void parse_log_namespace(UnitSettings& settings, const SettingContext& context,
   if (value.empty()) return name.clear();
   const auto text = context.expand(value);
   if (!text) return;
-  static constexpr std::string_view kMarks = ":-_.@\\";
+  static constexpr std::string_view kMarks = ":-_.@";
   const bool is_good = !text->empty() && text->size() <= kMaxLogNamespace && *text != "." &&
                        *text != ".." && std::all_of(text->begin(), text->end(), [](char c) {
                          return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||

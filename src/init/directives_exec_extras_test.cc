@@ -102,7 +102,7 @@ TEST_F(ExecExtrasParsing, SetsOfCpusAddUpAndAnEmptyOneResets) {
 
 TEST_F(ExecExtrasParsing, CapabilitiesMergeAndInvertAsSystemdHasIt) {
   constexpr uint64_t kChown = 1 << 0, kKill = 1 << 5, kNetAdmin = 1 << 12;
-  read("AmbientCapabilities", "CAP_NET_ADMIN cap_kill bogus");
+  read("AmbientCapabilities", "CAP_NET_ADMIN cap_kill bogus 7s 1-3");
   EXPECT_EQ(extras().ambient_capabilities, kNetAdmin | kKill);
   read("AmbientCapabilities", "~CAP_KILL");
   EXPECT_EQ(extras().ambient_capabilities, kNetAdmin);

@@ -171,9 +171,12 @@ void parse_source_path(UnitSettings& settings, const SettingContext& context,
     if (settings.extras.is_set()) settings.extras.edit().source_path.clear();
     return;
   }
-  auto path = unit::expand_specifiers(value, context.specifiers);
-  if (!path || path->empty() || (*path)[0] != '/') {
-    return context.reporter.warn("SourcePath= path is not absolute, ignoring: {}", value);
+  const auto text = context.expand(value);
+  if (!text) return;
+  auto path = parse_absolute_path(*text);
+  if (!path) {
+    return context.reporter.warn("SourcePath= path is not absolute and normalized, ignoring: {}",
+                                 value);
   }
   settings.extras.edit().source_path = std::move(*path);
 }

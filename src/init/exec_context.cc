@@ -342,9 +342,11 @@ void PreparedExec::set_extras(const ExecInputs& inputs) {
     to.cpu_affinity = extras_->cpu_affinity.data();
     to.cpu_affinity_size = extras_->cpu_affinity.size();
   }
-  if (from.numa_policy >= 0) {
-    to.numa_policy = from.numa_policy;
-    extras_->numa_mask = from.numa_mask;
+  if (const int policy = effective_numa_policy(from); policy >= 0) {
+    to.numa_policy = policy;
+    // "default" and "local" are about no nodes in particular.
+    const bool has_nodes = policy != 0 && policy != 4;
+    extras_->numa_mask = has_nodes ? from.numa_mask : std::vector<uint8_t>();
     if (!extras_->numa_mask.empty()) to.numa_mask = extras_->numa_mask.data();
     to.numa_mask_size = extras_->numa_mask.size();
   }

@@ -85,4 +85,10 @@ struct ExecExtras {
   uint32_t log_rate_limit_burst = 0;
 };
 
+// Of nodes alone the kernel prefers them.
+inline int effective_numa_policy(const ExecExtras& extras) noexcept {
+  constexpr int kPreferred = 1;
+  return extras.numa_policy < 0 && !extras.numa_mask.empty() ? kPreferred : extras.numa_policy;
+}
+
 }  // namespace flotilla::init

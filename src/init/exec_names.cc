@@ -89,12 +89,8 @@ constexpr std::array<DirectoryNames, kDirectoryKinds> kDirectories{
 constexpr unsigned kMaxSetNumber = 8191;  // more than any kernel's CPUs
 
 std::optional<unsigned> parse_set_number(std::string_view text) {
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number > kMaxSetNumber) {
-    return std::nullopt;
-  }
-  return number;
+  const auto number = unit::parse_unsigned(text, kMaxSetNumber);
+  return number ? std::optional(static_cast<unsigned>(*number)) : std::nullopt;
 }
 
 }  // namespace
@@ -106,7 +102,7 @@ std::optional<int> parse_io_class(std::string_view text) {
   return name_or_number(kIoClasses, text, 7);
 }
 std::optional<int> parse_numa_policy(std::string_view text) {
-  return name_or_number(kNumaPolicies, text, 4);
+  return find_by_name(kNumaPolicies, text);
 }
 std::optional<int> parse_syslog_facility(std::string_view text) {
   return name_or_number(kFacilities, text, 127);
@@ -144,8 +140,9 @@ std::optional<uint64_t> parse_capabilities(std::string_view words) {
     cap_value_t value = -1;
     if (const auto number = unit::parse_integer(word, 0, 63)) {
       value = static_cast<cap_value_t>(*number);
-    } else if (cap_from_name(word.c_str(), &value) != 0) {
-      continue;
+    } else if (word.empty() || (word[0] >= '0' && word[0] <= '9') ||
+               cap_from_name(word.c_str(), &value) != 0) {
+      continue;  // the library would take a number at the front
     }
     set |= uint64_t{1} << static_cast<unsigned>(value);
   }
@@ -153,7 +150,10 @@ std::optional<uint64_t> parse_capabilities(std::string_view words) {
 }
 
 std::optional<uint64_t> parse_coredump_filter(std::string_view words) {
-  const auto list = unit::split_words(words);
+  unit::WordRules rules;
+  rules.quotes = unit::WordRules::Quotes::kLiteral;
+  rules.escapes = unit::WordRules::Escapes::kDrop;
+  const auto list = unit::split_words(words, rules);
   if (!list) return std::nullopt;
   uint64_t set = 0;
   for (const std::string& word : *list) {

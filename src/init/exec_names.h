@@ -15,7 +15,7 @@ namespace flotilla::init {
 
 std::optional<int> parse_cpu_policy(std::string_view text);   // "fifo", or a SCHED_* number
 std::optional<int> parse_io_class(std::string_view text);     // "idle", or a number
-std::optional<int> parse_numa_policy(std::string_view text);  // "bind", or an MPOL_* number
+std::optional<int> parse_numa_policy(std::string_view text);  // an MPOL_* number, of "bind"
 std::optional<int> parse_syslog_facility(std::string_view text);
 std::optional<int> parse_secure_bits(std::string_view words);
 std::optional<unsigned long> parse_personality(std::string_view text);

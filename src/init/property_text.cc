@@ -289,8 +289,19 @@ Result<PropertyText> PropertyWriter::write_unchecked(const std::string& name, co
   return text;
 }
 
+// Commands are added to those that came before; an empty list takes them all away.
+void PropertyWriter::add_earlier_commands(std::vector<std::string>& lines) {
+  if (lines.empty() || lines[0].substr(0, 4) != "Exec" || lines[0].back() != '=') return;
+  std::vector<std::string>& known = commands_[lines[0]];
+  if (lines.size() == 1) return known.clear();
+  known.insert(known.end(), lines.begin() + 1, lines.end());
+  lines.resize(1);
+  lines.insert(lines.end(), known.begin(), known.end());
+}
+
 Result<PropertyText> PropertyWriter::write(const std::string& name, const Value& value) {
   FLOTILLA_ASSIGN(PropertyText text, write_unchecked(name, value));
+  if (text.section == "Service") add_earlier_commands(text.lines);
   // A line more than it seems would be a setting that nobody checked.
   if (has_line_end(text.lines)) return bad_value(name, Value{"s", std::string("line break")});
   if (name == "Slice" && !unit::UnitName::is_valid(*value.as_string())) {

@@ -36,10 +36,12 @@ class PropertyWriter {
   base::Result<PropertyText> write(const std::string& name, const bus::Value& value);
 
  private:
+  void add_earlier_commands(std::vector<std::string>& lines);
   base::Result<PropertyText> write_unchecked(const std::string& name, const bus::Value& value);
 
   unit::UnitName unit_;
   std::map<std::string, std::string> hard_limits_;
+  std::map<std::string, std::vector<std::string>> commands_;  // the lines of a list so far
 };
 
 // Fails, with systemd's error, where programs may not ask for units of this type.

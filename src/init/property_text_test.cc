@@ -139,6 +139,18 @@ TEST(PropertyText, WritesCommandsWithTheirFlagsAndZerothWord) {
             "[Service] ExecStop= ExecStop=-+@\"/bin/sh\" \"shell\"");
 }
 
+TEST(PropertyText, CommandsAreAddedToThoseThatCameBefore) {
+  const auto list = [](const char* program) {
+    return record("a(sasb)", {record("(sasb)", {text(program), words({program}), {"b", false}})});
+  };
+  PropertyWriter writer(*unit::UnitName::parse("a.service"));
+  ASSERT_TRUE(writer.write("ExecStart", list("/bin/a")));
+  const auto second = writer.write("ExecStart", list("/bin/b"));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->lines, (std::vector<std::string>{"ExecStart=", "ExecStart=\"/bin/a\"",
+                                                     "ExecStart=\"/bin/b\""}));
+}
+
 TEST(PropertyText, LimitsComeAsAHardOneAndThenASoftOne) {
   PropertyWriter writer(unit::UnitName::parse("a.service").value());
   EXPECT_EQ(writer.write("LimitNOFILE", number("t", 200))->lines[0], "LimitNOFILE=200");

@@ -177,8 +177,11 @@ std::vector<std::string> read_variable_names(std::string_view value, VariableWor
                                              const SpecifierContext& context,
                                              const Reporter& reporter) {
   std::vector<std::string> names;
+  // Names alone have nothing that could be escaped.
+  WordRules rules;
+  if (words == VariableWords::kNames) rules.escapes = WordRules::Escapes::kDrop;
   while (true) {
-    auto word = take_word(value);
+    auto word = take_word(value, rules);
     if (!word) {
       reporter.warn("variable names: {}, the rest of the line is ignored", word.error().message);
       return names;

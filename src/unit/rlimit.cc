@@ -55,6 +55,10 @@ base::Result<rlim_t> parse_nice(std::string_view text) {
 }
 
 base::Result<rlim_t> parse_one(Kind kind, std::string_view text) {
+  const bool has_units = kind != Kind::kCount && kind != Kind::kNice;
+  if (!has_units && trim(text) != text) {
+    return base::invalid("expected a number without blanks, got \"{}\"", text);
+  }
   // There is no nice level without an end.
   if (text == "infinity" && kind != Kind::kNice) return rlim_t{RLIM_INFINITY};
   switch (kind) {

@@ -51,6 +51,13 @@ TEST(Rlimit, ReadsEachKindOfLimit) {
   for (const auto& c : cases) EXPECT_EQ(read(c.key, c.text), c.limit) << c.key << "=" << c.text;
 }
 
+TEST(Rlimit, ANumberHasNoBlanksAroundIt) {
+  EXPECT_FALSE(parse_rlimit(RLIMIT_NOFILE, "7 : 8"));
+  EXPECT_FALSE(parse_rlimit(RLIMIT_NICE, "7 : 8"));
+  ASSERT_TRUE(parse_rlimit(RLIMIT_CORE, "7 : 8"));
+  EXPECT_EQ(parse_rlimit(RLIMIT_CORE, "7 : 8")->rlim_max, 8u);
+}
+
 TEST(Rlimit, KnowsEveryLimitByName) {
   for (int resource = 0; resource < kRlimitCount; ++resource) {
     EXPECT_EQ(find_rlimit("Limit" + std::string(rlimit_name(resource))), resource);
