@@ -8,7 +8,8 @@ namespace flotilla::init::bus_cgroup {
 namespace {
 
 const CgroupSettings& of(S s) {
-  return s.unit->settings.cgroup ? *s.unit->settings.cgroup : default_cgroup_settings();
+  return s.unit->settings.extras->cgroup ? *s.unit->settings.extras->cgroup
+                                         : default_cgroup_settings();
 }
 
 bool is_slice(S s) { return s.unit->settings.name.type() == unit::UnitType::kSlice; }

@@ -46,7 +46,7 @@ base::Status set_service_watchdogs(Manager& manager, bus::MessageReader value) {
 }
 
 CgroupSettings cgroup_of(const UnitSettings& settings) {
-  return settings.cgroup ? *settings.cgroup : default_cgroup_settings();
+  return settings.extras->cgroup ? *settings.extras->cgroup : default_cgroup_settings();
 }
 
 // What processes get whose unit says nothing: the manager's own, but for what it raised for itself.

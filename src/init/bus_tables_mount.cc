@@ -31,7 +31,7 @@ void flag(S s, W w) {
 template <ServiceCommand Which>
 void command(S s, W w) {
   w.open_array("(sasbttttuii)");
-  const auto& commands = s.unit->settings.commands[static_cast<size_t>(Which)];
+  const auto commands = s.unit->settings.commands[Which];
   if (!commands.empty() && s.unit->has_run(Which)) {
     w.open_struct("sasbttttuii").string(commands[0].path()).open_array("s");
     for (const std::string_view argument : commands[0].argv) w.string(argument);

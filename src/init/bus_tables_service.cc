@@ -132,8 +132,8 @@ void write_run(W w, const CommandRun& run) {
   w.u32(static_cast<uint32_t>(run.pid)).i32(run.code).i32(run.status);
 }
 
-const std::vector<unit::Command>& commands(S s, ServiceCommand which) {
-  return s.unit->settings.commands[static_cast<size_t>(which)];
+ServiceCommands::Lines commands(S s, ServiceCommand which) {
+  return s.unit->settings.commands[which];
 }
 
 template <ServiceCommand Which>

@@ -82,16 +82,16 @@ void write_can_reload(S s, W w) { w.boolean(s.manager.can_reload(*s.unit)); }
 
 template <EmergencyAction UnitActions::*Action>
 void action(S s, W w) {
-  w.string(to_string((*s.unit->settings.actions).*Action));
+  w.string(to_string((*s.unit->settings.extras->actions).*Action));
 }
 template <std::optional<uint8_t> UnitActions::*Status>
 void action_status(S s, W w) {
-  const auto& status = (*s.unit->settings.actions).*Status;
+  const auto& status = (*s.unit->settings.extras->actions).*Status;
   w.i32(status ? *status : -1);
 }
 template <std::string UnitActions::*Text>
 void action_text(S s, W w) {
-  w.string((*s.unit->settings.actions).*Text);
+  w.string((*s.unit->settings.extras->actions).*Text);
 }
 template <JobMode UnitSettings::*Mode>
 void job_mode(S s, W w) {

@@ -20,21 +20,21 @@ void parse_action(UnitSettings& settings, const SettingContext& context, std::st
     return context.reporter.warn("{}= specified as system mode action, ignoring: {}", context.key,
                                  value);
   }
-  settings.actions.edit().*Member = *action;
+  settings.extras.edit().actions.edit().*Member = *action;
 }
 
 template <std::optional<uint8_t> UnitActions::*Member>
 void parse_exit_status(UnitSettings& settings, const SettingContext& context,
                        std::string_view value) {
   if (value.empty()) {
-    (settings.actions.edit().*Member).reset();
+    (settings.extras.edit().actions.edit().*Member).reset();
     return;
   }
   const auto status = unit::parse_integer(value, 0, 255);
   if (!status) {
     return context.reporter.warn("Failed to parse exit status '{}', ignoring", value);
   }
-  settings.actions.edit().*Member = static_cast<uint8_t>(*status);
+  settings.extras.edit().actions.edit().*Member = static_cast<uint8_t>(*status);
 }
 
 template <std::string UnitActions::*Member>
@@ -45,7 +45,7 @@ void parse_argument(UnitSettings& settings, const SettingContext& context, std::
   const bool is_ascii = std::none_of(text->begin(), text->end(),
                                      [](char c) { return static_cast<unsigned char>(c) > 127; });
   if (!is_ascii || text->size() > kMostBytes) return context.warn_bad_value(value);
-  settings.actions.edit().*Member = std::move(*text);
+  settings.extras.edit().actions.edit().*Member = std::move(*text);
 }
 
 template <JobMode UnitSettings::*Member>

@@ -27,7 +27,7 @@ TEST_F(Actions, AreReadFromUnitAndOldOnesFromService) {
       "JobTimeoutRebootArgument=%p x\nSuccessAction=exit\nSuccessActionExitStatus=300\n"
       "OnFailureJobMode=isolate\nOnSuccessJobMode=flush\n"
       "[Service]\nStartLimitAction=exit-force\nRebootArgument=r\nExecStart=/bin/a\n");
-  const UnitActions& actions = *settings.actions;
+  const UnitActions& actions = *settings.extras->actions;
   EXPECT_EQ(actions.failure, EmergencyAction::kRebootForce);
   EXPECT_EQ(actions.failure_exit_status, 7);
   EXPECT_EQ(actions.job_timeout, EmergencyAction::kPoweroff);
@@ -43,7 +43,7 @@ TEST_F(Actions, AreReadFromUnitAndOldOnesFromService) {
 
 TEST_F(Actions, CostAPlainUnitNothing) {
   const UnitSettings settings = load("[Service]\nExecStart=/bin/a\n");
-  EXPECT_FALSE(settings.actions.is_set());
+  EXPECT_FALSE(settings.extras->actions.is_set());
   EXPECT_EQ(settings.on_failure_job_mode, JobMode::kReplace);
   EXPECT_EQ(settings.on_success_job_mode, JobMode::kFail);
 }
@@ -52,8 +52,8 @@ TEST_F(Actions, OfTheMachineAreNotForUserManagers) {
   const UnitSettings settings =
       load("[Unit]\nFailureAction=reboot\nSuccessAction=exit\n[Service]\nExecStart=/bin/a\n",
            ManagerScope::kUser);
-  EXPECT_EQ(settings.actions->failure, EmergencyAction::kNone);
-  EXPECT_EQ(settings.actions->success, EmergencyAction::kExit);
+  EXPECT_EQ(settings.extras->actions->failure, EmergencyAction::kNone);
+  EXPECT_EQ(settings.extras->actions->success, EmergencyAction::kExit);
 }
 
 TEST_F(Actions, OldNameOfIsolateStillCounts) {

@@ -389,13 +389,14 @@ constexpr NamedParser kParsers[] = {
 }  // namespace
 
 CgroupSettings& edit_cgroup(UnitSettings& unit, const SettingContext& context) {
-  auto own = unit.cgroup ? std::make_shared<Settings>(*unit.cgroup) : std::make_shared<Settings>();
+  auto& shared = unit.extras.edit().cgroup;
+  auto own = shared ? std::make_shared<Settings>(*shared) : std::make_shared<Settings>();
   Settings& settings = *own;
   auto& written = settings.written;
   if (std::find(written.begin(), written.end(), context.key) == written.end()) {
     written.emplace_back(context.key);
   }
-  unit.cgroup = std::move(own);
+  shared = std::move(own);
   return settings;
 }
 

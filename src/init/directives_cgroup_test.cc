@@ -20,7 +20,7 @@ class CgroupDirectives : public testing::Test {
     parser(unit_, SettingContext{specifiers_, reporter, key, marks_, false}, value);
     return diagnostics.size();
   }
-  const CgroupSettings& now() const { return *unit_.cgroup; }
+  const CgroupSettings& now() const { return *unit_.extras->cgroup; }
 
   UnitSettings unit_{*unit::UnitName::parse("a.service")};
   unit::HostValues host_;
@@ -127,7 +127,7 @@ TEST_F(CgroupDirectives, LeaveCopiesOfASettingAsTheyWere) {
   EXPECT_EQ(set("CPUWeight", "50"), 0U);
   const UnitSettings copy = unit_;
   EXPECT_EQ(set("CPUWeight", "60"), 0U);
-  EXPECT_EQ(copy.cgroup->cpu_weight, 50U);
+  EXPECT_EQ(copy.extras->cgroup->cpu_weight, 50U);
 }
 
 }  // namespace

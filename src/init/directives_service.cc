@@ -42,13 +42,12 @@ void parse_kill_mode_setting(UnitSettings& settings, const SettingContext& conte
 
 template <ServiceCommand Which>
 void parse_command(UnitSettings& settings, const SettingContext& context, std::string_view value) {
-  auto& list = settings.commands[static_cast<size_t>(Which)];
-  if (value.empty()) return list.clear();
+  if (value.empty()) return settings.commands.clear(Which);
   auto commands = unit::parse_command_line(value, context.specifiers, context.reporter);
   if (!commands) {
     return context.end_file(commands.error().message);
   }
-  for (unit::Command& command : *commands) list.push_back(std::move(command));
+  for (unit::Command& command : *commands) settings.commands.add(Which, std::move(command));
 }
 
 void parse_permissions_start_only(UnitSettings&, const SettingContext& context,

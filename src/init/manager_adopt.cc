@@ -55,8 +55,8 @@ size_t Manager::Impl::adopt_units(JobId next_job) {
   // All slots are known before anything is done about one: what follows may look at others.
   for (UnitId id = 0; id < units.size(); ++id) {
     Unit* unit = unit_at(id);
-    if (unit == nullptr || !unit->state_slot) continue;
-    if (unit->service) resume_service(*unit, *unit->state_slot);
+    if (unit == nullptr || !unit->has_state_slot()) continue;
+    if (unit->service) resume_service(*unit, unit->state_slot);
     if (is_mount(*unit) && unit->service) {
       feed(*unit, ServiceEvent::of(is_mounted(*unit) ? ServiceEvent::Kind::kMounted
                                                      : ServiceEvent::Kind::kUnmounted));
@@ -71,7 +71,7 @@ size_t Manager::Impl::adopt_units(JobId next_job) {
 // What it was in the middle of.
 void Manager::Impl::resume_service(Unit& unit, StateFile::SlotId slot) {
   ServiceRuntime& runtime = *unit.service;
-  if (runtime.pending_spawn) resume_spawn(unit, slot);
+  if (runtime.pending_spawn.is_set()) resume_spawn(unit, slot);
   if (runtime.state.waits_for_pid_file) feed(unit, watch_pid_file(unit));
   // It was about to ask for its restart.
   if (will_restart(runtime.state) && unit.job == 0 && runtime.state.timeout_at.is_never()) {
@@ -97,7 +97,7 @@ bool Manager::Impl::adopt_unit(StateFile::SlotId slot, JobId next_job) {
   const std::string name(record.name_view());
   const auto parsed = unit::UnitName::parse(name);
   Unit* unit = parsed ? load_name(*parsed) : nullptr;
-  if (unit == nullptr || unit->id != name || unit->state_slot) {
+  if (unit == nullptr || unit->id != name || unit->has_state_slot()) {
     log(4, fmt::format("{}: its state cannot be taken over.", name));
     edges.state.free(slot);
     return false;
@@ -274,13 +274,13 @@ void Manager::Impl::resume_spawn(Unit& unit, StateFile::SlotId slot) {
   ServiceRuntime& runtime = *unit.service;
   ServiceAction action;
   action.kind = ServiceAction::Kind::kSpawn;
-  action.is_control = runtime.pending_spawn->is_control;
-  action.command = runtime.pending_spawn->command;
-  action.index = runtime.pending_spawn->index;
+  action.is_control = runtime.pending_spawn.is_control;
+  action.command = runtime.pending_spawn.command;
+  action.index = runtime.pending_spawn.index;
   const auto kind =
       action.is_control ? StateFile::SpawnKind::kControl : StateFile::SpawnKind::kMain;
   const pid_t pid = *edges.state.spawn_pid(slot, kind);
-  runtime.pending_spawn.reset();
+  runtime.pending_spawn = {};
   if (pid <= 0) return feed(unit, spawn(unit, action));
   CommandRun run;
   run.start = now();

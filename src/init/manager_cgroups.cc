@@ -15,7 +15,7 @@ using base::Status;
 using unit::UnitType;
 
 const CgroupSettings& settings_of(const Unit& unit) {
-  return unit.settings.cgroup ? *unit.settings.cgroup : default_cgroup_settings();
+  return unit.settings.extras->cgroup ? *unit.settings.extras->cgroup : default_cgroup_settings();
 }
 
 bool may_have_cgroup(const Unit& unit) {
@@ -48,8 +48,8 @@ void Manager::Impl::configure_path(const Unit& unit, CgroupWrites writes) {
   CgroupMask allowed = kAllControllers;
   for (const std::string& name : slices_around(unit)) {
     const Unit* slice = find(name);
-    if (slice == nullptr || !slice->settings.cgroup) continue;
-    const CgroupSettings& settings = *slice->settings.cgroup;
+    if (slice == nullptr || !slice->settings.extras->cgroup) continue;
+    const CgroupSettings& settings = *slice->settings.extras->cgroup;
     allowed = static_cast<CgroupMask>(allowed & ~settings.disable_controllers);
     if (settings.has_default_memory_min) inherited.memory_min = settings.default_memory_min;
     if (settings.has_default_memory_low) inherited.memory_low = settings.default_memory_low;
@@ -74,7 +74,7 @@ void Manager::Impl::configure_group(Unit& unit) {
   if (edges.tracker.controllers() == 0) return;
   for (const std::string& name : slices_around(unit)) {
     const Unit* slice = find(name);
-    if (slice == nullptr || !slice->settings.cgroup || name == "-.slice") continue;
+    if (slice == nullptr || !slice->settings.extras->cgroup || name == "-.slice") continue;
     if (configured_slices_.insert(name).second) configure_path(*slice, CgroupWrites::kWhatIsSet);
   }
   configure_path(unit, CgroupWrites::kWhatIsSet);
@@ -90,7 +90,9 @@ void Manager::Impl::apply_cgroup_settings(Unit& unit) {
 
 void Manager::Impl::end_startup_phase() {
   for (const auto& unit : units) {
-    if (!unit || !unit->settings.cgroup || !has_startup_settings(*unit->settings.cgroup)) continue;
+    if (!unit || !unit->settings.extras->cgroup ||
+        !has_startup_settings(*unit->settings.extras->cgroup))
+      continue;
     apply_cgroup_settings(*unit);
   }
 }
@@ -103,7 +105,8 @@ void Manager::Impl::note_cpu_usage(Unit& unit) {
 
 // What waits for its end begins first: the kernel takes its time to remove a cgroup.
 void Manager::Impl::release_group_later(Unit& unit) {
-  if (std::exchange(unit.service->group_goes, true)) return;
+  if (unit.service->group_goes) return;
+  unit.service->group_goes = true;
   going_groups_.push_back(unit.graph_id);
   edges.program.request_turn();
 }
@@ -279,10 +282,10 @@ std::optional<uint64_t> Manager::memory_available(const Unit& unit) const {
 
 std::vector<std::string> Manager::ignored_directives(const Unit& unit) const {
   std::vector<std::string> ignored = unit.settings.extras->ignored_directives;
-  if (!unit.settings.cgroup) return ignored;
+  if (!unit.settings.extras->cgroup) return ignored;
   const CgroupMask there = impl_->edges.tracker.controllers();
   const std::string_view section = unit_section_of(unit.settings.name.type());
-  for (const std::string& name : unit.settings.cgroup->written) {
+  for (const std::string& name : unit.settings.extras->cgroup->written) {
     const auto needed = controller_of_directive(name);
     if (!needed || (there & mask_of(*needed)) != 0) continue;
     ignored.push_back(fmt::format("{}.{}", section, name));
@@ -353,7 +356,7 @@ Status Manager::attach_process(std::string_view name, std::string_view subgroup,
   if (!subgroup.empty() && subgroup[0] != '/') {
     return base::invalid("Control group path is not absolute: {}", subgroup);
   }
-  if (!unit->settings.cgroup || !unit->settings.cgroup->delegate) {
+  if (!unit->settings.extras->cgroup || !unit->settings.extras->cgroup->delegate) {
     return base::invalid("Process migration not available on non-delegated units.");
   }
   if (!unit->service || unit->is_inactive_or_failed() || !unit->service->group) {

@@ -77,7 +77,7 @@ void Manager::Impl::act(EmergencyAction action, std::optional<uint8_t> status, A
 }
 
 void Manager::Impl::act_on_change(const Unit& unit, ActiveState before, ActiveState now) {
-  const UnitActions& actions = *unit.settings.actions;
+  const UnitActions& actions = *unit.settings.extras->actions;
   if (before != ActiveState::kFailed && now == ActiveState::kFailed) {
     auto status = actions.failure_exit_status;
     if (!status) status = exit_status_of(unit);

@@ -129,7 +129,7 @@ void Manager::Impl::JobTimer::on_expiry() {
     Unit* const unit = owner.unit_at(expired->unit);
     owner.finish(id, JobResult::kTimeout);  // ends this timer
     if (unit != nullptr) {
-      owner.act(unit->settings.actions->job_timeout, std::nullopt, ActNoise::kWarning,
+      owner.act(unit->settings.extras->actions->job_timeout, std::nullopt, ActNoise::kWarning,
                 "job timed out");
     }
     owner.edges.program.request_turn();
@@ -164,8 +164,9 @@ bool Manager::Impl::runs_before(UnitId a, UnitId b) const {
   if (type != other) return type > other;
   const auto weight = [](const Unit& unit) {
     constexpr uint64_t kDefault = 100;
-    const bool is_set = unit.settings.cgroup && unit.settings.cgroup->cpu_weight != kCgroupUnset;
-    return is_set ? unit.settings.cgroup->cpu_weight : kDefault;
+    const bool is_set =
+        unit.settings.extras->cgroup && unit.settings.extras->cgroup->cpu_weight != kCgroupUnset;
+    return is_set ? unit.settings.extras->cgroup->cpu_weight : kDefault;
   };
   if (weight(*first) != weight(*second)) return weight(*first) > weight(*second);
   const int nice = first->settings.exec->nice.value_or(0);
@@ -275,7 +276,7 @@ void Manager::Impl::start_service(const Job& job, Unit& unit) {
       unit.start_limit.admit(edges.timers.clock().monotonic(), unit.settings.limits->start_interval,
                              unit.settings.limits->start_burst);
   if (!admitted) {
-    act(unit.settings.actions->start_limit, std::nullopt, ActNoise::kWarning,
+    act(unit.settings.extras->actions->start_limit, std::nullopt, ActNoise::kWarning,
         fmt::format("unit {} failed", unit.id));
   }
   feed(unit,

@@ -193,8 +193,7 @@ std::unique_ptr<HelperLaunch> Manager::Impl::make_launch(Unit& unit, const Servi
   if (helper.program().empty()) {
     return fail("Its settings need flotilla-exec, which is not installed beside flotilla-init.");
   }
-  const unit::Command& command =
-      unit.settings.commands[static_cast<size_t>(action.command)][action.index];
+  const unit::Command& command = unit.settings.commands[action.command][action.index];
   OrderInputs inputs{unit.settings,  exec.spec(),
                      action.command, command.effective_privilege(),
                      helper.paths(), sandbox_of(runtime).places.get()};

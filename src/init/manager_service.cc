@@ -10,6 +10,9 @@ namespace flotilla::init {
 
 using Kind = ServiceEvent::Kind;
 
+// There is one for each service, also for those that never do anything.
+static_assert(sizeof(ServiceRuntime) <= 248, "what few services need belongs into the extras");
+
 ServiceRuntime::ServiceRuntime(Manager::Impl& owner, Unit& of_unit)
     : manager(owner),
       unit(of_unit),
@@ -25,6 +28,7 @@ void ServiceRuntime::on_watchdog() {
 void ServiceRuntime::on_pid_file_change() { manager.feed(unit, ServiceEvent::of(Kind::kPidFile)); }
 
 void ServiceRuntime::arm_verify() {
+  auto& verify = extras.edit().verify;
   if (!verify) {
     verify = std::make_unique<Timer>(Callback<void()>::to<&ServiceRuntime::on_verify>(*this));
   }
@@ -39,7 +43,8 @@ void ServiceRuntime::on_verify() {
     return watch.is_watching() && !manager.edges.processes.inspect(watch.pid());
   };
   const bool is_any_lost = is_lost(main_watch) || (control_watch && is_lost(*control_watch));
-  if (is_any_lost && !std::exchange(was_lost, true)) {
+  if (is_any_lost && !was_lost) {
+    was_lost = true;
     return arm_verify();
   }
   const auto lose = [&](ChildWatch& watch, bool is_main) {
@@ -52,7 +57,7 @@ void ServiceRuntime::on_verify() {
   };
   if (is_lost(main_watch)) lose(main_watch, true);
   if (control_watch && is_lost(*control_watch)) lose(*control_watch, false);
-  verify.reset();
+  extras.edit().verify.reset();
   // Nobody is left to tell of a program that has been executed meanwhile.
   manager.feed(unit, ServiceEvent::of(Kind::kExecuted));
 }

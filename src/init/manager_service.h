@@ -33,6 +33,7 @@ struct SandboxRuntime {
 // What few services have of what they are while they run.
 struct ServiceRuntimeExtras {
   std::unique_ptr<Timer> watchdog;            // of a service that has to feed one
+  std::unique_ptr<Timer> verify;              // of a service that was taken over while it ran
   std::unique_ptr<PathWatch> pid_file_watch;  // while its coming is awaited
   std::unique_ptr<FdStore> fd_store;          // null: nothing was ever stored
   std::string status_text;
@@ -41,6 +42,7 @@ struct ServiceRuntimeExtras {
   Timestamps watchdog_time;
   CommandRun control_run;
   std::unique_ptr<SandboxRuntime> sandbox;  // null: none of it
+  std::shared_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
 };
 
 struct ServiceRuntime {
@@ -71,7 +73,6 @@ struct ServiceRuntime {
 
   ServiceState state;
   std::unique_ptr<Timer> timeout;  // while one is set
-  std::unique_ptr<Timer> verify;   // of a service that was taken over while it ran
   Lazy<ServiceRuntimeExtras> extras;
   ChildWatch main_watch;
   std::unique_ptr<ChildWatch> control_watch;  // while there is a control process
@@ -80,9 +81,10 @@ struct ServiceRuntime {
 
   CommandRun main_run;
   struct PendingSpawn {
-    ServiceCommand command;
-    bool is_control;
-    uint16_t index;
+    ServiceCommand command = ServiceCommand::kCount;  // kCount: there is none
+    bool is_control = false;
+    uint16_t index = 0;
+    bool is_set() const noexcept { return command != ServiceCommand::kCount; }
   };
   // The last run of each line of the files that ran since the start; null where it did not.
   CommandRun* find_run(ServiceCommand command, size_t index) noexcept;
@@ -92,19 +94,22 @@ struct ServiceRuntime {
   void set_main_run_aside();
   // Whether the lines have run is still known if `keeps_lines`.
   void forget_runs(bool keeps_lines) noexcept;
+  // The settings changed, or no automatic restart will come.
+  void drop_main_exec() {
+    if (extras->main_exec) extras.edit().main_exec.reset();
+  }
   uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
-
-  std::shared_ptr<PreparedExec> main_exec;  // for automatic restarts; null where none will come
-  bool streams_open = false;
-  bool was_lost = false;                 // at the first look of on_verify()
-  bool is_abandoned = false;             // of a scope: whoever made it cares no more
-  bool group_was_killed = false;         // then the next run gets a new one
-  bool group_is_configured = false;      // what the settings say is in its files
-  bool group_goes = false;               // it is over, and is removed at the end of the turn
   uint64_t cpu_usage_nsec = UINT64_MAX;  // of the last run, once that is over
+
+  bool streams_open : 1 = false;
+  bool was_lost : 1 = false;             // at the first look of on_verify()
+  bool is_abandoned : 1 = false;         // of a scope: whoever made it cares no more
+  bool group_was_killed : 1 = false;     // then the next run gets a new one
+  bool group_is_configured : 1 = false;  // what the settings say is in its files
+  bool group_goes : 1 = false;           // it is over, and is removed at the end of the turn
   // The spawn whose outcome is not written down yet: a manager that finds it after a crash knows
   // what the pid beside the record is of.
-  std::optional<PendingSpawn> pending_spawn;
+  PendingSpawn pending_spawn;
 
  private:
   struct LineRun {

@@ -33,8 +33,8 @@ void Manager::Impl::record_exit(Unit& unit, bool is_main, const ChildExit& exit)
   }
   const auto close = [&](CommandRun& run) {
     run.exit = now();
-    run.code = exit.code;
-    run.status = exit.status;
+    run.code = static_cast<int16_t>(exit.code);
+    run.status = static_cast<int16_t>(exit.status);
   };
   const auto close_indexed = [&](ServiceCommand which, size_t index) {
     if (CommandRun* run = runtime.find_run(which, index)) close(*run);
@@ -272,7 +272,7 @@ void Manager::Impl::release_resources(Unit& unit, bool restarts) {
   close_sandbox(unit);
   runtime.uid = runtime.gid = UINT32_MAX;
   if (restarts) return;
-  runtime.main_exec.reset();
+  runtime.drop_main_exec();
   if (runtime.streams_open) {
     edges.logs.close_streams(unit.id);
     runtime.streams_open = false;
@@ -346,7 +346,7 @@ bool Manager::Impl::run_one_change() {
     }
     wishes_.push_back({consequence.request, kNoUnit});
   }
-  if (unit->settings.actions.is_set() && !change.is_judged) {
+  if (unit->settings.extras->actions.is_set() && !change.is_judged) {
     act_on_change(*unit, change.before, change.now);
   }
   if (wishes_.size() != wishes_before) {

@@ -25,12 +25,10 @@ std::string_view file_name_of(std::string_view path) { return path.substr(path.r
 // What its lines are marked with: the program it is about, as all its commands share one stream.
 std::string_view log_identifier(const UnitSettings& settings) {
   if (!settings.exec->syslog_identifier.empty()) return settings.exec->syslog_identifier;
-  const auto& commands = settings.commands;
-  const auto& main = commands[static_cast<size_t>(ServiceCommand::kStart)];
+  const ServiceCommands& commands = settings.commands;
+  const auto main = commands[ServiceCommand::kStart];
   if (!main.empty()) return file_name_of(main.front().path());
-  for (const auto& others : commands) {
-    if (!others.value.empty()) return file_name_of(others.value.front().path());
-  }
+  if (commands.begin() != commands.end()) return file_name_of(commands.begin()->path());
   return {};
 }
 
@@ -99,7 +97,7 @@ const Unit* Manager::Impl::find_monitored(const Unit& unit) const {
 bool Manager::Impl::prepare_exec(Unit& unit, const ServiceAction& action, PreparedExec& exec,
                                  ServiceEvent& outcome) {
   ServiceRuntime& runtime = *unit.service;
-  const auto& commands = unit.settings.commands[static_cast<size_t>(action.command)];
+  const auto commands = unit.settings.commands[action.command];
   outcome = ServiceEvent::of(Kind::kSpawnFailed);
   if (action.index >= commands.size()) return false;
   const bool is_stop =
@@ -167,9 +165,9 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   }
   // An automatic restart of a plain service runs what was prepared before.
   const bool keeps = !action.is_control && unit.settings.service->restart != RestartSetting::kNo;
-  if (keeps && !runtime.main_exec) runtime.main_exec = std::make_shared<PreparedExec>();
-  const std::shared_ptr<PreparedExec> prepared =
-      keeps ? runtime.main_exec : std::make_shared<PreparedExec>();
+  std::shared_ptr<PreparedExec> prepared = keeps ? runtime.extras->main_exec : nullptr;
+  if (!prepared) prepared = std::make_shared<PreparedExec>();
+  if (keeps) runtime.extras.edit().main_exec = prepared;
   PreparedExec& exec = *prepared;
   // What a process still reads is not made anew.
   for (const BegunSpawn& begun : begun_) {
@@ -181,7 +179,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   const bool can_renew = keeps && exec.can_renew() && unit.n_fd_store() == 0 &&
                          exec.spec().passed_fd_count == 0 &&
                          !unit.settings.exec->sandbox->dynamic_user &&
-                         unit.settings.commands[static_cast<size_t>(action.command)].size() == 1;
+                         unit.settings.commands[action.command].size() == 1;
   CommandRun run;
   run.start = now();
   if (!open_sandbox(unit, 0)) return outcome;
@@ -203,7 +201,8 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
     spec.cgroup_fd = *cgroup;
     runtime.group->watch_oom(Callback<void()>::to<&ServiceRuntime::on_oom>(runtime));
     if (!unit.has_cgroup) unit.has_cgroup = !runtime.group->cgroup_path().empty();
-    if (unit.settings.cgroup && unit.settings.cgroup->delegate && spec.uid != UINT32_MAX) {
+    if (unit.settings.extras->cgroup && unit.settings.extras->cgroup->delegate &&
+        spec.uid != UINT32_MAX) {
       static_cast<void>(edges.tracker.delegate(group_path(unit), spec.uid, spec.gid));
     }
   }
@@ -223,7 +222,8 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   save(unit);
   const auto kind =
       action.is_control ? StateFile::SpawnKind::kControl : StateFile::SpawnKind::kMain;
-  int32_t* pid_location = unit.state_slot ? edges.state.spawn_pid(*unit.state_slot, kind) : nullptr;
+  int32_t* pid_location =
+      unit.has_state_slot() ? edges.state.spawn_pid(unit.state_slot, kind) : nullptr;
   ExecSpec& spawned = launch ? launch->spec : spec;
   spawned.pid_location = pid_location;
   // Only Type=exec waits for the program; nothing that is opened for the process may stay open
@@ -233,7 +233,7 @@ ServiceEvent Manager::Impl::spawn(Unit& unit, const ServiceAction& action) {
   settle_spawns(goes_on ? Spawner::kMostOnTheirWay - 1 : 0);
   const SpawnResult result = goes_on ? edges.spawner.begin(spawned) : edges.spawner.spawn(spawned);
   if (result.is_on_its_way) begun_.push_back({unit.graph_id, prepared});
-  runtime.pending_spawn.reset();
+  runtime.pending_spawn = {};
   if (result.pid < 0) {
     edges.logs.message(
         unit.id, 3,

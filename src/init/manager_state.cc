@@ -25,9 +25,9 @@ uint32_t flags_of(const ServiceRuntime& runtime) {
   set(state.condition_failed, kConditionFailed);
   set(state.flush_n_restarts, kFlushRestarts);
   set(runtime.streams_open, kStreamsOpen);
-  if (runtime.pending_spawn) {
+  if (runtime.pending_spawn.is_set()) {
     set(true, kSpawnPending);
-    set(runtime.pending_spawn->is_control, kSpawnIsControl);
+    set(runtime.pending_spawn.is_control, kSpawnIsControl);
   }
   return flags;
 }
@@ -41,8 +41,8 @@ void fill_service(const ServiceRuntime& runtime, UnitRecord& record) {
       state.has_control_command ? static_cast<uint8_t>(state.control_command) : kNoCommand;
   record.main_index = state.main_index;
   record.control_index = state.control_index;
-  if (runtime.pending_spawn) {
-    const auto& action = *runtime.pending_spawn;
+  if (runtime.pending_spawn.is_set()) {
+    const auto& action = runtime.pending_spawn;
     record.control_command = static_cast<uint8_t>(action.command);
     (action.is_control ? record.control_index : record.main_index) = action.index;
   }
@@ -82,7 +82,7 @@ uint32_t Manager::Impl::change_flags_of(UnitId unit) const noexcept {
 }
 
 void Manager::Impl::save(Unit& unit) noexcept {
-  if (!unit.state_slot) {
+  if (!unit.has_state_slot()) {
     const bool is_pristine = unit.job == 0 && unit.active() == ActiveState::kInactive &&
                              !unit.times[UnitMoment::kInactiveExit].is_set() && unit.markers == 0;
     if (is_pristine) return;
@@ -105,7 +105,7 @@ void Manager::Impl::save(Unit& unit) noexcept {
   flags |= change_flags_of(unit.graph_id);
   flags |= static_cast<uint32_t>(unit.markers) << kMarkersShift;
   {
-    auto record = edges.state.edit(*unit.state_slot);
+    auto record = edges.state.edit(unit.state_slot);
     record->active_state = static_cast<uint8_t>(unit.active());
     record->flags = flags;
     record->job_id = job == nullptr ? 0 : job->id;
@@ -123,16 +123,16 @@ void Manager::Impl::save(Unit& unit) noexcept {
     record->start_limit_count = unit.start_limit.count;
     if (unit.service) fill_service(*unit.service, *record);
   }
-  if (!unit.service || unit.service->pending_spawn) return;
+  if (!unit.service || unit.service->pending_spawn.is_set()) return;
   // The pids are in the record now.
-  *edges.state.spawn_pid(*unit.state_slot, StateFile::SpawnKind::kMain) = 0;
-  *edges.state.spawn_pid(*unit.state_slot, StateFile::SpawnKind::kControl) = 0;
+  *edges.state.spawn_pid(unit.state_slot, StateFile::SpawnKind::kMain) = 0;
+  *edges.state.spawn_pid(unit.state_slot, StateFile::SpawnKind::kControl) = 0;
 }
 
 void Manager::Impl::forget_slot(Unit& unit) noexcept {
-  if (!unit.state_slot) return;
-  edges.state.free(*unit.state_slot);
-  unit.state_slot.reset();
+  if (!unit.has_state_slot()) return;
+  edges.state.free(unit.state_slot);
+  unit.state_slot = Unit::kNoStateSlot;
   if (edges.side != nullptr && unit.service && !unit.service->extras->status_text.empty()) {
     static_cast<void>(edges.side->erase_unit(unit.id));
   }

@@ -66,8 +66,8 @@ inline CommandRecord to_record(const CommandRun& run) {
   return {to_record(run.start), to_record(run.exit), run.pid, run.code, run.status, 0};
 }
 inline CommandRun from_record(const CommandRecord& record) {
-  return {from_record(record.start), from_record(record.exit), record.pid, record.code,
-          record.status};
+  return {from_record(record.start), from_record(record.exit), record.pid,
+          static_cast<int16_t>(record.code), static_cast<int16_t>(record.status)};
 }
 
 }  // namespace flotilla::init

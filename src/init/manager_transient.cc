@@ -77,8 +77,8 @@ std::vector<std::string> lines_of_others(std::string_view text, const PropertyTe
 // DeviceAllow= as all files of the unit have it.
 std::string allowed_devices(const Unit& unit) {
   std::string text;
-  if (!unit.settings.cgroup) return text;
-  for (const auto& [device, permissions] : unit.settings.cgroup->device_allow) {
+  if (!unit.settings.extras->cgroup) return text;
+  for (const auto& [device, permissions] : unit.settings.extras->cgroup->device_allow) {
     text += fmt::format("DeviceAllow={} {}\n", device, permissions);
   }
   return text;
@@ -221,7 +221,7 @@ Status Manager::Impl::set_properties(Unit& unit, bool runtime,
     unit.settings =
         loader.with_drop_in(unit.settings, unit_file_text({}, {applied}), path, was_outdated);
   }
-  if (unit.service) unit.service->main_exec.reset();
+  if (unit.service) unit.service->drop_main_exec();
   note_changed(unit);
   apply_cgroup_settings(unit);
   return {};

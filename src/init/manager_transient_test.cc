@@ -123,7 +123,7 @@ TEST_F(TransientTest, DevicesOfTheUnitFileStayBesideTheNewOnes) {
   boot();
   ASSERT_TRUE(
       manager_->set_properties("a.service", true, {line("Service", "DeviceAllow", "/dev/zero r")}));
-  EXPECT_EQ(manager_->find_unit("a.service")->settings.cgroup->device_allow.size(), 2U);
+  EXPECT_EQ(manager_->find_unit("a.service")->settings.extras->cgroup->device_allow.size(), 2U);
 }
 
 TEST_F(TransientTest, AChangedPropertyIsAllThatChanges) {
@@ -137,7 +137,7 @@ TEST_F(TransientTest, AChangedPropertyIsAllThatChanges) {
   ASSERT_TRUE(manager_->set_properties("a.service", true, {line("Service", "CPUWeight", "7")}));
   const Unit& unit = *manager_->find_unit("a.service");
   EXPECT_EQ(unit.description(), "a.service");
-  EXPECT_EQ(unit.settings.cgroup->cpu_weight, 7U);
+  EXPECT_EQ(unit.settings.extras->cgroup->cpu_weight, 7U);
   const std::string directory = "/run/systemd/system.control/a.service.d/";
   EXPECT_THAT(unit.settings.extras->drop_in_paths,
               ElementsAre(directory + "50-MemoryHigh.conf", directory + "50-CPUWeight.conf"));
@@ -159,7 +159,7 @@ TEST_F(TransientTest, AShareHasAFileOfItsOwnAndTheLastWordCounts) {
   EXPECT_TRUE(tree_.stat(directory + "50-MemoryHighScale.conf"));
   ASSERT_TRUE(manager_->set_properties("a.service", true, {line("Service", "MemoryHigh", "30M")}));
   EXPECT_TRUE(tree_.stat(directory + "50-MemoryHigh.conf"));
-  EXPECT_EQ(manager_->find_unit("a.service")->settings.cgroup->memory_high, 30U << 20);
+  EXPECT_EQ(manager_->find_unit("a.service")->settings.extras->cgroup->memory_high, 30U << 20);
 }
 
 TEST_F(TransientTest, AScopeTakesProcessesInAndEndsWithTheLast) {

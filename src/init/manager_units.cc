@@ -138,7 +138,7 @@ Unit* Manager::Impl::take_settings(UnitSettings settings) {
     if (observer != nullptr) events_.new_units.push_back(unit->id);
   } else {
     unit->settings = std::move(settings);
-    if (unit->service) unit->service->main_exec.reset();
+    if (unit->service) unit->service->drop_main_exec();
     note_changed(*unit);
   }
   if (is_mount(*unit)) take_mount(*unit);

@@ -67,7 +67,8 @@ void set_command(UnitSettings& settings, ServiceCommand which,
   for (const std::string& argument : argv) words.push_back(argument);
   unit::Command command(argv[0], std::move(words));
   command.expand_variables = false;
-  settings.commands[static_cast<size_t>(which)] = {std::move(command)};
+  settings.commands.clear(which);
+  settings.commands.add(which, std::move(command));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ using testing::ElementsAre;
 
 std::string line_of(const UnitSettings& settings, ServiceCommand which) {
   std::string text;
-  for (const unit::Command& command : settings.commands[static_cast<size_t>(which)]) {
+  for (const unit::Command& command : settings.commands[which]) {
     for (const std::string_view word : command.argv)
       text.append(text.empty() ? "" : " ").append(word);
   }

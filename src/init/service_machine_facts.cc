@@ -50,9 +50,8 @@ NeededFacts needed_facts(const ServiceSettings& settings, const ServiceCommands&
                          const ServiceState& state, ServiceEvent::Kind event) noexcept {
   NeededFacts needed;
   // The unit's processes are asked only where no main process tells whether it runs.
-  const bool begins =
-      event == Kind::kSpawned ||
-      (event == Kind::kStart && !commands[static_cast<size_t>(ServiceCommand::kStart)].empty());
+  const bool begins = event == Kind::kSpawned ||
+                      (event == Kind::kStart && !commands[ServiceCommand::kStart].empty());
   needed.processes = !state.main_pid_known && !begins && event != Kind::kNotifyWatchdog &&
                      event != Kind::kNotifyExtend;
   const bool may_load = event == Kind::kControlExit || event == Kind::kMainExit;

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <optional>
 #include <string>
@@ -27,7 +28,7 @@ class Life {
   Life() { commands(ServiceCommand::kStart) = {command("/main")}; }
 
   ServiceSettings settings;
-  ServiceCommands all_commands;
+  std::array<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)> all_commands;
   KillSettings kill;
   ServiceState state;
   bool stop_job = false;
@@ -51,8 +52,14 @@ class Life {
   }
 
   void feed(const ServiceEvent& event) {
-    const NeededFacts needed = needed_facts(settings, all_commands, state, event.kind);
-    ServiceFacts facts{settings, all_commands, kill, now_};
+    ServiceCommands all;
+    for (size_t kind = 0; kind < all_commands.size(); ++kind) {
+      for (const unit::Command& line : all_commands[kind]) {
+        all.add(static_cast<ServiceCommand>(kind), line);
+      }
+    }
+    const NeededFacts needed = needed_facts(settings, all, state, event.kind);
+    ServiceFacts facts{settings, all, kill, now_};
     facts.stop_job = stop_job;
     facts.restart_job = restart_job;
     facts.runtime_extra = runtime_extra;
@@ -121,7 +128,7 @@ class Life {
         said_auto_restart |= action.flag;
         return std::nullopt;
       case ServiceAction::Kind::kSpawn:
-        story.emplace_back(all_commands[static_cast<size_t>(action.command)][action.index].path());
+        story.emplace_back(commands(action.command)[action.index].path());
         if (!spawn_works) return ServiceEvent::of(ServiceEvent::Kind::kSpawnFailed);
         return ServiceEvent::spawned(next_pid_++, exec_works);
       case ServiceAction::Kind::kKill: {

@@ -45,12 +45,11 @@ ServiceAction& Transitions::log(ServiceLog line) noexcept {
 }
 
 bool Transitions::has_command(ServiceCommand command, size_t index) const noexcept {
-  return facts_.commands[static_cast<size_t>(command)].size() > index;
+  return facts_.commands[command].size() > index;
 }
 
 bool Transitions::ignores_failure(ServiceCommand command, size_t index) const noexcept {
-  return has_command(command, index) &&
-         facts_.commands[static_cast<size_t>(command)][index].ignore_failure;
+  return has_command(command, index) && facts_.commands[command][index].ignore_failure;
 }
 
 void Transitions::arm(base::Micros span) noexcept { s_.timeout_at = facts_.now + span; }

@@ -5,6 +5,8 @@
 #include "init/manager_service.h"
 
 namespace flotilla::init {
+
+static_assert(sizeof(Unit) <= 248, "what few units need belongs into the settings' extras");
 namespace {
 
 const CommandRun kNoRun;

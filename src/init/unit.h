@@ -26,8 +26,8 @@ namespace flotilla::init {
 struct CommandRun {
   Timestamps start, exit;
   pid_t pid = 0;
-  int code = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0: has not ended
-  int status = 0;  // exit code or signal
+  int16_t code = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0: has not ended
+  int16_t status = 0;  // exit code or signal
 };
 
 // What somebody outside found out that the unit needs; ends with the run or with a reload.
@@ -80,6 +80,10 @@ class Unit {
   std::string invocation_id() const;
   std::array<uint8_t, 16> invocation{};
 
+  // Of the manager: its slot in the state file, once it has one.
+  static constexpr uint32_t kNoStateSlot = UINT32_MAX;
+  uint32_t state_slot = kNoStateSlot;
+  bool has_state_slot() const noexcept { return state_slot != kNoStateSlot; }
   uint32_t refs = 0;                          // of clients that want it to stay loaded
   uint32_t job = 0;                           // id of the pending or running job, 0: none
   std::string cgroup_path() const;            // "/system.slice/a.service"; empty: there is none now
@@ -104,9 +108,7 @@ class Unit {
 
   std::unique_ptr<ServiceRuntime> service;
 
-  // Of the manager: its slot in the state file, once it has one, and its starts of late.
-  std::optional<uint32_t> state_slot;
-  StartLimit start_limit;
+  StartLimit start_limit;  // its starts of late
 };
 
 }  // namespace flotilla::init

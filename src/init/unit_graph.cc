@@ -84,7 +84,7 @@ UnitFacts facts_of(const UnitSettings& settings) {
   facts.can_stop = type != unit::UnitType::kDevice && !facts.perpetual;
   facts.can_reload = type == unit::UnitType::kMount ||
                      (type == unit::UnitType::kService &&
-                      !settings.commands[static_cast<size_t>(ServiceCommand::kReload)].empty());
+                      !settings.commands[ServiceCommand::kReload].empty());
   facts.allow_isolate = settings.allow_isolate;
   facts.ignore_on_isolate = settings.ignore_on_isolate;
   facts.stop_when_unneeded = settings.stop_when_unneeded;

@@ -127,8 +127,7 @@ TEST(UnitGraph, AFreedIdIsGivenAgain) {
 TEST(UnitGraph, FactsComeFromTheFiles) {
   auto service = settings("a.service");
   EXPECT_FALSE(facts_of(service).can_reload);
-  service.commands[static_cast<size_t>(ServiceCommand::kReload)].push_back(
-      {"/bin/true", {"/bin/true"}});
+  service.commands.add(ServiceCommand::kReload, {"/bin/true", {"/bin/true"}});
   EXPECT_TRUE(facts_of(service).can_reload);
   EXPECT_TRUE(facts_of(settings("-.slice")).perpetual);
   EXPECT_FALSE(facts_of(settings("x.scope")).can_start);

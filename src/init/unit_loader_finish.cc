@@ -83,9 +83,9 @@ void add_triggered_service(UnitSettings& settings) {
 // The reason a service cannot be used; empty: it can.
 std::string_view find_contradiction(const UnitSettings& settings) {
   const ServiceSettings& service = *settings.service;
-  const bool acts = settings.actions->success != EmergencyAction::kNone;
-  const auto& start = settings.commands[static_cast<size_t>(ServiceCommand::kStart)];
-  const auto& stop = settings.commands[static_cast<size_t>(ServiceCommand::kStop)];
+  const bool acts = settings.extras->actions->success != EmergencyAction::kNone;
+  const auto start = settings.commands[ServiceCommand::kStart];
+  const auto stop = settings.commands[ServiceCommand::kStop];
   const bool is_oneshot = service.type == ServiceType::kOneshot;
   if (start.empty() && stop.empty() && !acts) {
     return "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.";
@@ -140,12 +140,8 @@ void finish_streams(ExecSettings& exec, const SettingMarks& marks) {
 // PermissionsStartOnly=: User= and the sandbox are for ExecStart= alone, as if all other commands
 // had the prefix "+". Nobody writes it any more, so that the units need not remember it.
 void free_other_commands(ServiceCommands& commands) {
-  constexpr auto kStart = static_cast<size_t>(ServiceCommand::kStart);
-  for (size_t which = 0; which < static_cast<size_t>(ServiceCommand::kCount); ++which) {
-    if (which == kStart || std::as_const(commands)[which].empty()) continue;
-    for (unit::Command& command : commands[which]) {
-      command.is_freed = true;
-    }
+  for (ServiceCommands::Line& line : commands) {
+    if (line.kind != ServiceCommand::kStart) line.is_freed = true;
   }
 }
 
@@ -154,8 +150,7 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
   if (marks.permissions_start_only) free_other_commands(settings.commands);
   // No type but a command is simple; no type and no command can only be a oneshot.
   if (!marks.type) {
-    const auto& start =
-        std::as_const(settings.commands)[static_cast<size_t>(ServiceCommand::kStart)];
+    const auto start = settings.commands[ServiceCommand::kStart];
     if (!service.extras->bus_name.empty()) {
       service.type = ServiceType::kDbus;
     } else if (start.empty()) {
@@ -166,7 +161,7 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
     service.timeout_start = kInfinity;
   }
   // What was given a part of the tree deals with its processes itself.
-  if (!marks.oom_policy && settings.cgroup && settings.cgroup->delegate) {
+  if (!marks.oom_policy && settings.extras->cgroup && settings.extras->cgroup->delegate) {
     service.oom_policy = OomPolicy::kContinue;
   }
   const bool must_hear =
@@ -175,7 +170,7 @@ void finish_service(UnitSettings& settings, const SettingMarks& marks) {
     service.notify_access = NotifyAccess::kMain;
   }
   // Who has a part of the tree to itself decides itself what a killed process of it means.
-  const bool delegates = settings.cgroup && settings.cgroup->delegate;
+  const bool delegates = settings.extras->cgroup && settings.extras->cgroup->delegate;
   if (delegates && !marks.oom_policy) service.oom_policy = OomPolicy::kContinue;
   if (settings.kill.restart_kill_signal == 0) {
     settings.kill.restart_kill_signal = settings.kill.kill_signal;

@@ -46,9 +46,9 @@ class UnitLoaderTest : public ::testing::Test {
     }
     return found;
   }
-  static const std::vector<unit::Command>& commands(const UnitSettings& settings,
-                                                    ServiceCommand which) {
-    return settings.commands[static_cast<size_t>(which)];
+  static std::vector<unit::Command> commands(const UnitSettings& settings, ServiceCommand which) {
+    const auto lines = settings.commands[which];
+    return {lines.begin(), lines.end()};
   }
 
   base::MemoryFileTree tree_;

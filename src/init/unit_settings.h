@@ -17,12 +17,12 @@
 #include "init/exec_extras.h"
 #include "init/lazy.h"
 #include "init/mount_settings.h"
+#include "init/service_commands.h"
 #include "init/shared.h"
 #include "init/shared_text.h"
 #include "init/sparse_array.h"
 #include "init/unit_actions.h"
 #include "sandbox/settings.h"
-#include "unit/command_line.h"
 #include "unit/unit_name.h"
 
 namespace flotilla::init {
@@ -123,20 +123,6 @@ struct ExitStatusSet {
   bool empty() const { return statuses.empty() && signals.empty(); }
   bool operator==(const ExitStatusSet&) const = default;
 };
-
-enum class ServiceCommand : uint8_t {
-  kCondition,
-  kStartPre,
-  kStart,
-  kStartPost,
-  kReload,
-  kStop,
-  kStopPost,
-  kCount
-};
-// The lines of each.
-using ServiceCommands =
-    SparseArray<std::vector<unit::Command>, static_cast<size_t>(ServiceCommand::kCount)>;
 
 struct KillSettings {
   KillMode mode = KillMode::kControlGroup;
@@ -245,6 +231,10 @@ struct UnitExtras {
   std::vector<std::string> drop_in_paths;
   std::vector<std::string> documentation;
   std::vector<std::string> requires_mounts_for;
+  Lazy<UnitActions> actions;
+  // Of services, slices and scopes; null: nothing is set. Shared by copies, so that who changes it
+  // puts a new one here.
+  std::shared_ptr<const CgroupSettings> cgroup;
   Lazy<MountSettings> mount;  // of mounts
   // Of sockets: "Stream" and where, in order.
   Lazy<std::vector<std::pair<std::string, std::string>>> listens;
@@ -284,16 +274,12 @@ struct UnitSettings {
   JobMode on_failure_job_mode = JobMode::kReplace, on_success_job_mode = JobMode::kFail;
 
   Shared<UnitLimits> limits;
-  Lazy<UnitActions> actions;
   Lazy<UnitExtras> extras;
 
   KillSettings kill;
   Lazy<ExecSettings> exec;          // of services
   Shared<ServiceSettings> service;  // of services
   ServiceCommands commands;         // of services and mounts
-  // Of services, slices and scopes; null: nothing is set. Shared by copies, so that who changes it
-  // puts a new one here.
-  std::shared_ptr<const CgroupSettings> cgroup;
 };
 
 // The slice that the unit is in, empty for none: what is set, or what a slice's own name says.

@@ -41,7 +41,12 @@ class Command {
   // Absolute, or a bare name for the search path; never empty.
   std::string_view path() const noexcept { return path_.empty() ? argv.front() : path_.front(); }
 
-  PackedWords argv;              // never empty; variables not yet expanded
+  PackedWords argv;  // never empty; variables not yet expanded
+
+ private:
+  PackedWords path_;  // one word; empty: as the first of argv
+
+ public:
   bool ignore_failure = false;   // "-"
   bool expand_variables = true;  // false with ":"
   Privilege privilege = Privilege::kAsConfigured;
@@ -50,9 +55,6 @@ class Command {
   Privilege effective_privilege() const noexcept { return is_freed ? Privilege::kFull : privilege; }
 
   bool operator==(const Command&) const = default;
-
- private:
-  PackedWords path_;  // one word; empty: as the first of argv
 };
 
 // The words `systemctl show` prints for ExecStartEx: "ignore-failure", "privileged", "no-setuid",
