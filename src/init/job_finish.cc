@@ -325,7 +325,7 @@ std::vector<Consequence> requests_of_change(const TransactionView& view,
 std::vector<UnitId> units_to_settle(const TransactionView& view, const StateChange& change) {
   std::vector<UnitId> units{change.unit};
   const auto add = [&](Dependency kind) {
-    const auto others = view.graph.dependencies(change.unit, kind);
+    const EdgeList& others = view.graph.dependencies(change.unit, kind);
     units.insert(units.end(), others.begin(), others.end());
   };
   if (is_inactive_or_deactivating(change.now)) {

@@ -344,7 +344,7 @@ void Manager::Impl::finish(JobId id, JobResult result, Recursion recursion) {
   for (const UnitId unit : end.look_again) queue_job(unit);
   for (const UnitId failed : end.on_failure) {
     if (unit_at(failed) == nullptr) continue;
-    const auto handlers = graph.dependencies(failed, Dependency::kOnFailure);
+    const EdgeList& handlers = graph.dependencies(failed, Dependency::kOnFailure);
     if (handlers.empty()) continue;
     const std::string& name = graph.id(failed);
     edges.logs.message(name, 6, name + ": Triggering OnFailure= dependencies.");

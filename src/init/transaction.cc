@@ -184,7 +184,7 @@ Status Builder::pull_in(SetIndex first) {
       continue;
     }
     const Pull& rule = rules[frame.rule];
-    const auto others = view_.graph.dependencies(job.unit, rule.kind);
+    const EdgeList& others = view_.graph.dependencies(job.unit, rule.kind);
     if (frame.position == others.size()) {
       ++frame.rule;
       frame.position = 0;

@@ -76,7 +76,7 @@ class OrderWalk {
     const Job* job = job_of(step.unit);
     for (; step.direction < 2; ++step.direction, step.position = 0) {
       const Dependency kind = kDirections[step.direction];
-      const auto others = set_.view().graph.dependencies(step.unit, kind);
+      const EdgeList& others = set_.view().graph.dependencies(step.unit, kind);
       while (step.position < others.size()) {
         const UnitId other = others[step.position++];
         const Job* theirs = job_of(other);

@@ -37,6 +37,9 @@ constexpr std::array<Dependency, kKinds> make_inverse_table() {
   return table;
 }
 constexpr std::array<Dependency, kKinds> kInverseOf = make_inverse_table();
+static_assert(std::find(kInverseOf.begin(), kInverseOf.end(), Dependency::kCount) ==
+                  kInverseOf.end(),
+              "each edge stands at both of its ends");
 
 constexpr std::array<std::string_view, kKinds> kNames = {"Requires",
                                                          "Requisite",
@@ -82,9 +85,9 @@ UnitFacts facts_of(const UnitSettings& settings) {
   facts.can_start = type != unit::UnitType::kDevice && type != unit::UnitType::kScope &&
                     settings.load_state == LoadState::kLoaded;
   facts.can_stop = type != unit::UnitType::kDevice && !facts.perpetual;
-  facts.can_reload = type == unit::UnitType::kMount ||
-                     (type == unit::UnitType::kService &&
-                      !settings.commands[ServiceCommand::kReload].empty());
+  facts.can_reload =
+      type == unit::UnitType::kMount ||
+      (type == unit::UnitType::kService && !settings.commands[ServiceCommand::kReload].empty());
   facts.allow_isolate = settings.allow_isolate;
   facts.ignore_on_isolate = settings.ignore_on_isolate;
   facts.stop_when_unneeded = settings.stop_when_unneeded;
@@ -133,32 +136,41 @@ bool UnitGraph::exists(UnitId unit) const noexcept {
   return unit < nodes_.size() && nodes_[unit].name != nullptr;
 }
 
-IdList* UnitGraph::find_list(UnitId unit, Dependency kind) noexcept {
+EdgeList* UnitGraph::find_list(UnitId unit, Dependency kind) noexcept {
   for (List& list : nodes_[unit].lists) {
     if (list.kind == kind) return &list;
   }
   return nullptr;
 }
 
-std::span<const UnitId> UnitGraph::dependencies(UnitId unit, Dependency kind) const noexcept {
+const EdgeList& UnitGraph::dependencies(UnitId unit, Dependency kind) const noexcept {
+  static const EdgeList none;
   for (const List& list : nodes_[unit].lists) {
-    if (list.kind == kind) return {list.begin(), list.end()};
+    if (list.kind == kind) return list;
   }
-  return {};
+  return none;
 }
 
 bool UnitGraph::has(UnitId unit, Dependency kind, UnitId other) const noexcept {
   // Each end has the edge, so the shorter list tells; one of them may be everybody's target.
-  auto list = dependencies(unit, kind);
-  UnitId wanted = other;
-  if (const Dependency inverse = inverse_of(kind); inverse != Dependency::kCount) {
-    const auto reverse = dependencies(other, inverse);
-    if (reverse.size() < list.size()) {
-      list = reverse;
-      wanted = unit;
+  const EdgeList& list = dependencies(unit, kind);
+  const EdgeList& reverse = dependencies(other, inverse_of(kind));
+  return reverse.size() < list.size()
+             ? std::find(reverse.begin(), reverse.end(), unit) != reverse.end()
+             : std::find(list.begin(), list.end(), other) != list.end();
+}
+
+bool UnitGraph::has_declared(UnitId unit, Edge::By by) const noexcept {
+  for (const List& list : nodes_[unit].lists) {
+    for (const Edge& edge : list.edges()) {
+      if (edge.is_declared(by)) return true;
     }
   }
-  return std::find(list.begin(), list.end(), wanted) != list.end();
+  return false;
+}
+
+bool UnitGraph::is_referenced(UnitId unit) const noexcept {
+  return has_declared(unit, Edge::By::kThem);
 }
 
 bool UnitGraph::can_reload(UnitId unit) const noexcept {
@@ -169,7 +181,11 @@ bool UnitGraph::can_reload(UnitId unit) const noexcept {
 
 std::vector<UnitId> UnitGraph::declared_by(UnitId unit) const {
   std::vector<UnitId> named;
-  for (const Edge& edge : nodes_[unit].declared) named.push_back(edge.to());
+  for (const List& list : nodes_[unit].lists) {
+    for (const Edge& edge : list.edges()) {
+      if (edge.is_declared(Edge::By::kUs)) named.push_back(edge.to());
+    }
+  }
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());
   return named;
@@ -177,69 +193,65 @@ std::vector<UnitId> UnitGraph::declared_by(UnitId unit) const {
 
 std::vector<UnitId> UnitGraph::declared_by(UnitId unit, Dependency kind) const {
   std::vector<UnitId> named;
-  for (const Edge& edge : nodes_[unit].declared) {
-    if (edge.kind() == kind) named.push_back(edge.to());
+  for (const Edge& edge : dependencies(unit, kind).edges()) {
+    if (edge.is_declared(Edge::By::kUs)) named.push_back(edge.to());
   }
   return named;
 }
 
-void UnitGraph::append(UnitId unit, Dependency kind, UnitId other) {
-  IdList* list = find_list(unit, kind);
+void UnitGraph::append(UnitId unit, Dependency kind, Edge edge) {
+  EdgeList* list = find_list(unit, kind);
   if (list == nullptr) list = &nodes_[unit].lists.push_back(List(kind));
-  list->push_back(other);
+  list->push_back(edge);
 }
 
-void UnitGraph::erase(UnitId unit, Dependency kind, UnitId other) noexcept {
+// One side's files do not say so any more; where the other's do not either, the edge ends.
+void UnitGraph::withdraw(UnitId unit, Dependency kind, UnitId other, Edge::By by) noexcept {
   auto& lists = nodes_[unit].lists;
   for (List* list = lists.begin(); list != lists.end(); ++list) {
     if (list->kind != kind) continue;
-    list->IdList::erase(other);
+    Edge* const edge = list->find(other);
+    if (edge != nullptr && edge->withdraw(by)) list->EdgeList::erase(edge);
     if (list->empty()) lists.erase(list);
     return;
   }
 }
 
-bool UnitGraph::declares(UnitId unit, Dependency kind, UnitId other) const noexcept {
-  const auto& declared = nodes_[unit].declared;
-  return std::binary_search(declared.begin(), declared.end(), Edge{kind, other});
-}
-
-void UnitGraph::link(UnitId from, Edge edge) {
-  ++nodes_[edge.to()].references;
-  const Dependency inverse = inverse_of(edge.kind());
-  if (inverse != Dependency::kCount && declares(edge.to(), inverse, from)) return;
-  append(from, edge.kind(), edge.to());
-  if (inverse != Dependency::kCount) append(edge.to(), inverse, from);
-}
-
-void UnitGraph::unlink(UnitId from, Edge edge) noexcept {
-  --nodes_[edge.to()].references;
-  const Dependency inverse = inverse_of(edge.kind());
-  if (inverse != Dependency::kCount && declares(edge.to(), inverse, from)) return;
-  erase(from, edge.kind(), edge.to());
-  if (inverse != Dependency::kCount) erase(edge.to(), inverse, from);
-}
-
-void UnitGraph::declare(UnitId unit, std::vector<Edge> edges) {
-  // A unit that names itself says nothing.
-  std::erase_if(edges, [unit](const Edge& edge) { return edge.to() == unit; });
-  // Lists keep the order of the files: what is new is linked in it, the record is sorted after.
-  std::vector<Edge> sorted = edges;
-  std::sort(sorted.begin(), sorted.end());
-  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-
-  const base::CompactVector<Edge> old =
-      std::exchange(nodes_[unit].declared, base::CompactVector<Edge>(sorted.begin(), sorted.end()));
-  const auto& now = nodes_[unit].declared;
-  for (const Edge& edge : old) {
-    if (!std::binary_search(now.begin(), now.end(), edge)) unlink(unit, edge);
+// Harmless where it is declared already.
+void UnitGraph::link(UnitId from, Dependency kind, UnitId to) {
+  const Dependency inverse = inverse_of(kind);
+  if (has(from, kind, to)) {
+    find_list(from, kind)->find(to)->declare(Edge::By::kUs);
+    find_list(to, inverse)->find(from)->declare(Edge::By::kThem);
+    return;
   }
-  std::vector<bool> linked(now.size(), false);
-  for (const Edge& edge : edges) {
-    const auto place = std::lower_bound(now.begin(), now.end(), edge) - now.begin();
-    if (linked[static_cast<size_t>(place)]) continue;
-    linked[static_cast<size_t>(place)] = true;
-    if (!std::binary_search(old.begin(), old.end(), edge)) link(unit, edge);
+  append(from, kind, {to, Edge::By::kUs});
+  append(to, inverse, {from, Edge::By::kThem});
+}
+
+void UnitGraph::unlink(UnitId from, Dependency kind, UnitId to) noexcept {
+  withdraw(from, kind, to, Edge::By::kUs);
+  withdraw(to, inverse_of(kind), from, Edge::By::kThem);
+}
+
+void UnitGraph::declare(UnitId unit, const std::vector<Declaration>& edges) {
+  std::vector<Declaration> ended;
+  for (const List& list : nodes_[unit].lists) {
+    for (const Edge& edge : list.edges()) {
+      if (edge.is_declared(Edge::By::kUs)) ended.push_back({list.kind, edge.to()});
+    }
+  }
+  if (!ended.empty()) {
+    std::vector<Declaration> sorted = edges;
+    std::sort(sorted.begin(), sorted.end());
+    std::erase_if(ended, [&](const Declaration& edge) {
+      return std::binary_search(sorted.begin(), sorted.end(), edge);
+    });
+  }
+  for (const Declaration& edge : ended) unlink(unit, edge.kind, edge.to);
+  // Lists keep the order of the files. A unit that names itself says nothing.
+  for (const Declaration& edge : edges) {
+    if (edge.to != unit) link(unit, edge.kind, edge.to);
   }
   nodes_[unit].lists.shrink_to_fit();
 }
@@ -257,22 +269,18 @@ UnitId UnitGraph::replace(const UnitSettings& settings, UnitFacts facts) {
   const UnitId unit = intern(settings.name);
   set_aliases(unit, settings.extras->aliases);
   nodes_[unit].facts = std::move(facts);
-  std::vector<Edge> edges;
+  std::vector<Declaration> edges;
   for (size_t kind = 0; kind < kKinds; ++kind) {
     for (const unit::UnitName& other : settings.dependencies[kind]) {
-      edges.emplace_back(static_cast<Dependency>(kind), intern(other));
+      edges.push_back({static_cast<Dependency>(kind), intern(other)});
     }
   }
-  declare(unit, std::move(edges));
+  declare(unit, edges);
   return unit;
 }
 
 void UnitGraph::add(UnitId from, Dependency kind, UnitId to) {
-  if (from == to || declares(from, kind, to)) return;
-  auto& declared = nodes_[from].declared;
-  const Edge edge{kind, to};
-  declared.insert(std::lower_bound(declared.begin(), declared.end(), edge), edge);
-  link(from, edge);
+  if (from != to) link(from, kind, to);
 }
 
 void UnitGraph::forget_name(UnitId unit, const unit::UnitName& name) {
@@ -293,18 +301,14 @@ void UnitGraph::set_aliases(UnitId unit, const std::vector<unit::UnitName>& alia
 
 void UnitGraph::absorb(UnitId into, UnitId stub) {
   declare(stub, {});
-  // Edges without an inverse are known to the one that declares them alone, so all are asked; that
-  // a name turns out to be an alias after others used it is rare.
-  for (UnitId other = 0; other < limit() && nodes_[stub].references != 0; ++other) {
-    const auto& declared = nodes_[other].declared;
-    std::vector<Edge> edges(declared.begin(), declared.end());
-    bool changed = false;
-    for (Edge& edge : edges) {
-      if (edge.to() != stub) continue;
-      edge = {edge.kind(), into};
-      changed = true;
-    }
-    if (changed) declare(other, std::move(edges));
+  // What is left was declared by others.
+  std::vector<std::pair<UnitId, Dependency>> referrers;
+  for (const List& list : nodes_[stub].lists) {
+    for (const UnitId other : list) referrers.emplace_back(other, inverse_of(list.kind));
+  }
+  for (const auto& [other, kind] : referrers) {
+    unlink(other, kind, stub);
+    if (other != into) link(other, kind, into);
   }
   free_node(stub);
 }
@@ -313,7 +317,7 @@ bool UnitGraph::release(UnitId unit) {
   declare(unit, {});
   set_aliases(unit, {});
   nodes_[unit].facts = UnitFacts{};
-  if (nodes_[unit].references == 0) {
+  if (!is_referenced(unit)) {
     free_node(unit);
     return true;
   }
@@ -328,8 +332,7 @@ size_t UnitGraph::collect_stubs() {
   size_t collected = 0;
   for (UnitId unit = 0; unit < limit(); ++unit) {
     const Node& node = nodes_[unit];
-    if (!exists(unit) || node.references != 0 || !node.declared.empty()) continue;
-    if (node.facts.load_state != LoadState::kStub) continue;
+    if (!exists(unit) || node.facts.load_state != LoadState::kStub || !node.lists.empty()) continue;
     free_node(unit);
     ++collected;
   }

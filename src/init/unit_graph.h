@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "base/compact_vector.h"
-#include "init/id_list.h"
+#include "init/edge_list.h"
 #include "init/name_index.h"
 #include "init/unit_settings.h"
 #include "init/unit_state.h"
@@ -98,10 +98,10 @@ class UnitGraph {
   UnitFacts& facts(UnitId unit) noexcept { return nodes_[unit].facts; }
 
   // In the order in which the edges came. Valid until the graph changes.
-  std::span<const UnitId> dependencies(UnitId unit, Dependency kind) const noexcept;
+  const EdgeList& dependencies(UnitId unit, Dependency kind) const noexcept;
   bool has(UnitId unit, Dependency kind, UnitId other) const noexcept;
   // Whether any loaded unit names this one in any way.
-  bool is_referenced(UnitId unit) const noexcept { return nodes_[unit].references != 0; }
+  bool is_referenced(UnitId unit) const noexcept;
 
   // Whether a reload may be asked of it: it has commands for that, or is no service and passes it
   // on.
@@ -111,9 +111,8 @@ class UnitGraph {
   template <typename Predicate>
   bool any_referrer(UnitId unit, Predicate&& holds) const {
     for (const List& list : nodes_[unit].lists) {
-      const Dependency inverse = inverse_of(list.kind);
-      for (const UnitId other : list) {
-        if (declares(other, inverse, unit) && holds(other)) return true;
+      for (const Edge& edge : list.edges()) {
+        if (edge.is_declared(Edge::By::kThem) && holds(edge.to())) return true;
       }
     }
     return false;
@@ -127,22 +126,10 @@ class UnitGraph {
   size_t size() const noexcept { return nodes_.size() - free_.size(); }
 
  private:
-  // Both in four bytes; in the order of their kinds.
-  struct Edge {
-    static constexpr UnitId kMostUnits = UnitId{1} << 27;
-
-    Edge(Dependency of_kind, UnitId of_to) noexcept
-        : packed(static_cast<uint32_t>(of_kind) << 27 | (of_to & (kMostUnits - 1))) {}
-    Dependency kind() const noexcept { return static_cast<Dependency>(packed >> 27); }
-    UnitId to() const noexcept { return packed & (kMostUnits - 1); }
-    friend auto operator<=>(const Edge&, const Edge&) = default;
-
-    uint32_t packed;
-  };
-  static_assert(static_cast<size_t>(Dependency::kCount) <= 32);
-  struct List : IdList {
+  using Edge = EdgeList::Edge;
+  struct List : EdgeList {
     explicit List(Dependency of_kind) noexcept : kind(of_kind) {}
-    Dependency kind;  // in what IdList leaves of its last word
+    Dependency kind;  // in what EdgeList leaves of its last word
   };
   static_assert(sizeof(List) == 16);
   struct Node {
@@ -150,19 +137,24 @@ class UnitGraph {
     std::unique_ptr<const unit::UnitName> own_name;
     base::CompactVector<unit::UnitName> aliases;
     UnitFacts facts;
-    base::CompactVector<List> lists;     // few kinds are in use at once
-    base::CompactVector<Edge> declared;  // sorted; what this unit's files say
-    uint32_t references = 0;             // edges that others declare to this unit
+    base::CompactVector<List> lists;  // few kinds are in use at once
+  };
+  // What a unit's files say, or have said.
+  struct Declaration {
+    Dependency kind;
+    UnitId to;
+    friend auto operator<=>(const Declaration&, const Declaration&) = default;
   };
 
   bool has_name(UnitId unit, std::string_view name) const noexcept;
-  IdList* find_list(UnitId unit, Dependency kind) noexcept;
-  void append(UnitId unit, Dependency kind, UnitId other);
-  void erase(UnitId unit, Dependency kind, UnitId other) noexcept;
-  bool declares(UnitId unit, Dependency kind, UnitId other) const noexcept;
-  void link(UnitId from, Edge edge);
-  void unlink(UnitId from, Edge edge) noexcept;
-  void declare(UnitId unit, std::vector<Edge> edges);
+  EdgeList* find_list(UnitId unit, Dependency kind) noexcept;
+  // Whether some edge of the unit was declared by this side.
+  bool has_declared(UnitId unit, Edge::By by) const noexcept;
+  void append(UnitId unit, Dependency kind, Edge edge);
+  void withdraw(UnitId unit, Dependency kind, UnitId other, Edge::By by) noexcept;
+  void link(UnitId from, Dependency kind, UnitId to);
+  void unlink(UnitId from, Dependency kind, UnitId to) noexcept;
+  void declare(UnitId unit, const std::vector<Declaration>& edges);
   void forget_name(UnitId unit, const unit::UnitName& name);
   void set_aliases(UnitId unit, const std::vector<unit::UnitName>& aliases);
   void absorb(UnitId into, UnitId stub);

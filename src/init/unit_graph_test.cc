@@ -22,8 +22,8 @@ UnitSettings settings(const char* id, std::vector<std::pair<D, const char*>> dep
 }
 
 std::vector<UnitId> list(const UnitGraph& graph, UnitId unit, D kind) {
-  const auto span = graph.dependencies(unit, kind);
-  return {span.begin(), span.end()};
+  const EdgeList& edges = graph.dependencies(unit, kind);
+  return {edges.begin(), edges.end()};
 }
 
 TEST(UnitGraph, EveryEdgeStandsAtBothEnds) {
