@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/release_room.h"
+
 namespace flotilla::init {
 namespace {
 
@@ -238,9 +240,9 @@ void JobTable::reserve_ids(const std::vector<JobId>& ids) {
 
 void JobTable::shrink_to_fit() {
   if (size_ != 0) return;
-  jobs_ = {};
-  by_unit_ = {};
-  nop_by_unit_ = {};
+  base::release_room(jobs_);
+  base::release_room(by_unit_);
+  base::release_room(nop_by_unit_);
 }
 
 void JobTable::restore(const Job& job) {

@@ -14,6 +14,8 @@
 #include <new>
 #include <utility>
 
+#include "base/release_room.h"
+
 namespace flotilla::init {
 namespace {
 
@@ -275,7 +277,7 @@ void LogStreams::flush() {
         say(fmt::format("{}: its log cannot be kept: {}", stream->unit(), added.error().message));
       }
     }
-    to_add_ = {};
+    base::release_room(to_add_);
     static_cast<void>(client_->flush());
     if (source_.is_watched()) {
       static_cast<void>(
@@ -288,6 +290,10 @@ void LogStreams::flush() {
     if (write(options_.stderr_fd, stderr_buffer_.data(), stderr_buffer_.size()) < 0) errno = 0;
     stderr_buffer_.clear();
   }
+}
+
+void LogStreams::rest() noexcept {
+  if (client_) client_->rest();
 }
 
 void LogStreams::start_logd() {

@@ -45,6 +45,8 @@ class LogStreams final : public UnitLogs {
   void add_inlet(logs::InletKind kind, base::Fd socket);
   // Drops those that no unit has asked for since.
   void drop_unclaimed();
+  // Nothing happens for a while: gives back what only sending takes.
+  void rest() noexcept;
   // Lines above this priority's number are left out.
   void set_level(const int& level) noexcept { level_ = &level; }
 

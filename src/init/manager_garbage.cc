@@ -5,6 +5,7 @@
 // many units there are.
 #include <algorithm>
 
+#include "base/release_room.h"
 #include "init/manager_impl.h"
 
 namespace flotilla::init {
@@ -84,8 +85,8 @@ void Manager::Impl::give_back_room() {
   run_queue_.shrink_to_fit();
   wishing_changes_.shrink_to_fit();
   if (!garbage_queue_.empty()) return;
-  garbage_queue_ = {};
-  garbage_marks_ = {};
+  base::release_room(garbage_queue_);
+  base::release_room(garbage_marks_);
 }
 
 }  // namespace flotilla::init

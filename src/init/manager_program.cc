@@ -296,6 +296,7 @@ void ManagerProgram::on_turn() {
 void ManagerProgram::on_rest() {
   state_->release_pages();
   manager_->impl().give_back_room();
+  logs_->rest();
   release_idle_memory();
 }
 

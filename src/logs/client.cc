@@ -7,19 +7,28 @@
 #include <cstring>
 #include <utility>
 
+#include "base/release_room.h"
+
 namespace flotilla::logs {
 
-LogClient::LogClient(base::Fd socket)
-    : socket_(std::move(socket)),
-      buffer_(new char[kMaxControlMessage]),
-      open_(buffer_.get(), kMaxControlMessage) {
+LogClient::LogClient(base::Fd socket) : socket_(std::move(socket)), open_(nullptr, 0) {
   const int flags = ::fcntl(socket_.get(), F_GETFL);
   if (flags >= 0) ::fcntl(socket_.get(), F_SETFL, flags | O_NONBLOCK);
 }
 
 void LogClient::open_message(MessageType type, std::uint64_t argument) {
+  if (!buffer_) {
+    buffer_.reset(new char[kMaxControlMessage]);
+    open_ = MessageWriter(buffer_.get(), kMaxControlMessage);
+  }
   open_type_ = type;
   open_.start(type, argument);
+}
+
+void LogClient::rest() noexcept {
+  if (!open_.bytes().empty()) return;
+  buffer_.reset();
+  if (sealed_.empty()) base::release_room(sealed_);
 }
 
 void LogClient::seal() {

@@ -3,8 +3,8 @@
 //
 // It never blocks. What is queued goes out with flush(), many streams to a message; whatever the
 // socket does not take stays queued and wants_write() says to watch for EPOLLOUT. The message that
-// is being filled lies in a buffer made at construction; memory is taken only for full messages
-// that wait for the socket. When the log process has died (is_closed()) the owner starts another
+// is being filled lies in a buffer of its own; memory is taken besides only for full messages that
+// wait for the socket. When the log process has died (is_closed()) the owner starts another
 // one and makes a new LogClient, to which it adds all its live streams again.
 #pragma once
 
@@ -53,6 +53,9 @@ class LogClient {
   // gone.
   base::Status flush();
 
+  // Nothing is to be sent for a while: gives back what the messages before took.
+  void rest() noexcept;
+
   // The next event of the log process; false when there is none now, or the log process is gone
   // (is_closed()). Call until it returns false whenever fd() is readable.
   bool next_event(Event& out);
@@ -73,8 +76,8 @@ class LogClient {
   bool receive();
 
   base::Fd socket_;
-  std::unique_ptr<char[]> buffer_;
-  MessageWriter open_;  // the message that is being filled, in buffer_
+  std::unique_ptr<char[]> buffer_;  // null: no message since the rest
+  MessageWriter open_;              // the message that is being filled, in buffer_
   MessageType open_type_ = MessageType::kSync;
   std::array<int, kMaxStreamsPerMessage> open_fds_{};
   std::vector<Sealed> sealed_;
