@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "base/idle_pages.h"
+
 namespace flotilla::init {
 namespace {
 
@@ -47,6 +49,7 @@ int find_segments(dl_phdr_info* program, size_t, void* to) noexcept {
 
 [[gnu::hot]] void release_idle_memory() noexcept {
   malloc_trim(0);
+  base::release_stack_pages();
   release_program_pages();
 }
 

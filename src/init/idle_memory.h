@@ -8,7 +8,7 @@ namespace flotilla::init {
 // What is needed again comes back from the file.
 void release_program_pages() noexcept;
 
-// Those, and the free pages of the heap.
+// Those, the free pages of the heap, and what the stack took when it was deeper.
 void release_idle_memory() noexcept;
 
 }  // namespace flotilla::init

@@ -8,12 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
+
+#include "base/idle_pages.h"
 
 namespace flotilla::logs {
 namespace {
@@ -23,6 +26,7 @@ constexpr int kMaxReadsInTurn = 8;  // then the other streams have theirs
 constexpr int kLossReportMsec = 10'000;
 constexpr std::size_t kMaxFdsInMessage = 253;  // the kernel's
 constexpr std::size_t kReservedFds = 72;
+constexpr std::size_t kUsualMessage = 4096;
 
 int watch(int epoll, int operation, int fd, std::uint32_t events, void* tag) noexcept {
   epoll_event event{};
@@ -116,6 +120,7 @@ void LogDaemon::finish() noexcept {
 
 // False when the manager is gone.
 bool LogDaemon::on_control() noexcept {
+  std::size_t largest = 0;
   for (;;) {
     iovec data{control_buffer_, sizeof(control_buffer_)};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxFdsInMessage)];
@@ -126,11 +131,16 @@ bool LogDaemon::on_control() noexcept {
     message.msg_controllen = sizeof(control);
     const ssize_t size = ::recvmsg(config_.control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      if (largest > kUsualMessage) base::release_pages(control_buffer_, sizeof(control_buffer_));
+      base::release_stack_pages();
+      return true;
+    }
     if (size <= 0) {
       control_closed_ = true;
       return false;
     }
+    largest = std::max(largest, static_cast<std::size_t>(size));
     base::Fd fds[kMaxFdsInMessage];
     const std::size_t fd_count = take_descriptors(message, fds);
     on_message(control_buffer_, static_cast<std::size_t>(size), fds, fd_count);
