@@ -29,7 +29,8 @@
 namespace flotilla::bench {
 namespace {
 
-constexpr size_t kAtOnce = 8;  // transactions under way
+constexpr size_t kAtOnce = 8;                // transactions under way
+constexpr std::chrono::hours kLeaseTime{1};  // longer than a run
 
 double mib(long kib) { return static_cast<double>(kib) / 1024; }
 
@@ -73,7 +74,8 @@ class Filler {
     registry::Leader leader;
     leader.machine = machine_id(0);
     leader.nonce = "n";
-    put(keys_.leader(), registry::encode(leader));
+    // Without a lease it is nobody's, and taken over.
+    ops_.emplace_back(store::PutOp{keys_.leader(), registry::encode(leader), lease()});
     run();
   }
   void remove_leader() {
@@ -84,6 +86,16 @@ class Filler {
  private:
   void put(std::string key, std::string value) {
     ops_.emplace_back(store::PutOp{std::move(key), std::move(value), 0});
+  }
+  store::LeaseId lease() {
+    if (lease_ != 0) return lease_;
+    store_->grant_lease(kLeaseTime, [this](const base::Result<store::LeaseGrant>& grant) {
+      if (grant) lease_ = grant->lease;
+      loop_.stop();
+    });
+    loop_.run();
+    if (lease_ == 0) throw std::runtime_error("etcd grants no lease");
+    return lease_;
   }
   void put_machine(size_t number) {
     registry::Machine machine;
@@ -124,6 +136,7 @@ class Filler {
   overlord::AsioLoop loop_;
   const registry::Keys keys_{kClusterPrefix};
   std::unique_ptr<store::Store> store_;
+  store::LeaseId lease_ = 0;
   std::vector<store::Op> ops_;
   size_t next_ = 0;
   size_t under_way_ = 0;
