@@ -35,7 +35,8 @@ class StormGuard {
 
   base::Micros lease_time_;
   std::set<std::string> present_;
-  std::map<std::string, base::MonotonicTime> vanished_;  // within the last lease time
+  std::map<std::string, base::MonotonicTime>
+      vanished_;  // within the last lease time, or in a storm
   base::MonotonicTime trusted_from_ = base::MonotonicTime::never();
   base::MonotonicTime storm_until_;
   bool is_storm_ = false;

@@ -52,6 +52,19 @@ TEST(StormGuard, MachinesThatComeBackEndTheStorm) {
   EXPECT_FALSE(guard.is_storm());
 }
 
+TEST(StormGuard, OneThatComesBackDoesNotEndTheStormOfThoseGoneForLonger) {
+  StormGuard guard(30s);
+  guard.look(at(100s), at(10s), {"a", "b", "c"});
+  guard.look(at(101s), at(10s), {"a", "b"});
+  guard.look(at(120s), at(10s), {"a"});
+  EXPECT_EQ(guard.trusted_from(), at(150s));
+  guard.look(at(132s), at(10s), {"a", "b"});
+  EXPECT_TRUE(guard.is_storm());
+  EXPECT_EQ(guard.trusted_from(), at(150s));
+  guard.look(at(133s), at(10s), {"a", "b", "c"});
+  EXPECT_FALSE(guard.is_storm());
+}
+
 TEST(StormGuard, MachinesThatVanishFarApartAreNoStorm) {
   StormGuard guard(30s);
   guard.look(at(100s), at(10s), {"a", "b", "c", "d"});
