@@ -167,14 +167,14 @@ Absence EngineManager::look_out_for_storms() {
   const base::MonotonicTime now = loop_.clock().monotonic();
   if (std::exchange(have_machines_changed_, false)) {
     const registry::Cluster& cluster = view_.cluster();
-    std::set<std::string> present;
-    for (const auto& [id, machine] : cluster.machines) present.insert(id);
+    StormGuard::Present present;
+    for (const auto& [id, machine] : cluster.machines) present.emplace(id, machine.create_revision);
     if (std::exchange(is_new_lead_, false)) {
       // Nobody has looked before us: what still has units was there not long ago, and may have
       // vanished together with the leader.
-      std::set<std::string> before = present;
+      StormGuard::Present before = present;
       for (const auto& [unit, machines] : cluster.schedule) {
-        for (const auto& [id, entry] : machines) before.insert(id);
+        for (const auto& [id, entry] : machines) before.emplace(id, 0);
       }
       storm_guard_.look(now, watching_since(), std::move(before));
     }

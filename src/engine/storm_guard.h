@@ -6,10 +6,10 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 
 #include "base/clock.h"
+#include "store/store.h"
 
 namespace flotilla::engine {
 
@@ -18,10 +18,13 @@ class StormGuard {
   // `lease_time`: how long a machine's lease lasts.
   explicit StormGuard(base::Micros lease_time) : lease_time_(lease_time) {}
 
+  // The machines that are there, each with the revision that made its record: with another one it
+  // has vanished and is back. 0: not known.
+  using Present = std::map<std::string, store::Revision>;
+
   // Call with each new look at the cluster. `watching_since`: since when the view has been
   // uninterrupted.
-  void look(base::MonotonicTime now, base::MonotonicTime watching_since,
-            std::set<std::string> present);
+  void look(base::MonotonicTime now, base::MonotonicTime watching_since, Present present);
   // The same where no machine has come or gone since the last look.
   void look(base::MonotonicTime now, base::MonotonicTime watching_since);
 
@@ -32,9 +35,10 @@ class StormGuard {
 
  private:
   void judge(base::MonotonicTime now, base::MonotonicTime watching_since, bool has_new);
+  void forget_those_back();
 
   base::Micros lease_time_;
-  std::set<std::string> present_;
+  Present present_;
   std::map<std::string, base::MonotonicTime>
       vanished_;  // within the last lease time, or in a storm
   base::MonotonicTime trusted_from_ = base::MonotonicTime::never();
