@@ -66,9 +66,10 @@ Answer request(const std::string& folder, const std::string& head_and_body) {
 
 }  // namespace
 
-UnitFile fleetd_unit(const std::string& folder) {
+UnitFile fleetd_unit(const std::string& folder, const std::string& registry) {
   write_file(folder + "/fleet.conf",
-             "registry=sqlite:" + folder + "/fleet.db\nlisten=" + socket_path(folder) +
+             "registry=" + (registry.empty() ? "sqlite:" + folder + "/fleet.db" : registry) +
+                 "\nlisten=" + socket_path(folder) +
                  "\npublic_ip=127.0.0.1\nunits_directory=" + folder + "/run/fleet/units\n");
   return {"fleetd.service",
           "[Unit]\nDefaultDependencies=no\n[Service]\nType=notify\nExecStart=" + program("fleetd") +

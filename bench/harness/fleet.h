@@ -7,8 +7,9 @@
 
 namespace flotilla::bench {
 
-// fleetd.service, with everything it keeps below `folder`.
-UnitFile fleetd_unit(const std::string& folder);
+// fleetd.service, with everything it keeps below `folder`; its registry too, unless one is given as
+// in fleet.conf.
+UnitFile fleetd_unit(const std::string& folder, const std::string& registry = "");
 // Waits until the API answers and the machine is there; ends the program with a sentence after 30
 // s.
 void wait_for_api(const std::string& folder);
