@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "logs/client.h"
@@ -44,6 +45,21 @@ class LogDaemonFixture : public ::testing::Test {
     }
     ADD_FAILURE() << "the daemon does not answer";
     return events;
+  }
+
+  // Our end of a datagram socket of this kind.
+  base::Fd open_inlet(InletKind kind) {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+    const int on = 1;
+    EXPECT_EQ(::setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
+    const base::Fd theirs(ends[1]);
+    client_->add_inlet(kind, theirs.get());
+    settle();
+    return base::Fd(ends[0]);
+  }
+  static void send_to(const base::Fd& inlet, std::string_view text) {
+    ASSERT_EQ(::send(inlet.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
   }
 
   ScratchLog scratch_;

@@ -21,20 +21,6 @@ constexpr char kNobody[] = "-.slice";
 
 class LogInletsTest : public LogDaemonFixture {
  protected:
-  // Our end of a datagram socket of this kind.
-  base::Fd open_inlet(InletKind kind) {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
-    const int on = 1;
-    EXPECT_EQ(::setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
-    const base::Fd theirs(ends[1]);
-    client_->add_inlet(kind, theirs.get());
-    settle();
-    return base::Fd(ends[0]);
-  }
-  static void send_to(const base::Fd& inlet, std::string_view text) {
-    ASSERT_EQ(::send(inlet.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-  }
   // A socket that programs connect to, bound at address_.
   base::Fd open_stdout_inlet() {
     address_.sun_family = AF_UNIX;

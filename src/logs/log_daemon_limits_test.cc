@@ -33,18 +33,8 @@ class LogLimitsTest : public LogDaemonFixture {
   void take_back(const std::string& name) const {
     std::filesystem::remove(units_ + "/" + name + ":" + kUnit);
   }
-  base::Fd open_inlet(InletKind kind) {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
-    const int on = 1;
-    EXPECT_EQ(::setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
-    const base::Fd theirs(ends[1]);
-    client_->add_inlet(kind, theirs.get());
-    settle();
-    return base::Fd(ends[0]);
-  }
   void send_to(const base::Fd& inlet, std::string_view text) {
-    ASSERT_EQ(::send(inlet.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+    LogDaemonFixture::send_to(inlet, text);
     settle();
   }
   std::vector<std::string> lines() { return messages_of(scratch_.entries(kUnit)); }
