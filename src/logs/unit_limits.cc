@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 
 #include "base/fd.h"
 #include "logs/journal_message.h"
@@ -58,15 +60,10 @@ void UnitLimits::load(int directory, const char* unit) noexcept {
 
 std::uint64_t number_of_link(std::string_view text, std::uint64_t max,
                              std::uint64_t otherwise) noexcept {
-  if (text.empty()) return otherwise;
   std::uint64_t number = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return otherwise;
-    const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (digit > max || number > (max - digit) / 10) return otherwise;
-    number = number * 10 + digit;
-  }
-  return number;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stop == end && number <= max ? number : otherwise;
 }
 
 std::size_t join_fields(std::string_view file, char* out, std::size_t capacity) noexcept {
