@@ -221,7 +221,10 @@ void UnitGraph::withdraw(UnitId unit, Dependency kind, UnitId other, Edge::By by
 void UnitGraph::link(UnitId from, Dependency kind, UnitId to) {
   const Dependency inverse = inverse_of(kind);
   if (has(from, kind, to)) {
-    find_list(from, kind)->find(to)->declare(Edge::By::kUs);
+    Edge* const own = find_list(from, kind)->find(to);
+    // The other end has it, too, and may be a target with a list of thousands.
+    if (own->is_declared(Edge::By::kUs)) return;
+    own->declare(Edge::By::kUs);
     find_list(to, inverse)->find(from)->declare(Edge::By::kThem);
     return;
   }
